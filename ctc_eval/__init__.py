@@ -1,0 +1,1 @@
+"""The judge: the Cell Tracking Challenge's format, measures, validation and tables."""
