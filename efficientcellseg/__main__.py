@@ -1,0 +1,47 @@
+"""The command line: ``python -m efficientcellseg COMMAND ...``.
+
+Each command is a module with ``add_arguments(parser)`` and ``run(args) -> int``. Only the
+chosen command's module is imported, so that ``--help`` does not wait for torch.
+
+Exit codes: 0 done, 1 the input is at fault (one line on stderr), 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from ctc_eval.sequence import InputError
+
+COMMANDS = {
+    "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="python -m efficientcellseg",
+        description="Cell segmentation in 3D microscopy. COMMAND --help says more.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = {name: commands.add_parser(name, help=COMMANDS[name][1]) for name in COMMANDS}
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    if chosen in COMMANDS:
+        module = importlib.import_module(COMMANDS[chosen][0])
+        module.add_arguments(subparsers[chosen])
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        return int(module.run(args))
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
