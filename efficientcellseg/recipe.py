@@ -21,6 +21,7 @@ class Pseudocolor:
 
     clip_limit: float = 10.0
     grid: int = 16
+    bits: int = 16
     blur: int = 8
     threshold: float = 0.2
     step: float = 0.01

@@ -1,0 +1,104 @@
+"""Context aware pseudocoloring: neighbour slices painted into a slice, red and blue.
+
+Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctc_eval.sequence import InputError
+
+if TYPE_CHECKING:
+    from efficientcellseg.recipe import Pseudocolor
+
+# Share of a volume's voxels that may be clipped as too bright under "volume" scaling, so that
+# a single hot pixel does not darken all the rest.
+CLIPPED_SHARE = 0.001
+
+
+def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
+    """Color each slice by what lies above and below it.
+
+    Red is slice z with the regions of slice z-1 brightened twofold, green the slice itself,
+    blue the slice with the regions of slice z+1 brightened. The first and the last slice have
+    an all-zero neighbour, so nothing is brightened there.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (Z, Y, X), uint8 or uint16
+        Raw intensities; a 2D frame has Z = 1.
+    parameters : Pseudocolor
+        The recipe's section.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X, 3), float32
+        Channels red, green, blue in 0..1.
+
+    Raises
+    ------
+    InputError
+        Another type than uint8 and uint16.
+    """
+    if volume.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"volume of {volume.dtype}; expected uint8 or uint16: convert the images, without "
+            "scaling away their intensities"
+        )
+    nothing = np.zeros(volume.shape[1:], bool)
+    regions = [nothing, *(bright_regions(plane, parameters) for plane in volume), nothing]
+    green = volume.astype(np.float32)
+    if parameters.normalize == "volume":
+        green = _scale(green, green.min(), np.quantile(green, 1 - CLIPPED_SHARE))
+    colored = np.empty((*volume.shape, 3), np.float32)
+    for z, plane in enumerate(green):
+        colored[z, ..., 0] = plane + plane * regions[z]
+        colored[z, ..., 1] = plane
+        colored[z, ..., 2] = plane + plane * regions[z + 2]
+    if parameters.normalize == "volume":
+        colored[..., [0, 2]] /= 2
+    else:
+        axes = (1, 2) if parameters.normalize == "channel" else (1, 2, 3)
+        low, high = (f(axis=axes, keepdims=True) for f in (colored.min, colored.max))
+        colored = _scale(colored, low, high)
+    return colored
+
+
+def bright_regions(plane: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
+    """Find the bright regions of a slice: CLAHE, box blur, rising threshold.
+
+    Parameters
+    ----------
+    plane : ndarray of shape (Y, X), uint8 or uint16
+    parameters : Pseudocolor
+        The threshold rises until the regions are not more than `adjacent_mean` of the slice.
+
+    Returns
+    -------
+    ndarray of shape (Y, X), bool
+        All false for a constant slice.
+    """
+    import cv2
+
+    if parameters.bits == 8 and plane.dtype != np.uint8:
+        plane = np.rint(255 * _scale(plane.astype(np.float32), plane.min(), plane.max()))
+        plane = plane.astype(np.uint8)
+    grid = min(parameters.grid, *plane.shape)
+    clahe = cv2.createCLAHE(parameters.clip_limit, (grid, grid))
+    equalized = clahe.apply(np.ascontiguousarray(plane)).astype(np.float32)
+    scaled = _scale(equalized, equalized.min(), equalized.max())
+    blurred = cv2.blur(scaled, (parameters.blur, parameters.blur))
+    for rise in range(parameters.steps + 1):
+        regions = blurred > parameters.threshold + rise * parameters.step
+        if 0 < np.count_nonzero(regions) <= parameters.adjacent_mean * regions.size:
+            break
+    return regions
+
+
+def _scale(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Scale `low`..`high` to 0..1, clipping; constant values become 0."""
+    width = np.asarray(high - low, np.float32)
+    return np.clip((values - low) / np.where(width > 0, width, 1), 0, 1)

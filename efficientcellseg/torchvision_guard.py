@@ -1,0 +1,30 @@
+"""Lets timm be imported where torch is built for the CPU and torchvision for CUDA.
+
+The package index carries such a pair: torchvision then stops at import with "operator
+torchvision::nms does not exist". timm needs none of its operators, so declaring their
+schemas is enough. Import this module before timm.
+"""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import torch
+
+
+def _torchvision_is_for_cuda() -> bool:
+    found = importlib.util.find_spec("torchvision")
+    if found is None or not found.submodule_search_locations:
+        return False
+    version = Path(found.submodule_search_locations[0]) / "version.py"
+    return version.is_file() and bool(re.search(r"\+cu\d|cuda", version.read_text()))
+
+
+if torch.version.cuda is None and _torchvision_is_for_cuda():
+    # The library must outlive this module's execution, or its definitions vanish with it.
+    _SCHEMAS = torch.library.Library("torchvision", "DEF")
+    _SCHEMAS.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _SCHEMAS.define(
+        "qnms(Tensor dets, Tensor scores, float iou_threshold, float scale, int zero_point) "
+        "-> Tensor"
+    )

@@ -1,0 +1,159 @@
+"""Models on disk: a folder with weights.safetensors and model.yaml; nothing is unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ctc_eval.sequence import InputError, atomic
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from efficientcellseg.model import EfficientCellSeg
+
+WEIGHTS, CARD = "weights.safetensors", "model.yaml"
+
+
+def file_hash(path: Path) -> str:
+    """Give the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read a model folder's model.yaml.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict
+        Architecture, hash, training data and whatever else the card says.
+
+    Raises
+    ------
+    InputError
+        No such folder, or a card without architecture or hash.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: no model there; expected a folder with {CARD} and {WEIGHTS}: train one, "
+            "or give another with --model DIR"
+        )
+    card = yaml.safe_load(path.read_text())
+    if not isinstance(card, dict) or not {"architecture", "sha256"} <= card.keys():
+        raise InputError(f"{path}: no model card; expected the keys architecture and sha256")
+    return card
+
+
+def load_model(folder: Path) -> EfficientCellSeg:
+    """Load a model folder, weights checked against the card's hash.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    EfficientCellSeg
+        In evaluation mode, float32, on the CPU.
+
+    Raises
+    ------
+    InputError
+        What :func:`read_card` refuses; weights missing, of another hash, or that do not fit
+        the architecture.
+    """
+    from safetensors.torch import load_file
+
+    from efficientcellseg.model import EfficientCellSeg
+
+    card, path = read_card(folder), folder / WEIGHTS
+    if not path.is_file():
+        raise InputError(f"{path}: no weights; expected them beside {CARD}: copy the whole folder")
+    found = file_hash(path)
+    if found != card["sha256"]:
+        raise InputError(
+            f"{path}: SHA-256 {found}; expected {card['sha256']}: copy or download it again"
+        )
+    model = EfficientCellSeg(**card["architecture"])
+    try:
+        model.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path}: does not fit {card['architecture']}: {reason}") from None
+    return model.float().eval()
+
+
+def save_model(folder: Path, model: EfficientCellSeg, card: dict[str, Any]) -> None:
+    """Write a model folder, weights as float16.
+
+    Parameters
+    ----------
+    folder : Path
+    model : EfficientCellSeg
+    card : dict
+        What to say of it beside its architecture and hash: data, training, scores.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    halved = {
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for name, value in model.state_dict().items()
+    }
+    if any(not torch.isfinite(value).all() for value in halved.values()):
+        raise ValueError("weights that float16 cannot hold: the training has diverged")
+    with atomic(folder / WEIGHTS) as temporary:
+        save_file(halved, temporary)
+    contents = {"architecture": model.architecture, "sha256": file_hash(folder / WEIGHTS), **card}
+    with atomic(folder / CARD) as temporary:
+        temporary.write_text(yaml.safe_dump(contents, sort_keys=False, width=100))
+
+
+def load_encoder(encoder: nn.Module, path: Path) -> None:
+    """Start an encoder from ImageNet weights, in place.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Of an :class:`efficientcellseg.model.EfficientCellSeg`.
+    path : Path
+        A .safetensors or .pth file of an EfficientNet; of the latter, tensors alone are read.
+        Names need not agree: tensors are matched by position, each checked for its shape, so
+        that checkpoints of other implementations fit, too.
+
+    Raises
+    ------
+    InputError
+        No such file, or tensors that do not fit.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected the encoder's ImageNet weights")
+    if path.suffix == ".safetensors":
+        found = load_file(path)
+    else:
+        found = torch.load(path, weights_only=True, map_location="cpu")
+    source = [(k, v) for k, v in found.items() if not k.endswith("num_batches_tracked")]
+    wanted = encoder.state_dict()
+    names = [name for name in wanted if not name.endswith("num_batches_tracked")]
+    for name, (theirs, value) in zip(names, source, strict=False):
+        if wanted[name].shape != value.shape:
+            raise InputError(
+                f"{path}: {theirs} has shape {tuple(value.shape)}; expected "
+                f"{tuple(wanted[name].shape)} for {name}: take the file of the same encoder"
+            )
+        wanted[name] = value
+    if len(source) < len(names):
+        raise InputError(f"{path}: {len(source)} tensors; expected at least {len(names)}")
+    encoder.load_state_dict(wanted)
