@@ -1,0 +1,288 @@
+"""Command line of the judge: ``python -m ctc_eval {score,validate,table}``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from ctc_eval.sequence import InputError, atomic
+
+MEASURES = ("SEG", "DET", "TRA", "MeanIoU")
+MADE_OF = {"OP_CSB": ("SEG", "DET"), "OP_CTB": ("SEG", "TRA"), "PESEG": ("SEG",)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Of the command line, without the program's name.
+
+    Returns
+    -------
+    int
+        0 done, 1 the input is at fault. Wrong usage exits with 2.
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    # What tifffile has to say of a damaged file comes as one line with the file's name.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ctc_eval",
+        description="Score, check and tabulate results of the Cell Tracking Challenge.",
+        epilog="Exit status: 0 done, 1 the input is at fault, 2 wrong usage.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_score(commands)
+    _add_validate(commands)
+    _add_table(commands)
+    return parser
+
+
+def _add_sequence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", type=Path, metavar="DATASET_DIR", help="folder with SEQ, SEQ_GT")
+    parser.add_argument("sequence", metavar="SEQ", help="sequence, such as 01")
+    parser.add_argument(
+        "--result", type=Path, metavar="DIR", help="masks (default: DATASET_DIR/SEQ_RES)"
+    )
+    parser.add_argument(
+        "--frames",
+        type=_frames,
+        default=slice(None),
+        metavar="A:B",
+        help="only the frames from A to B - 1; either may be left out (default: all)",
+    )
+
+
+def _add_score(commands: Any) -> None:
+    parser = commands.add_parser(
+        "score",
+        help="measure a result against a reference",
+        description=(
+            "Measure the masks (maskTTT.tif, uint16, planes x rows x columns, 0 background) of "
+            "one sequence. Prints a line a measure, as the official tool does."
+        ),
+        epilog=(
+            "SEG, DET, TRA, MeanIoU, OP_CSB and OP_CTB lie between 0 and 1; PESEG is SEG per "
+            "million parameters. Exit status 1 where the official tool refuses the input, or "
+            "reads it as empty without a word."
+        ),
+    )
+    _add_sequence(parser)
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="folder with SEG/ and TRA/, or with maskTTT.tif (default: DATASET_DIR/SEQ_GT)",
+    )
+    parser.add_argument(
+        "--measures",
+        type=_measures,
+        default=("SEG", "DET"),
+        metavar="LIST",
+        help="of SEG, DET, TRA, MeanIoU, OP_CSB, OP_CTB, PESEG, with commas (default: SEG,DET)",
+    )
+    parser.add_argument(
+        "--penalize-extra-detections",
+        type=int,
+        choices=(0, 1),
+        default=1,
+        metavar="0|1",
+        help="whether DET counts objects that match nothing; the segmentation benchmark does not "
+        "for Fluo-N3DL-DRO, -TRIC and -TRIF (default: 1)",
+    )
+    parser.add_argument(
+        "--parameters", type=_count, metavar="N", help="weights of all networks, for PESEG"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="JSON for the table command")
+    parser.add_argument("--method", default="", help="name of the method, for the table")
+    parser.add_argument("--networks", default="", help="networks of the method, for the table")
+    parser.add_argument(
+        "--reference-note", metavar="TEXT", help="what the reference is, for the table"
+    )
+    parser.add_argument(
+        "--logs", action="store_true", help="write SEG_log.txt, ... into the result folder"
+    )
+    parser.add_argument(
+        "--objects", type=Path, metavar="FILE", help="TSV with a row for each reference object"
+    )
+    parser.add_argument(
+        "--toolkit", type=Path, metavar="DIR", help="also run SEGMeasure, ... found there"
+    )
+    parser.add_argument("--workers", type=_count, metavar="N", help="threads (default: one a core)")
+    parser.set_defaults(run=_score)
+
+
+def _add_validate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "validate",
+        help="check that a result is fit for submission",
+        description=(
+            "List every fault of a result: names, digits, missing frames, shapes, pixel type, "
+            "compression and what else the official tool reads as empty without a word, damaged "
+            "data, res_track.txt where there is one. One line each, file and reason."
+        ),
+        epilog="Exit status 1 if there is any fault.",
+    )
+    _add_sequence(parser)
+    parser.set_defaults(run=_validate)
+
+
+def _add_table(commands: Any) -> None:
+    parser = commands.add_parser(
+        "table",
+        help="put scores and published values into one table",
+        description="Put the files that `score --output` wrote into one table.",
+    )
+    parser.add_argument("scores", type=Path, nargs="+", metavar="SCORES.json")
+    parser.add_argument(
+        "--published", type=Path, metavar="FILE", help="CSV of published values to put beside"
+    )
+    parser.add_argument(
+        "--all-published",
+        action="store_true",
+        help="published values of all data sets, not only of those in the scores",
+    )
+    parser.add_argument(
+        "--format", choices=("text", "csv", "markdown", "latex"), default="text", dest="style"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="instead of the screen")
+    parser.set_defaults(run=_table)
+
+
+def _frames(text: str) -> slice:
+    begin, colon, end = text.partition(":")
+    if not colon or not all(part == "" or part.isdecimal() for part in (begin, end)):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected A:B with frame numbers, as in 12:20")
+    frames = slice(int(begin) if begin else None, int(end) if end else None)
+    if frames.stop is not None and frames.stop <= (frames.start or 0):
+        raise argparse.ArgumentTypeError(f"{text!r} holds no frame, expected A < B")
+    return frames
+
+
+def _measures(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in MEASURES and name not in MADE_OF]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"{unknown[0]!r}, expected a list of {', '.join((*MEASURES, *MADE_OF))}"
+        )
+    asked = {part for name in names for part in MADE_OF.get(name, (name,))}
+    return tuple(name for name in MEASURES if name in asked)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number from 1 on")
+    return int(text)
+
+
+def _score(options: argparse.Namespace) -> int:
+    from ctc_eval import scoring
+    from ctc_eval.measures import derived
+
+    result = options.result or options.dataset / f"{options.sequence}_RES"
+    folder = options.reference or options.dataset / f"{options.sequence}_GT"
+    reference = scoring.find_reference(folder, options.measures)
+    score = scoring.score_sequence(
+        reference,
+        result,
+        wanted=options.measures,
+        frames=options.frames,
+        penalize_extra=bool(options.penalize_extra_detections),
+        workers=options.workers,
+    )
+    values = derived(score.values, options.parameters)
+    if options.output:
+        _write_json(options.output, _record(options, folder, values))
+    if options.json:
+        sys.stdout.write(json.dumps({k: round(v, 6) for k, v in values.items()}) + "\n")
+    else:
+        sys.stdout.writelines(f"{name} measure: {value:.6f}\n" for name, value in values.items())
+    return 0
+
+
+def _record(options: argparse.Namespace, folder: Path, values: dict[str, float]) -> dict[str, Any]:
+    """Make the record that the table command reads."""
+    return {
+        "dataset": options.dataset.resolve().name,
+        "sequence": options.sequence,
+        "method": options.method,
+        "networks": options.networks,
+        "parameters": options.parameters,
+        **values,
+        "frames": _frames_text(options.frames),
+        "penalize_extra_detections": options.penalize_extra_detections,
+        "reference_folder": folder.resolve().name,
+        "reference": options.reference_note or _reference_note(folder.resolve().name),
+        "origin": "measured",
+    }
+
+
+def _reference_note(folder: str) -> str:
+    """Say what a reference folder holds, going by its name, without the sequence's number."""
+    kind = folder.partition("_")[2] if folder[:2].isdecimal() else folder
+    return {
+        "GT": "gold truth, training sequence",
+        "ST": "silver truth, training sequence",
+        "ERR_SEG": "computer-made, training sequence",
+    }.get(kind, kind)
+
+
+def _frames_text(frames: slice) -> str:
+    if frames == slice(None):
+        return "all"
+    return f"{frames.start or 0}:{'' if frames.stop is None else frames.stop}"
+
+
+def _write_json(path: Path, record: dict[str, Any]) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from ctc_eval.validation import find_faults
+
+    result = options.result or options.dataset / f"{options.sequence}_RES"
+    faults = find_faults(options.dataset / options.sequence, result, options.frames)
+    sys.stdout.writelines(f"{fault}\n" for fault in faults)
+    if faults:
+        sys.stderr.write(f"error: {result}: {len(faults)} faults; mend them and validate again\n")
+        return 1
+    sys.stdout.write(f"{result}: no fault\n")
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    from ctc_eval import table
+
+    scores = [table.read_scores(path) for path in options.scores]
+    published = table.read_published(options.published) if options.published else []
+    if not options.all_published:
+        measured = {row["dataset"] for row in scores}
+        published = [row for row in published if row["dataset"] in measured]
+    text = table.render(table.build_table(scores, published), options.style)
+    if options.output:
+        with atomic(options.output) as temporary:
+            temporary.write_text(text)
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

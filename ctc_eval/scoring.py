@@ -1,0 +1,385 @@
+"""Scoring a sequence: finds the reference, streams the frames, measures."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctc_eval import measures
+from ctc_eval.masks import LabelImage, open_labels
+from ctc_eval.measures import EdgeErrors, NodeErrors
+from ctc_eval.overlap import Matching, PairCounts, count_pairs, match, merge_pairs
+from ctc_eval.sequence import InputError, frame_digits, frame_files, frame_name
+from ctc_eval.tracks import Track, image_faults, lineage_faults, read_tracks, trim_tracks
+
+MEASURES = ("SEG", "DET", "TRA", "MeanIoU")
+_OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
+_MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReferenceImage:
+    """One annotated image.
+
+    Attributes
+    ----------
+    path : Path
+    frame : int
+    plane : int or None
+        The slice it shows; None for a whole frame.
+    digits : int
+        Digits of the frame's number in the file's name.
+    """
+
+    path: Path
+    frame: int
+    plane: int | None
+    digits: int
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The annotated images of a sequence.
+
+    Attributes
+    ----------
+    folder : Path
+    objects : tuple of ReferenceImage
+        For SEG and MeanIoU, in the order of their names.
+    markers : tuple of ReferenceImage
+        For DET and TRA, whole frames, in order.
+    """
+
+    folder: Path
+    objects: tuple[ReferenceImage, ...]
+    markers: tuple[ReferenceImage, ...]
+
+    @property
+    def track_file(self) -> Path:
+        """Where the reference tracks are, if anywhere."""
+        return self.folder / "TRA" / "man_track.txt"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What :func:`score_sequence` found.
+
+    Attributes
+    ----------
+    values : dict of str to float
+        The measures asked for.
+    objects : tuple of (ReferenceImage, Matching)
+        How the objects of each SEG image matched, in the order of the official log.
+    nodes, edges : NodeErrors, EdgeErrors or None
+        What cost in DET and TRA.
+    penalize_extra : bool
+        Whether DET counted result objects that match nothing.
+    """
+
+    values: dict[str, float]
+    objects: tuple[tuple[ReferenceImage, Matching], ...]
+    nodes: NodeErrors | None
+    edges: EdgeErrors | None
+    penalize_extra: bool
+
+
+def score_sequence(
+    reference: Reference,
+    result: Path,
+    *,
+    wanted: Sequence[str] = ("SEG", "DET"),
+    frames: slice = slice(None),
+    penalize_extra: bool = True,
+    workers: int | None = None,
+) -> Score:
+    """Score a sequence's masks against a reference.
+
+    Frames are read plane by plane, so memory does not grow with their number or depth.
+
+    Parameters
+    ----------
+    reference : Reference
+        From :func:`find_reference`.
+    result : Path
+        Folder with ``maskTTT.tif`` and, for TRA, ``res_track.txt``.
+    wanted : sequence of str
+        Of `MEASURES`.
+    frames : slice
+        Frame numbers to use, half open.
+    penalize_extra : bool
+        Whether DET counts result objects that match no reference object.
+    workers : int, optional
+        Threads; all cores if not given.
+
+    Returns
+    -------
+    Score
+
+    Raises
+    ------
+    InputError
+        What the official tool refuses or reads as empty: a mask missing, another size, a
+        pixel type or compression it does not read, no reference object, inconsistent tracks.
+    """
+    with_objects = {"SEG", "MeanIoU"} & set(wanted)
+    with_markers = {"DET", "TRA"} & set(wanted)
+    objects = _within(reference.objects, frames, reference.folder) if with_objects else ()
+    markers = _within(reference.markers, frames, reference.folder) if with_markers else ()
+    images = tuple(dict.fromkeys((*objects, *markers)))
+    masks = _masks(result, images)
+
+    matchings = _match_images(masks, images, workers or len(os.sched_getaffinity(0)))
+    matched_objects = tuple((image, matchings[image]) for image in objects)
+    matched_frames = {image.frame: matchings[image] for image in markers}
+
+    values: dict[str, float] = {}
+    nodes = edges = None
+    if with_objects:
+        _require_objects([matching for _, matching in matched_objects], reference.folder)
+    if with_markers:
+        _require_objects(matched_frames.values(), reference.folder)
+        nodes = measures.node_errors(matched_frames)
+    if "SEG" in wanted:
+        values["SEG"] = measures.seg(matching for _, matching in matched_objects)
+    if "DET" in wanted and nodes:
+        values["DET"] = measures.det(nodes, penalize_extra=penalize_extra)
+    if "TRA" in wanted and nodes:
+        tracks = _consistent_tracks(reference, result, frames, matched_frames)
+        edges = measures.edge_errors(matched_frames, *tracks)
+        values["TRA"] = measures.tra(nodes, edges)
+    if "MeanIoU" in wanted:
+        values["MeanIoU"] = measures.mean_iou(matching for _, matching in matched_objects)
+    return Score(values, matched_objects, nodes, edges, penalize_extra)
+
+
+def find_reference(folder: Path, wanted: Iterable[str]) -> Reference:
+    """Find the annotated images of a sequence.
+
+    Parameters
+    ----------
+    folder : Path
+        ``01_GT`` with SEG and TRA, ``01_ST`` with SEG alone, or a folder of ``maskTTT.tif``
+        such as ``01_ERR_SEG``, whose every object is a reference object for SEG and DET.
+    wanted : iterable of str
+        The measures that it must serve, of `MEASURES`.
+
+    Returns
+    -------
+    Reference
+
+    Raises
+    ------
+    InputError
+        Nothing there for a measure, or names with different digit counts.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder; expected a reference, SEG/man_seg000.tif or mask000.tif "
+            "in it: name it with --reference"
+        )
+    wanted = set(wanted)
+    if not (folder / "SEG").is_dir() and not (folder / "TRA").is_dir():
+        files = frame_files(folder, "mask", complete=False)
+        images = tuple(
+            ReferenceImage(path, frame, None, frame_digits(path)) for frame, path in files.items()
+        )
+        if "TRA" in wanted:
+            raise InputError(
+                f"{folder}: masks without TRA/man_track.txt; expected reference tracks for TRA: "
+                "leave TRA out of --measures"
+            )
+        return Reference(folder, images, images)
+    objects = _images(folder / "SEG", _OBJECTS) if wanted & {"SEG", "MeanIoU"} else ()
+    markers = _images(folder / "TRA", _MARKERS) if wanted & {"DET", "TRA"} else ()
+    if not objects and wanted & {"SEG", "MeanIoU"}:
+        raise InputError(
+            f"{folder}: no SEG/man_seg000.tif or SEG/man_seg_000_000.tif; expected reference "
+            "objects for SEG: choose another --reference, or leave SEG out of --measures"
+        )
+    if not markers and wanted & {"DET", "TRA"}:
+        raise InputError(
+            f"{folder}: no TRA/man_track000.tif; expected reference markers for DET and TRA "
+            "(a silver truth has none): choose another --reference, or --measures SEG"
+        )
+    digits = sorted({image.digits for image in (*objects, *markers)})
+    if len(digits) > 1:
+        raise InputError(
+            f"{folder}: frame numbers have {' and '.join(map(str, digits))} digits; expected the "
+            "same count everywhere, that of the raw frames: rename the files"
+        )
+    return Reference(folder, objects, markers)
+
+
+def _images(folder: Path, pattern: re.Pattern[str]) -> tuple[ReferenceImage, ...]:
+    """List the images whose names fit, in the order of their names, the official tool's."""
+    if not folder.is_dir():
+        return ()
+    images = []
+    for path in sorted(folder.glob("*.tif")):
+        found = pattern.fullmatch(path.name)
+        if found is None:
+            logger.warning("%s: left out, its name is not one of a reference image", path)
+            continue
+        number, sliced, plane = found.groups()
+        frame = number or sliced
+        images.append(ReferenceImage(path, int(frame), int(plane) if plane else None, len(frame)))
+    return tuple(images)
+
+
+def _within(
+    images: Sequence[ReferenceImage], frames: slice, folder: Path
+) -> tuple[ReferenceImage, ...]:
+    chosen = tuple(image for image in images if _inside(image.frame, frames))
+    if not chosen:
+        numbers = [image.frame for image in images]
+        raise InputError(
+            f"{folder}: no reference image among the frames {frames.start or 0} to "
+            f"{'the end' if frames.stop is None else frames.stop - 1}; there are some from "
+            f"frame {min(numbers)} to {max(numbers)}: choose other --frames"
+        )
+    return chosen
+
+
+def _inside(frame: int, frames: slice) -> bool:
+    return (frames.start or 0) <= frame and (frames.stop is None or frame < frames.stop)
+
+
+def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
+    """Find the mask of each annotated frame; the result's further files do not matter."""
+    if not result.is_dir():
+        raise InputError(
+            f"{result}: no such folder; expected the result, mask000.tif, ...: segment the "
+            "sequence first, or name its folder with --result"
+        )
+    masks = {
+        image.frame: result / frame_name("mask", image.frame, image.digits) for image in images
+    }
+    missing = [path for path in masks.values() if not path.is_file()]
+    if missing:
+        other = next(
+            (path.name for path in sorted(result.glob("mask*.tif")) if path not in masks.values()),
+            None,
+        )
+        raise InputError(
+            f"{missing[0]}: no such file ({len(missing)} of {len(masks)} annotated frames have no "
+            "mask"
+            + (f", though there is {other}" if other else "")
+            + "); expected a mask for each, digits as in the reference: add or rename the masks"
+        )
+    return masks
+
+
+def _match_images(
+    masks: Mapping[int, Path], images: Sequence[ReferenceImage], workers: int
+) -> dict[ReferenceImage, Matching]:
+    """Match the objects of all images, all cores at work."""
+    import imagecodecs  # noqa: F401  (loaded before the threads that would race to load it)
+
+    by_frame: dict[int, list[ReferenceImage]] = {}
+    for image in images:
+        by_frame.setdefault(image.frame, []).append(image)
+    # Where there are fewer frames than workers, a frame's planes are shared out.
+    parts = -(-workers // len(by_frame))
+    jobs = [(frame, part) for frame in sorted(by_frame) for part in range(parts)]
+
+    def count(job: tuple[int, int]) -> list[tuple[ReferenceImage, PairCounts]]:
+        frame, part = job
+        return _count_part(masks[frame], by_frame[frame], part, parts)
+
+    counts: dict[ReferenceImage, list[PairCounts]] = {image: [] for image in images}
+    with ThreadPoolExecutor(min(workers, len(jobs))) as pool:
+        for found in pool.map(count, jobs):
+            for image, pairs in found:
+                counts[image].append(pairs)
+    return {image: match(merge_pairs(pairs)) for image, pairs in counts.items()}
+
+
+def _count_part(
+    mask_path: Path, images: Sequence[ReferenceImage], part: int, parts: int
+) -> list[tuple[ReferenceImage, PairCounts]]:
+    """Count the pairs of labels in one of `parts` runs of a mask's planes."""
+    with ExitStack() as stack:
+        mask = stack.enter_context(open_labels(mask_path))
+        opened = [(image, stack.enter_context(open_labels(image.path))) for image in images]
+        for image, labels in opened:
+            _check_shape(image, labels, mask)
+        planes = range(mask.shape[0] * part // parts, mask.shape[0] * (part + 1) // parts)
+        counts = []
+        for plane in planes:
+            pages = [
+                (image, labels.plane(0 if image.plane is not None else plane))
+                for image, labels in opened
+                if image.plane in (None, plane)
+            ]
+            if pages:
+                result = mask.plane(plane)
+                counts += [(image, count_pairs(page, result)) for image, page in pages]
+    return counts
+
+
+def _check_shape(image: ReferenceImage, labels: LabelImage, mask: LabelImage) -> None:
+    expected = mask.shape if image.plane is None else (1, *mask.shape[1:])
+    if labels.shape != expected:
+        raise InputError(
+            f"{mask.path}: shape {mask.shape}; expected that of {labels.path}, {labels.shape}"
+            + ("" if image.plane is None else " (one slice)")
+            + ": write the mask in the raw frame's shape (planes, rows, columns)"
+        )
+    if image.plane is not None and image.plane >= mask.shape[0]:
+        raise InputError(
+            f"{mask.path}: {mask.shape[0]} planes; expected more than {image.plane}, the slice of "
+            f"{labels.path}: write the mask in the raw frame's shape"
+        )
+
+
+def _require_objects(matchings: Iterable[Matching], folder: Path) -> None:
+    if not any(len(matching.reference) for matching in matchings):
+        raise InputError(
+            f"{folder}: no object in any reference image used; expected at least one "
+            "(the official tool: 'No ground truth object found!'): check the reference"
+        )
+
+
+def _consistent_tracks(
+    reference: Reference, result: Path, frames: slice, matched: Mapping[int, Matching]
+) -> tuple[dict[int, Track], dict[int, Track]]:
+    """Read reference and result tracks, cut to the frames used, refusing inconsistent ones."""
+    used = sorted(matched)
+    wanted_file, given_file = reference.track_file, result / "res_track.txt"
+    wanted, given = read_tracks(wanted_file), read_tracks(given_file)
+    _refuse_first(wanted_file, lineage_faults(wanted))
+    _refuse_first(given_file, lineage_faults(given))
+    begin = min((track.begin for track in wanted.values()), default=used[0])
+    if frames != slice(None):
+        last = used[-1] if frames.stop is None else frames.stop - 1
+        begin, wanted = used[0], trim_tracks(wanted, frames.start or 0, last)
+    given = trim_tracks(given, used[0], used[-1])
+    _refuse_first(
+        wanted_file,
+        image_faults(wanted, {t: set(m.reference.tolist()) for t, m in matched.items()}),
+    )
+    if used != list(range(begin, begin + len(used))):
+        raise InputError(
+            f"{wanted_file}: the reference tracks are not consistent with the images: the images "
+            f"are not those of all frames from the tracks' first, {begin}, on, as which the "
+            "official tool counts them: leave TRA out of --measures"
+        )
+    _refuse_first(
+        given_file, image_faults(given, {t: set(m.result.tolist()) for t, m in matched.items()})
+    )
+    return wanted, given
+
+
+def _refuse_first(path: Path, faults: Iterator[str]) -> None:
+    found = list(faults)
+    if found:
+        more = f" (and {len(found) - 1} more faults)" if len(found) > 1 else ""
+        raise InputError(f"{path}: {found[0]}{more}: mend the tracks, `validate` lists all faults")
