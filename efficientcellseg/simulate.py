@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctc_eval.sequence import InputError, atomic, frame_name, write_labels, write_volume
-from efficientcellseg.specimen import Habit, Skeleton, paint, populate, protrude
+from efficientcellseg.specimen import (
+    BACKDROP,
+    LAYOUT,
+    NOISE,
+    Habit,
+    Skeleton,
+    paint,
+    populate,
+    protrude,
+    stream,
+)
 
 if TYPE_CHECKING:
     from efficientcellseg.recipe import Recipe
@@ -187,10 +197,10 @@ class Simulation:
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Make (raw, labels), both (Z, Y, X) uint16, for each frame."""
         scene = self.scene
-        backdrop = uneven_field(self.shape, np.random.default_rng([self.seed, 1]))
+        backdrop = uneven_field(self.shape, stream(self.seed, BACKDROP))
         for frame, skeletons in enumerate(self.skeletons):
             labels, light = paint(skeletons, scene.habit, self.shape, self.voxel_size, self.seed)
-            noise = np.random.default_rng([self.seed, 2, frame])
+            noise = stream(self.seed, NOISE, frame)
             raw = expose(light, scene.microscope, self.voxel_size, backdrop, noise)
             yield raw, labels
 
@@ -247,7 +257,7 @@ def simulate_sequence(
         raise InputError(f"cells: found {cells}, expected 1 in the scene a549; set it to 1")
     habit = SCENES[scene].habit
     extent = (np.array(shape) - 1.0) * voxel_size
-    rng = np.random.default_rng([seed, 0])
+    rng = stream(seed, LAYOUT)
     if scene == "a549":
         skeletons, tracks = protrude(habit, extent, frames, rng)
     else:
@@ -270,15 +280,19 @@ def uneven_field(shape: tuple[int, int, int], rng: np.random.Generator) -> np.nd
     ndarray of shape (Z, Y, X), float32
         Between -1 and 1.
     """
-    from scipy.ndimage import map_coordinates
+    from scipy.ndimage import affine_transform
 
     coarse = rng.uniform(-1, 1, size=(3, 4, 4))
-    planes, rows, columns = (
-        np.linspace(0, count - 1, size) for count, size in zip(coarse.shape, shape, strict=True)
-    )
-    places = np.meshgrid(planes, rows, columns, indexing="ij")
-    return map_coordinates(
-        coarse, places, order=2, mode="nearest", prefilter=False, output=np.float32
+    step = (np.array(coarse.shape) - 1) / np.maximum(np.array(shape) - 1, 1)
+    # Unfiltered splines are smooth and stay within the grid's range.
+    return affine_transform(
+        coarse,
+        step,
+        output_shape=shape,
+        output=np.float32,
+        order=2,
+        mode="nearest",
+        prefilter=False,
     )
 
 
@@ -313,16 +327,19 @@ def expose(
     sigma = np.array([along, within, within]) / voxel_size
     sharp = gaussian_filter(light, sigma if len(light) > 1 else [0, *sigma[1:]], truncate=3)
     # Two box filters make a wide tent at a cost that does not grow with its width.
-    wide = [1, max(light.shape[1] // 6, 1), max(light.shape[2] // 6, 1)]
-    stray = uniform_filter(uniform_filter(light.mean(axis=0, keepdims=True), wide), wide)
-    path = np.linspace(0, 1, len(light), dtype=np.float32)[:, None, None]
-    kept = np.exp(np.log1p(-microscope.depth_loss) * path)
-    counts = microscope.signal * (kept * sharp + microscope.haze * stray)
-    counts = counts + microscope.background * (1 + microscope.unevenness * backdrop)
-    photons = rng.poisson(np.maximum(counts, 0) / microscope.counts_per_photon)
-    read = rng.normal(microscope.offset, microscope.read_noise, size=light.shape)
-    picture = microscope.counts_per_photon * photons + read
-    return np.clip(np.rint(picture), 0, 2**microscope.bits - 1).astype(np.uint16)
+    wide = [max(size // 6, 1) for size in light.shape[1:]]
+    stray = uniform_filter(uniform_filter(light.mean(axis=0), wide), wide)
+    faintest = 1 - microscope.depth_loss
+    picture = np.empty(light.shape, dtype=np.uint16)
+    # Plane by plane, since random numbers take eight bytes a voxel.
+    for plane, depth in enumerate(np.linspace(0, 1, len(light)).tolist()):
+        counts = microscope.signal * (faintest**depth * sharp[plane] + microscope.haze * stray)
+        counts = counts + microscope.background * (1 + microscope.unevenness * backdrop[plane])
+        photons = rng.poisson(np.maximum(counts, 0) / microscope.counts_per_photon)
+        read = rng.normal(microscope.offset, microscope.read_noise, size=counts.shape)
+        grey = np.rint(microscope.counts_per_photon * photons + read)
+        picture[plane] = np.clip(grey, 0, 2**microscope.bits - 1)
+    return picture
 
 
 def sequence_seed(seed: int, sequence: str) -> int:

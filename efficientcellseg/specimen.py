@@ -21,6 +21,17 @@ from ctc_eval.sequence import MAX_LABEL, InputError
 # face to face.
 CONNECTED_RADIUS = 0.87
 
+# Purposes of the random streams of a sequence, see `stream`.
+LAYOUT, BACKDROP, NOISE, TEXTURE = range(4)
+
+
+def stream(seed: int, purpose: int, index: int = 0) -> np.random.Generator:
+    """Open a random stream of its own for each purpose, and each frame or cell in it.
+
+    Frames can so be made in any order, and one more draw in one place shifts no other.
+    """
+    return np.random.default_rng([seed, purpose, index])
+
 
 @dataclass(frozen=True)
 class Habit:
@@ -216,9 +227,10 @@ def _settle(habit: Habit, extent: np.ndarray, cells: int, rng: np.random.Generat
         candidates = _inside(candidates, width[index] * np.ones(tries), habit, extent)
         gaps = np.linalg.norm(candidates[:, None] - center[None, :index], axis=2)
         nearest = gaps.min(axis=1) if index else np.ones(tries)
-        border = np.minimum(candidates, extent - candidates)[:, 1:].min(axis=1)
+        border = np.minimum(candidates, extent - candidates) / width[index]
+        shunned = border[:, 1:] if habit.sheet else border / [habit.flatness, 1, 1]
         # Far from others means the corners, unless the border is shunned too.
-        best = int(np.argmax(nearest * np.clip(border / width[index], 0.2, 1)))
+        best = int(np.argmax(nearest * np.clip(shunned.min(axis=1), 0.2, 1)))
         center[index], angle[index] = candidates[best], headings[best]
     return Population(
         label=np.arange(1, cells + 1),
@@ -414,45 +426,55 @@ def protrude(
         The row (1, 0, frames - 1, 0).
     """
     size = float(extent[1:].min())
-    center, radius = extent / 2, 0.19 * size
+    center, radius = extent / 2, 0.17 * size
     heading = rng.uniform(0, np.pi)
-    reach = np.array([0.0, extent[1], extent[2]])
     along = np.linspace(-1, 1, 5)[:, None]
-    body = along * 0.17 * reach * [0.0, np.sin(heading), np.cos(heading)]
+    body = along * 0.2 * extent * [0.0, np.sin(heading), np.cos(heading)]
     body += rng.normal(0, 0.15, (5, 3)) * [0.3 * habit.flatness * radius, radius, radius]
-    body_radii = radius * rng.uniform(0.6, 1.0, 5) * (1 - 0.3 * along[:, 0] ** 2)
+    body_radii = radius * rng.uniform(0.75, 1.1, 5) * (1 - 0.3 * along[:, 0] ** 2)
+    angles = 2 * np.pi * (np.arange(9) + rng.uniform(-0.35, 0.35, 9)) / 9
+    # Each starts from a joint on its own side of the body.
+    ahead = np.outer(np.sin(angles), body[:, 1]) + np.outer(np.cos(angles), body[:, 2])
+    roots = np.argmax(ahead + rng.normal(0, 0.7 * radius, ahead.shape), axis=1)
     filaments = [
         _filament(
-            root=int(rng.integers(5)),
-            angle=2 * np.pi * (index + rng.uniform(-0.35, 0.35)) / 9,
+            root=int(root),
+            angle=float(angle),
             length=0.5 * size * rng.uniform(0.6, 1.2),
             radius=0.018 * size * rng.uniform(0.7, 1.3),
             rise=float(extent[0]),
             rng=rng,
         )
-        for index in range(9)
+        for root, angle in zip(roots, angles, strict=True)
     ]
     phases = rng.uniform(0, 2 * np.pi, len(filaments))
     wander = rng.normal(0, 0.006 * size, (frames, 3)).cumsum(axis=0) * [0.2, 1, 1]
     sway = rng.uniform(0, 2 * np.pi, body.shape)
     skeletons = []
+    edge = np.array([0.08 * extent[0], 0.03 * size, 0.03 * size])
     for frame in range(frames):
         swell = 1 + habit.growth * frame
         moved = body * swell + 0.06 * radius * np.sin(0.7 * frame + sway) * [0.2, 1, 1]
+        moved = np.clip(moved + center + wander[frame], edge, extent - edge)
         points, radii = [moved], [body_radii * swell]
         bones = [np.stack([np.arange(4), np.arange(1, 5)], axis=1)]
         count = 5
         for (root, offsets, thickness, links), phase in zip(filaments, phases, strict=True):
-            stretch = 0.8 + 0.2 * np.sin(0.6 * frame + phase)
-            points.append(moved[root] + stretch * offsets)
+            reach = (0.8 + 0.2 * np.sin(0.6 * frame + phase)) * offsets
+            points.append(moved[root] + reach * _fit(moved[root], reach, edge, extent - edge))
             radii.append(thickness)
             bones += [links + count, np.array([[root, count]])]
             count += len(offsets)
-        edge = np.array([0.08 * extent[0], 0.03 * size, 0.03 * size])
-        placed = np.clip(np.concatenate(points) + center + wander[frame], edge, extent - edge)
-        joined = np.concatenate(bones)
-        skeletons.append([Skeleton(1, placed, np.concatenate(radii), joined, 1.0)])
+        skeletons.append(
+            [Skeleton(1, np.concatenate(points), np.concatenate(radii), np.concatenate(bones), 1.0)]
+        )
     return skeletons, np.array([[1, 0, frames - 1, 0]], dtype=np.int64)
+
+
+def _fit(root: np.ndarray, reach: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Find the factor, at most 1 along each axis, that keeps a filament within a box."""
+    room = np.where(reach > 0, upper - root, root - lower)
+    return np.minimum(1, (room / np.maximum(np.abs(reach), 1e-9)).min(axis=0))
 
 
 def _filament(
@@ -537,7 +559,7 @@ def paint(
     light = np.zeros(shape, dtype=np.float32)
     voxel = np.array(voxel_size, dtype=np.float64)
     for cell in skeletons:
-        noise = np.random.default_rng([seed, cell.label]).uniform(-1, 1, (2, 8, 8, 8))
+        noise = stream(seed, TEXTURE, cell.label).uniform(-1, 1, (2, 8, 8, 8))
         box, depth = _closeness(cell, habit, shape, voxel, noise[0])
         near = depth < nearest[box]
         glow = _emission(cell, habit, voxel, box, near, depth[near], noise[1])
@@ -609,7 +631,7 @@ def _bone_distance(
     heights: np.ndarray,
 ) -> np.ndarray:
     """Divide the distance from a bone by the bone's radius at the nearest point."""
-    # Heights are to radii as planes to rows: measure in a space where both are alike.
+    # The nearest point is looked for where the thinner end's section is round.
     squeeze = np.array([float(radii.min() / heights.min()), 1.0, 1.0])
     start, bone = ends[0] * squeeze, (ends[1] - ends[0]) * squeeze
     grids: list[Any] = [
@@ -620,8 +642,11 @@ def _bone_distance(
     length = np.float32(max(float((bone**2).sum()), 1e-12))
     b = bone.astype(np.float32)
     share = np.clip((z * b[0] + y * b[1] + x * b[2]) / length, 0, 1)
-    gap = (z - share * b[0]) ** 2 + (y - share * b[1]) ** 2 + (x - share * b[2]) ** 2
-    return np.sqrt(gap) / (np.float32(radii[0]) + share * np.float32(radii[1] - radii[0]))
+    radius = np.float32(radii[0]) + share * np.float32(radii[1] - radii[0])
+    height = np.float32(heights[0]) + share * np.float32(heights[1] - heights[0])
+    within = ((y - share * b[1]) ** 2 + (x - share * b[2]) ** 2) / radius**2
+    across = (z - share * b[0]) / (np.float32(squeeze[0]) * height)
+    return np.sqrt(within + across**2)
 
 
 def _places(box: tuple[slice, ...], voxel: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -653,9 +678,10 @@ def _emission(
     where = _places(box, voxel, mask)
     lumps = _noise(noise, where - cell.points[0], habit.texture_size, habit.flatness)
     fine = _noise(noise, where - cell.points[0], 0.45 * habit.texture_size, habit.flatness)
-    middle = float(np.mean(cell.points[:5, 0]))
-    height = max(habit.flatness * float(cell.radii.max()), float(voxel[0]))
-    off_middle = np.clip(np.abs(where[:, 0] - middle) / height, 0, 1)
+    heights = habit.flatness * cell.radii
+    lower, upper = (cell.points[:, 0] - heights).min(), (cell.points[:, 0] + heights).max()
+    middle, half = (lower + upper) / 2, max((upper - lower) / 2, voxel[0])
+    off_middle = np.clip(np.abs(where[:, 0] - middle) / half, 0, 1)
     glow = (
         cell.brightness
         * (1 + habit.texture * (1.4 * lumps + 0.7 * fine))
