@@ -6,9 +6,11 @@ a 2D frame is a volume with one plane.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import tempfile
+import struct
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    import tifffile
 
 MAX_LABEL = 65535
 
@@ -62,7 +65,7 @@ def frame_files(folder: Path, prefix: str = "t", *, complete: bool = True) -> di
             "rename the frames the challenge's way, three digits (four from 1000 frames on)"
         )
     digits = sorted({len(number) for number, _ in found})
-    if len(digits) > 1 or digits[0] < 3:
+    if len(digits) > 1 or digits[0] not in (3, 4):
         raise InputError(
             f"{folder}: frame numbers have {' and '.join(map(str, digits))} digits; "
             "expected the same count everywhere, three or four: rename the frames"
@@ -88,6 +91,26 @@ def frame_digits(path: Path) -> int:
     return len(match[1]) if match else 0
 
 
+def parse_frames(text: str) -> tuple[int | None, int | None]:
+    """Read a half-open range of frames: ``12:20``, ``:12``, ``12:`` or ``:``.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
+    start, colon, stop = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return (int(start) if start else None, int(stop) if stop else None)
+    except ValueError:
+        raise InputError(
+            f"frames {text!r}; expected A:B, the first frame and the one after the last: "
+            "for example 0:12"
+        ) from None
+
+
 def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:
     """Read a TIFF's shape and type from its headers, refusing what is not one gray volume.
 
@@ -111,6 +134,8 @@ def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a TIFF volume: check the path")
+    # Its own warnings go to the log; the user gets one line from here.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(path) as tif:
             series = tif.series
@@ -119,38 +144,64 @@ def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:
                     f"{path}: {len(series)} images of different shape or type; expected one "
                     "volume, a page per plane: save the planes as one gray stack"
                 )
-            axes, shape, dtype = series[0].axes, series[0].shape, series[0].dtype
-            end = max(
-                offset + count
-                for page in series[0].pages
-                if page is not None
-                for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-            )
-    except (tifffile.TiffFileError, OSError, IndexError, KeyError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+            axes, shape = series[0].axes, series[0].shape
+            dtype = series[0].dtype.newbyteorder("=")
+            whole = _is_whole(tif)
+            white = tif.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    except InputError:
+        raise
+    except Exception as error:
+        # A damaged header makes tifffile raise anything; to the user it all means one thing.
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: cannot be read as a TIFF ({error}); expected an undamaged gray stack: "
+            f"{path}: cannot be read as a TIFF ({reason}); expected an undamaged gray stack: "
             "copy or save the file again"
         ) from None
     if "S" in axes or (axes.endswith("C") and len(shape) > 2):
         raise InputError(
             f"{path}: RGB image, shape {shape}; expected a gray volume (planes, rows, columns): "
-            "save one channel"
+            "save one channel, or save three or four planes as gray (photometric minisblack)"
         )
     if len(shape) not in (2, 3):
         raise InputError(
             f"{path}: {len(shape)} axes ({axes}), shape {shape}; expected (planes, rows, columns): "
             "save one channel and one time point per file"
         )
-    size = path.stat().st_size
-    if end > size:
+    if not whole:
         raise InputError(
-            f"{path}: truncated, {size} bytes where its header speaks of {end}; "
-            "copy or download the file again"
+            f"{path}: truncated, {path.stat().st_size} bytes hold less than its header speaks of; "
+            "expected the whole file: copy or download it again"
+        )
+    if white:
+        raise InputError(
+            f"{path}: photometric miniswhite, 0 shown as white; expected minisblack: "
+            "save the image with 0 as black"
         )
     planes, rows, columns = (1, *shape) if len(shape) == 2 else shape
     return (planes, rows, columns), dtype
+
+
+def _is_whole(tif: tifffile.TiffFile) -> bool:
+    """Tell whether all pages and all their data lie within the file."""
+    series, file, layout = tif.series[0], tif.filehandle, tif.tiff
+    # tifffile drops the pages that it cannot reach: the last one must point to no other.
+    file.seek(tif.pages[-1].offset)
+    tags = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))[0]
+    file.seek(tags * layout.tagsize, os.SEEK_CUR)
+    (following,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+    pages = list(tif.pages)  # raises where a page's own header is cut
+    ends = [
+        offset + count
+        for page in pages
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+        if count > 0 or page.nbytes == 0
+    ]
+    segments = sum(len(page.dataoffsets) for page in pages)
+    if series.dataoffset is not None:
+        # ImageJ describes a large stack by its first page alone.
+        ends.append(series.dataoffset + series.nbytes)
+        segments += 1
+    return following == 0 and len(ends) == segments and max(ends) <= file.size
 
 
 def read_volume(path: Path) -> np.ndarray:
@@ -164,7 +215,7 @@ def read_volume(path: Path) -> np.ndarray:
     Returns
     -------
     ndarray of shape (Z, Y, X)
-        In the file's own type.
+        In the file's own type, in the machine's byte order.
 
     Raises
     ------
@@ -181,11 +232,12 @@ def read_volume(path: Path) -> np.ndarray:
             "convert the image, without scaling away its intensities"
         )
     try:
-        return tifffile.imread(path).reshape(shape)
+        return tifffile.imread(path).reshape(shape).astype(dtype, copy=False)
     except Exception as error:
         # Decoders raise types of their own; to the user they all mean one thing.
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: damaged ({error}); expected {shape} pixels of {dtype}: "
+            f"{path}: damaged ({reason}); expected {shape} pixels of {dtype}: "
             "copy or download the file again"
         ) from None
 
@@ -233,15 +285,12 @@ def atomic(path: Path) -> Iterator[Path]:
     block raises, `path` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
+        # Not tempfile.mkstemp: its files are private, and the mode could not be mended without
+        # changing the whole process's umask while other threads write.
+        temporary.touch(exist_ok=False)
         yield temporary
-        # mkstemp makes files private; give this one the mode any new file would get.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
