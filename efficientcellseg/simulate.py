@@ -251,8 +251,7 @@ def simulate_sequence(
     for name, value in (("frames", frames), ("cells", cells)):
         if value < 1:
             raise InputError(f"{name}: found {value}, expected at least 1; raise it")
-    if seed < 0:
-        raise InputError(f"seed: found {seed}, expected 0 or more; choose another one")
+    _check_seed(seed)
     if scene == "a549" and cells != 1:
         raise InputError(f"cells: found {cells}, expected 1 in the scene a549; set it to 1")
     habit = SCENES[scene].habit
@@ -342,8 +341,15 @@ def expose(
     return picture
 
 
+def _check_seed(seed: int) -> None:
+    """Refuse a negative seed."""
+    if seed < 0:
+        raise InputError(f"seed: found {seed}, expected 0 or more; choose another one")
+
+
 def sequence_seed(seed: int, sequence: str) -> int:
     """Derive the seed of a sequence from that of its data set, so that 01 and 02 differ."""
+    _check_seed(seed)
     return int(np.random.SeedSequence([seed, int(sequence)]).generate_state(1)[0])
 
 
