@@ -7,9 +7,14 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ctc_eval.frames import frames_text, parse_frames
 from ctc_eval.sequence import InputError, atomic
+
+if TYPE_CHECKING:
+    from ctc_eval.scoring import Score
+    from ctc_eval.toolkit import Verdict
 
 MEASURES = ("SEG", "DET", "TRA", "MeanIoU")
 MADE_OF = {"OP_CSB": ("SEG", "DET"), "OP_CTB": ("SEG", "TRA"), "PESEG": ("SEG",)}
@@ -124,7 +129,7 @@ def _add_score(commands: Any) -> None:
         "--toolkit", type=Path, metavar="DIR", help="also run SEGMeasure, ... found there"
     )
     parser.add_argument("--workers", type=_count, metavar="N", help="threads (default: one a core)")
-    parser.set_defaults(run=_score)
+    parser.set_defaults(run=_score, usage_error=parser.error)
 
 
 def _add_validate(commands: Any) -> None:
@@ -165,13 +170,10 @@ def _add_table(commands: Any) -> None:
 
 
 def _frames(text: str) -> slice:
-    begin, colon, end = text.partition(":")
-    if not colon or not all(part == "" or part.isdecimal() for part in (begin, end)):
-        raise argparse.ArgumentTypeError(f"{text!r}, expected A:B with frame numbers, as in 12:20")
-    frames = slice(int(begin) if begin else None, int(end) if end else None)
-    if frames.stop is not None and frames.stop <= (frames.start or 0):
-        raise argparse.ArgumentTypeError(f"{text!r} holds no frame, expected A < B")
-    return frames
+    try:
+        return parse_frames(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _measures(text: str) -> tuple[str, ...]:
@@ -181,8 +183,7 @@ def _measures(text: str) -> tuple[str, ...]:
         raise argparse.ArgumentTypeError(
             f"{unknown[0]!r}, expected a list of {', '.join((*MEASURES, *MADE_OF))}"
         )
-    asked = {part for name in names for part in MADE_OF.get(name, (name,))}
-    return tuple(name for name in MEASURES if name in asked)
+    return tuple(names)
 
 
 def _count(text: str) -> int:
@@ -192,28 +193,80 @@ def _count(text: str) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from ctc_eval import scoring
+    from ctc_eval import logs
     from ctc_eval.measures import derived
 
+    if "PESEG" in options.measures and not options.parameters:
+        options.usage_error("PESEG is SEG per million parameters: give --parameters N")
+    parts = {part for name in options.measures for part in MADE_OF.get(name, (name,))}
+    options.measures = tuple(name for name in MEASURES if name in parts)
     result = options.result or options.dataset / f"{options.sequence}_RES"
-    folder = options.reference or options.dataset / f"{options.sequence}_GT"
-    reference = scoring.find_reference(folder, options.measures)
-    score = scoring.score_sequence(
-        reference,
+    reference = options.reference or options.dataset / f"{options.sequence}_GT"
+    try:
+        score = _measure(options, reference, result)
+    except InputError as error:
+        verdicts = _official(options, reference, result) if options.toolkit else {}
+        said = "".join(f"; {name}Measure: {found.said}" for name, found in verdicts.items())
+        raise InputError(f"{error}{said}") from None
+    values = derived(score.values, options.parameters)
+    verdicts = _official(options, reference, result) if options.toolkit else {}
+    for name, found in verdicts.items():
+        if found.value is None:
+            raise InputError(f"{name}Measure refuses: {found.said}; here {name} {values[name]:.6f}")
+
+    if options.output:
+        _write_json(options.output, _record(options, reference, values))
+    if options.logs:
+        logs.write_logs(score, result)
+    if options.objects:
+        logs.write_objects(score, options.objects)
+    _report(values, {name: float(found.value or 0) for name, found in verdicts.items()}, options)
+    return 0
+
+
+def _measure(options: argparse.Namespace, reference: Path, result: Path) -> Score:
+    from ctc_eval.scoring import find_reference, score_sequence
+
+    return score_sequence(
+        find_reference(reference, options.measures),
         result,
         wanted=options.measures,
         frames=options.frames,
         penalize_extra=bool(options.penalize_extra_detections),
         workers=options.workers,
     )
-    values = derived(score.values, options.parameters)
-    if options.output:
-        _write_json(options.output, _record(options, folder, values))
+
+
+def _official(options: argparse.Namespace, reference: Path, result: Path) -> dict[str, Verdict]:
+    from ctc_eval.toolkit import run_toolkit
+
+    return run_toolkit(
+        options.toolkit,
+        reference,
+        result,
+        wanted=options.measures,
+        frames=options.frames,
+        penalize_extra=bool(options.penalize_extra_detections),
+    )
+
+
+def _report(
+    values: dict[str, float], official: dict[str, float], options: argparse.Namespace
+) -> None:
+    """Print the measures, and beside them the official toolkit's where it was run."""
+    compared = {
+        name: {"value": value, "difference": round(values[name], 6) - value}
+        for name, value in official.items()
+    }
     if options.json:
-        sys.stdout.write(json.dumps({k: round(v, 6) for k, v in values.items()}) + "\n")
-    else:
-        sys.stdout.writelines(f"{name} measure: {value:.6f}\n" for name, value in values.items())
-    return 0
+        record: dict[str, Any] = {name: round(value, 6) for name, value in values.items()}
+        sys.stdout.write(json.dumps({**record, "toolkit": compared} if compared else record) + "\n")
+        return
+    sys.stdout.writelines(f"{name} measure: {value:.6f}\n" for name, value in values.items())
+    sys.stdout.writelines(
+        f"{name}Measure: {found['value']:.6f}, difference {found['difference']:+.6f}\n"
+        for name, found in compared.items()
+    )
 
 
 def _record(options: argparse.Namespace, folder: Path, values: dict[str, float]) -> dict[str, Any]:
@@ -225,7 +278,7 @@ def _record(options: argparse.Namespace, folder: Path, values: dict[str, float])
         "networks": options.networks,
         "parameters": options.parameters,
         **values,
-        "frames": _frames_text(options.frames),
+        "frames": frames_text(options.frames),
         "penalize_extra_detections": options.penalize_extra_detections,
         "reference_folder": folder.resolve().name,
         "reference": options.reference_note or _reference_note(folder.resolve().name),
@@ -241,12 +294,6 @@ def _reference_note(folder: str) -> str:
         "ST": "silver truth, training sequence",
         "ERR_SEG": "computer-made, training sequence",
     }.get(kind, kind)
-
-
-def _frames_text(frames: slice) -> str:
-    if frames == slice(None):
-        return "all"
-    return f"{frames.start or 0}:{'' if frames.stop is None else frames.stop}"
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ refused by name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,6 +125,13 @@ def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[str]]:
             return image.shape, []
     except InputError as error:
         return None, str(error).removeprefix(f"{path}: ").split("; ")
+
+
+def core_count() -> int:
+    """Count the cores that this process may use: decoding runs in that many threads."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _unreadable(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctc_eval import measures
-from ctc_eval.masks import LabelImage, open_labels
+from ctc_eval.frames import is_inside
+from ctc_eval.masks import LabelImage, core_count, open_labels
 from ctc_eval.measures import EdgeErrors, NodeErrors
 from ctc_eval.overlap import Matching, PairCounts, count_pairs, match, merge_pairs
 from ctc_eval.sequence import InputError, frame_digits, frame_files, frame_name
@@ -136,7 +136,7 @@ def score_sequence(
     images = tuple(dict.fromkeys((*objects, *markers)))
     masks = _masks(result, images)
 
-    matchings = _match_images(masks, images, workers or len(os.sched_getaffinity(0)))
+    matchings = _match_images(masks, images, workers or core_count())
     matched_objects = tuple((image, matchings[image]) for image in objects)
     matched_frames = {image.frame: matchings[image] for image in markers}
 
@@ -237,7 +237,7 @@ def _images(folder: Path, pattern: re.Pattern[str]) -> tuple[ReferenceImage, ...
 def _within(
     images: Sequence[ReferenceImage], frames: slice, folder: Path
 ) -> tuple[ReferenceImage, ...]:
-    chosen = tuple(image for image in images if _inside(image.frame, frames))
+    chosen = tuple(image for image in images if is_inside(image.frame, frames))
     if not chosen:
         numbers = [image.frame for image in images]
         raise InputError(
@@ -246,10 +246,6 @@ def _within(
             f"frame {min(numbers)} to {max(numbers)}: choose other --frames"
         )
     return chosen
-
-
-def _inside(frame: int, frames: slice) -> bool:
-    return (frames.start or 0) <= frame and (frames.stop is None or frame < frames.stop)
 
 
 def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
@@ -281,8 +277,6 @@ def _match_images(
     masks: Mapping[int, Path], images: Sequence[ReferenceImage], workers: int
 ) -> dict[ReferenceImage, Matching]:
     """Match the objects of all images, all cores at work."""
-    import imagecodecs  # noqa: F401  (loaded before the threads that would race to load it)
-
     by_frame: dict[int, list[ReferenceImage]] = {}
     for image in images:
         by_frame.setdefault(image.frame, []).append(image)

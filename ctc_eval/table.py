@@ -219,7 +219,8 @@ def _readable(column: str, value: Any) -> str:
     if value is None:
         return ""
     if column in _NUMBERS:
-        return f"{value:.3f}"
+        # Large networks have a small PESEG.
+        return f"{value:.4f}" if column == "PESEG" else f"{value:.3f}"
     if column == "parameters":
         return f"{value / 1e6:.2f} M" if value >= 1e4 else str(value)
     return str(value)

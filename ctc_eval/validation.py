@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctc_eval.masks import label_faults, open_labels
+from ctc_eval.frames import is_inside
+from ctc_eval.masks import core_count, label_faults, open_labels
 from ctc_eval.sequence import InputError, frame_digits, frame_files, frame_name, volume_shape
 from ctc_eval.tracks import image_faults, lineage_faults, parse_tracks, trim_tracks
 
@@ -70,16 +70,16 @@ def find_faults(raw: Path, result: Path, frames: slice = slice(None)) -> list[Fa
 
     needed = raw_files or range(max(masks, default=0) + 1)
     for frame in needed:
-        if _inside(frame, frames) and frame not in masks:
+        if is_inside(frame, frames) and frame not in masks:
             path = result / frame_name("mask", frame, digits)
             faults.append(Fault(path, "is missing, expected a mask for every frame: add it"))
-    masks = {frame: path for frame, path in masks.items() if _inside(frame, frames)}
+    masks = {frame: path for frame, path in masks.items() if is_inside(frame, frames)}
     for frame in sorted(masks.keys() - raw_files.keys() if raw_files else ()):
         faults.append(Fault(masks.pop(frame), "has no raw frame, expected none: remove it"))
 
     labels: dict[int, frozenset[int]] = {}
     shapes: dict[int, Shape] = {}
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         for frame, (shape, present, reasons) in zip(
             masks, pool.map(_read_mask, masks.values()), strict=True
         ):
@@ -93,10 +93,6 @@ def find_faults(raw: Path, result: Path, frames: slice = slice(None)) -> list[Fa
     if track_file.is_file():
         faults += [Fault(track_file, reason) for reason in _track_faults(track_file, labels, masks)]
     return faults
-
-
-def _inside(frame: int, frames: slice) -> bool:
-    return (frames.start or 0) <= frame and (frames.stop is None or frame < frames.stop)
 
 
 def _digits(result: Path) -> int:
