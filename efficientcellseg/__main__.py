@@ -17,6 +17,13 @@ from collections.abc import Sequence
 from ctc_eval.sequence import InputError
 
 COMMANDS = {
+    "pseudocolor": ("efficientcellseg.commands.pseudocolor", "color slices by their neighbours"),
+    "tile": ("efficientcellseg.commands.tile", "cut pseudocolored volumes into network input"),
+    "infer": ("efficientcellseg.commands.infer", "predict cell and center maps"),
+    "label": ("efficientcellseg.commands.label", "turn maps into label images"),
+    "segment": ("efficientcellseg.commands.segment", "all steps at once: frames to masks"),
+    "samples": ("efficientcellseg.commands.samples", "make training samples"),
+    "train": ("efficientcellseg.commands.train", "train a network"),
     "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +114,7 @@ class Encoder(nn.Module):
                 f"encoder {name!r}; expected an EfficientNet that timm knows, "
                 "such as tf_efficientnet_b5 or tf_efficientnet_lite0"
             )
-        net = timm.create_model(name, pretrained=False)
+        net: Any = timm.create_model(name, pretrained=False)
         self.statistics = {key: net.pretrained_cfg[key] for key in ("mean", "std")}
         self.conv_stem, self.bn1 = net.conv_stem, net.bn1
         # The stem halves once, then the first blocks of four stages.
@@ -134,9 +135,11 @@ class Encoder(nn.Module):
         skips = []
         for i, stage in enumerate(self.blocks):
             if i in self.skip_stages:
-                x, skip = _with_inner(stage[0], x)
+                first, *others = stage.children()
+                x, skip = _with_inner(first, x)
                 skips.append(skip)
-                x = stage[1:](x)
+                for block in others:
+                    x = block(x)
             else:
                 x = stage(x)
         return [*skips, self.expansion(x)]
@@ -147,7 +150,7 @@ def _halves(block: nn.Module) -> bool:
     return any(isinstance(m, nn.Conv2d) and m.stride == (2, 2) for m in block.modules())
 
 
-def _with_inner(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def _with_inner(block: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     """Run a block; give its output and its widest tensor at the input's resolution.
 
     That is the activation after the expansion (or after the depthwise convolution, where a

@@ -12,6 +12,8 @@ import numpy as np
 from ctc_eval.sequence import InputError
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from efficientcellseg.recipe import Pseudocolor
 
 # Share of a volume's voxels that may be clipped as too bright under "volume" scaling, so that
@@ -98,7 +100,7 @@ def bright_regions(plane: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     return regions
 
 
-def _scale(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _scale(values: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
     """Scale `low`..`high` to 0..1, clipping; constant values become 0."""
-    width = np.asarray(high - low, np.float32)
+    width = np.asarray(high, np.float32) - np.asarray(low, np.float32)
     return np.clip((values - low) / np.where(width > 0, width, 1), 0, 1)

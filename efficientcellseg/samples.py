@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctc_eval.sequence import InputError, atomic, frame_files, frame_name, read_volume
+from ctc_eval.sequence import InputError, atomic, frame_files, frame_name, parse_frames, read_volume
 
 if TYPE_CHECKING:
     from efficientcellseg.recipe import Recipe
@@ -33,7 +33,7 @@ class Samples:
         Share of cell and height of the center heatmap, 0..1 stored as 0..255.
     dataset : ndarray of shape (N,), uint8
         Index into `names`.
-    frame : ndarray of shape (N,), int32
+    frame : ndarray of shape (N,), int64
         Which frame a tile is of; counts over all data sets and sequences.
     names : tuple of str
         Data sets.
@@ -71,7 +71,9 @@ class Samples:
         return cls(**{**values, "names": tuple(map(str, values["names"]))})
 
 
-def center_heatmap(labels: np.ndarray, anisotropy: float, width: float = CENTER_WIDTH) -> np.ndarray:
+def center_heatmap(
+    labels: np.ndarray, anisotropy: float, width: float = CENTER_WIDTH
+) -> np.ndarray:
     """Paint a Gaussian at the center of each cell.
 
     Parameters
@@ -113,9 +115,7 @@ def center_heatmap(labels: np.ndarray, anisotropy: float, width: float = CENTER_
         low, high = np.maximum(center - reach, 0), np.minimum(center + reach + 1, labels.shape)
         window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         grid = np.ogrid[window]
-        square = sum(
-            ((axis - c) * s) ** 2 for axis, c, s in zip(grid, center, scale, strict=True)
-        )
+        square = sum(((axis - c) * s) ** 2 for axis, c, s in zip(grid, center, scale, strict=True))
         gaussian = np.exp(-square / (2 * sigma**2)).astype(np.float32)
         np.maximum(heatmap[window], gaussian, out=heatmap[window])
     return heatmap
@@ -165,8 +165,9 @@ def frame_samples(
     centers = center_heatmap(labels, recipe.anisotropy)
     tiles = plan_tiles(volume.shape[1:], recipe.tiling)
     for image, cell, center in zip(colored, cells, centers, strict=True):
-        stacked = cut(np.dstack([image, cell, center]), tiles, size)
-        stored = np.rint(stacked * 255).astype(np.uint8)
+        targets = cut(np.dstack([cell, center]), tiles, size)
+        stored = np.concatenate([cut(image, tiles, size), targets], axis=1)
+        stored = np.rint(stored * 255).astype(np.uint8)
         yield stored[:, :3], stored[:, 3], stored[:, 4]
 
 
@@ -208,7 +209,9 @@ def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
                     )
                 frames.append((index, recipe, raw[number], masks[number]))
     parts = []
-    for count, (index, recipe, image, mask) in enumerate(tqdm(frames, desc="samples", unit="frame")):
+    for count, (index, recipe, image, mask) in enumerate(
+        tqdm(frames, desc="samples", unit="frame")
+    ):
         volume, labels = read_volume(image), read_volume(mask)
         if volume.shape != labels.shape:
             raise InputError(
@@ -216,27 +219,8 @@ def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
                 "check which reference belongs to which sequence"
             )
         for tiles in frame_samples(volume, labels, recipe, size):
-            where = (np.full(len(tiles[0]), index, np.uint8), np.full(len(tiles[0]), count, np.int32))
-            parts.append((*tiles, *where))
-    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Samples(*columns, names=tuple(entry["dataset"] for entry in entries))
-
-
-def parse_frames(text: str) -> tuple[int | None, int | None]:
-    """Read a half-open range of frames: ``12:20``, ``:12``, ``12:`` or ``:``.
-
-    Raises
-    ------
-    InputError
-        Anything else.
-    """
-    start, colon, stop = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return (int(start) if start else None, int(stop) if stop else None)
-    except ValueError:
-        raise InputError(
-            f"frames {text!r}; expected A:B, the first frame and the one after the last: "
-            "for example 0:12"
-        ) from None
+            many = len(tiles[0])
+            parts.append((*tiles, np.full(many, index, np.uint8), np.full(many, count)))
+    images, cells, centers, dataset, frame = map(np.concatenate, zip(*parts, strict=True))
+    names = tuple(entry["dataset"] for entry in entries)
+    return Samples(images, cells, centers, dataset, frame, names)

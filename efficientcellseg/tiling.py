@@ -126,7 +126,7 @@ def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape `shape` or (\\*shape, C), float32
+    ndarray of the same axes, float32
     """
     import cv2
 

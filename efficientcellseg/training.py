@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import logging
 import time
@@ -116,6 +117,21 @@ def augment(images: Tensor, target: Tensor, generator: torch.Generator) -> tuple
     return images, target
 
 
+@torch.no_grad()
+def update_average(averaged: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move averaged weights a little towards the model's, in place.
+
+    The decay starts low, so that the average soon forgets the weights it started from.
+    """
+    share = 1 - min(decay, (1 + step) / (10 + step))
+    current = model.state_dict()
+    for name, value in averaged.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(current[name], share)
+        else:
+            value.copy_(current[name])
+
+
 class Batches:
     """Endless random batches of samples; data sets are drawn in given shares."""
 
@@ -146,9 +162,11 @@ def train(
     shares: list[float],
     parameters: Training,
     folder: Path,
-    device: str = "cpu",
-) -> nn.Module:
-    """Train a network, resuming where a checkpoint lies in the folder.
+    device: torch.device,
+) -> None:
+    """Train a network in place, resuming where a checkpoint lies in the folder.
+
+    It ends with the averaged weights of the epoch with the lowest validation loss.
 
     Parameters
     ----------
@@ -162,20 +180,13 @@ def train(
     parameters : Training
     folder : Path
         Gets checkpoint.pt, curve.csv and curve.png.
-    device : str
-        Torch's name of the device.
-
-    Returns
-    -------
-    nn.Module
-        The model with the averaged weights of the epoch with the lowest validation loss.
+    device : torch.device
 
     Raises
     ------
     InputError
         The checkpoint in the folder is of a run with other parameters.
     """
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
     from tqdm import tqdm
 
     torch.manual_seed(parameters.seed)
@@ -186,17 +197,18 @@ def train(
     )
     held_out = np.isin(samples.frame, held)
     batches = Batches(samples, ~held_out, target, shares, parameters.batch)
-    model = model.to(device, memory_format=torch.channels_last)
-    averaged = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(parameters.average), use_buffers=True
-    )
+    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = copy.deepcopy(model).eval()
     optimizer = torch.optim.Adam(model.parameters(), parameters.learning_rate)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=parameters.factor, patience=parameters.patience
     )
-    parts = {
-        "model": model, "averaged": averaged, "optimizer": optimizer, "plateau": plateau
-    }  # fmt: skip
+    parts: dict[str, Any] = {
+        "model": model,
+        "averaged": averaged,
+        "optimizer": optimizer,
+        "plateau": plateau,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
     identity = {"target": target, **{k: v for k, v in asdict(parameters).items() if k != "epochs"}}
@@ -218,7 +230,7 @@ def train(
 
     def step_loss(net: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:
         images = images.to(device, memory_format=torch.channels_last)
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             logits = net(images)
         return loss_of(logits[:, 0].float(), wanted.to(device))
 
@@ -233,10 +245,9 @@ def train(
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
-            averaged.update_parameters(model)
+            update_average(averaged, model, parameters.average, epoch * parameters.steps + step)
             total += loss.item()
             bar.set_postfix(loss=f"{total / (step + 1):.4f}")
-        averaged.eval()
         with torch.inference_mode():
             parts_of_held = np.array_split(
                 np.flatnonzero(held_out), max(1, held_out.sum() // parameters.batch)
@@ -256,17 +267,16 @@ def train(
         log.info("%s", curve[-1])
         plateau.step(validation)
         if validation < best["loss"]:
-            weights = {k: v.clone() for k, v in averaged.module.state_dict().items()}
+            weights = {k: v.clone() for k, v in averaged.state_dict().items()}
             best = {"loss": validation, "weights": weights}
         state = {name: part.state_dict() for name, part in parts.items()}
-        state |= {
-            "identity": identity, "generator": generator.get_state(), "curve": curve, "best": best
-        }  # fmt: skip
+        state |= {"generator": generator.get_state()}
+        state |= {"identity": identity, "curve": curve, "best": best}
         with atomic(checkpoint) as temporary:
             torch.save(state, temporary)
         write_curve(folder, curve)
     model.load_state_dict(best["weights"])
-    return model.eval()
+    model.eval()
 
 
 def write_curve(folder: Path, curve: list[dict[str, float]]) -> None:

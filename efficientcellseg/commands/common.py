@@ -1,0 +1,141 @@
+"""What the steps' command lines share: options, inputs, numbered intermediates."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctc_eval.sequence import InputError, atomic, check_frames, frame_files, parse_frames
+from efficientcellseg.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def add_sequence(parser: argparse.ArgumentParser) -> None:
+    """Add the sequence to read and the frames of it."""
+    parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
+    parser.add_argument("sequence", help="sequence, for example 01")
+    parser.add_argument(
+        "--frames", default=":", metavar="A:B", help="frames A to B-1 (default: all)"
+    )
+
+
+def add_recipe(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Add the recipe; by default the data set folder's name finds it."""
+    parser.add_argument(
+        "--recipe",
+        type=Path,
+        required=required,
+        metavar="FILE",
+        help="recipe (default: config/datasets/<name of the data set folder>.yaml)",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of networks."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="folder with a model folder for each network (default: the recipe's)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, content: str) -> None:
+    """Add the folder that a step fills."""
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help=f"folder for {content}"
+    )
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """Load the recipe that the options name."""
+    return load_recipe(args.recipe or find_recipe(args.dataset_dir.resolve().name))
+
+
+def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
+    """Give the folder of networks that the options or the recipe name."""
+    return args.model or ROOT / recipe.model
+
+
+def frames_of(args: argparse.Namespace) -> dict[int, Path]:
+    """Find and check the raw frames that the options name.
+
+    All frames of the sequence are looked at, so that a fault shows before work begins.
+
+    Raises
+    ------
+    InputError
+        A frame missing or unlike the others; no frame in the range.
+    """
+    files = frame_files(args.dataset_dir / args.sequence)
+    check_frames(files)
+    start, stop = parse_frames(args.frames)
+    chosen = {number: files[number] for number in list(files)[start:stop]}
+    if not chosen:
+        raise InputError(
+            f"frames {args.frames}: none in {args.dataset_dir / args.sequence}; it has frames 0 "
+            f"to {max(files)}: choose some of them"
+        )
+    return chosen
+
+
+def arrays_of(folder: Path, suffix: str) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Read the arrays that the step before wrote, a file a frame.
+
+    Yields
+    ------
+    stem : str
+        For example ``t007``.
+    arrays : dict of str to ndarray
+        Named arrays of an .npz; of an .npy, one named ``array``, mapped from disk.
+
+    Raises
+    ------
+    InputError
+        No such file, or one that is damaged.
+    """
+    import numpy as np
+
+    files = sorted(folder.glob(f"t*{suffix}"))
+    if not files:
+        raise InputError(f"{folder}: no t*{suffix}; expected the step before to have filled it")
+    for path in files:
+        try:
+            if suffix == ".npy":
+                yield path.stem, {"array": np.load(path, mmap_mode="r", allow_pickle=False)}
+            else:
+                with np.load(path, allow_pickle=False) as arrays:
+                    yield path.stem, {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: damaged ({error}); run the step before again") from None
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write named arrays as .npz, or the one array as .npy, atomically."""
+    import numpy as np
+
+    with atomic(path) as temporary:
+        if path.suffix == ".npy":
+            np.save(temporary, arrays["array"])
+        else:
+            # numpy's stub takes the names for options.
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the training configuration."""
+    parser.add_argument(
+        "configuration",
+        type=Path,
+        metavar="FILE",
+        help="for example config/training/generalist.yaml",
+    )
+
+
+def training_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Read and check the training configuration."""
+    return read_yaml(args.configuration, ROOT / "config" / "schemas" / "training.schema.yaml")

@@ -1,0 +1,31 @@
+"""Make training samples once, for all networks that learn from them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.commands.common import add_training, training_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Pseudocolor and tile what a training configuration names: FILE.npz with images (N, 3, "
+        "S, S), cells and centers (N, S, S), uint8."
+    )
+    add_training(parser)
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DIR", help="folder of the data sets"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.npz")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the samples."""
+    from efficientcellseg.samples import gather
+
+    configuration = training_of(args)
+    size = configuration["model"].get("input_size", 384)
+    gather(configuration["data"], args.data, size).save(args.output)
+    return 0

@@ -1,0 +1,68 @@
+"""Train one network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.commands.common import add_training, training_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Train the network for one map: DIR/weights.safetensors (float16), model.yaml, curve.csv, "
+        "curve.png. A run that was stopped goes on from DIR/checkpoint.pt."
+    )
+    add_training(parser)
+    parser.add_argument("--samples", type=Path, required=True, metavar="FILE", help="FILE.npz")
+    parser.add_argument(
+        "--target", choices=["cells", "centers"], required=True, help="which map to predict"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="model folder")
+    parser.add_argument(
+        "--encoder-weights",
+        type=Path,
+        metavar="FILE",
+        help="ImageNet weights of the encoder, .safetensors or .pth (default: random)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train the network."""
+    import platform
+
+    import torch
+
+    from efficientcellseg.inference import device_of
+    from efficientcellseg.model import EfficientCellSeg, count_parameters
+    from efficientcellseg.samples import Samples
+    from efficientcellseg.training import Training, train
+    from efficientcellseg.weights import load_encoder, save_model
+
+    configuration = training_of(args)
+    parameters = Training(**configuration.get("training", {}))
+    samples = Samples.load(args.samples)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(parameters.seed)
+    model = EfficientCellSeg(**configuration["model"])
+    if args.encoder_weights:
+        load_encoder(model.encoder, args.encoder_weights)
+    device = device_of(args.device)
+    shares = [entry.get("share", 1.0) for entry in configuration["data"]]
+    train(model, samples, args.target, shares, parameters, args.output, device)
+    card = {
+        "target": args.target,
+        "parameters": count_parameters(model),
+        "configuration": configuration,
+        "encoder_weights": args.encoder_weights.name if args.encoder_weights else "random",
+        "samples": len(samples.images),
+        "hardware": f"{device} ({platform.machine()}, {torch.get_num_threads()} threads)",
+        "torch": torch.__version__,
+        "curve": (args.output / "curve.csv").read_text().splitlines(),
+    }
+    save_model(args.output, model, card)
+    return 0

@@ -1,0 +1,256 @@
+"""From predicted maps to a label image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctc_eval.sequence import InputError
+
+if TYPE_CHECKING:
+    from efficientcellseg.recipe import Labeling
+
+Maps = dict[str, np.ndarray]
+
+
+def label_volume(
+    maps: Maps, parameters: Labeling, anisotropy: float = 1.0, field_of_interest: int = 0
+) -> np.ndarray:
+    """Turn predicted maps into a label image.
+
+    Parameters
+    ----------
+    maps : dict of str to ndarray of shape (Z, Y, X), float32
+        ``cells``, the probability that a voxel is cell; for ``marker_watershed`` also
+        ``centers``, the heatmap of cell centers.
+    parameters : Labeling
+        The recipe's section.
+    anisotropy : float
+        Distance of two planes in in-plane pixels.
+    field_of_interest : int
+        The challenge's E, in pixels: objects without a pixel at least E pixels inside the
+        image border (rows and columns) are removed.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), uint16
+        0 is background; objects are numbered from 1 without gaps.
+
+    Raises
+    ------
+    InputError
+        A map that the method needs is missing; more than 65535 objects.
+    """
+    split = METHODS[parameters.method]
+    needed = {"cells", "centers"} if split is marker_watershed else {"cells"}
+    if missing := needed - maps.keys():
+        raise InputError(
+            f"{parameters.method}: no {', '.join(missing)} map among {', '.join(maps)}; expected "
+            "networks for all that the labeling needs: add it to the recipe's networks"
+        )
+    if parameters.per_slice:
+        labels = np.zeros(maps["cells"].shape, np.int32)
+        whole = replace(parameters, per_slice=False)
+        for z in range(len(labels)):
+            plane = {name: values[z : z + 1] for name, values in maps.items()}
+            found = label_volume(plane, whole, anisotropy, field_of_interest)[0].astype(np.int32)
+            labels[z] = np.where(found > 0, found + labels.max(), 0)
+    else:
+        labels = split(maps, parameters, anisotropy)
+        labels = remove_small(labels, parameters.min_size)
+        if parameters.fill_holes:
+            labels = fill_holes(labels)
+        labels = remove_outside(labels, field_of_interest)
+    return renumber(labels)
+
+
+def mask(maps: Maps, parameters: Labeling, anisotropy: float) -> np.ndarray:
+    """Take all foreground for one cell: for frames that hold a single one, as in the paper."""
+    return (maps["cells"] >= parameters.threshold).astype(np.int32)
+
+
+def components(maps: Maps, parameters: Labeling, anisotropy: float) -> np.ndarray:
+    """Take connected components of the foreground; voxels connect through their faces."""
+    import cc3d
+
+    return _signed(cc3d.connected_components(maps["cells"] >= parameters.threshold, connectivity=6))
+
+
+def distance_watershed(maps: Maps, parameters: Labeling, anisotropy: float) -> np.ndarray:
+    """Split the foreground at its necks: watershed of the distance transform.
+
+    Markers are the peaks of the smoothed distance to the background, in in-plane pixels.
+    """
+    foreground = maps["cells"] >= parameters.threshold
+    height = smooth(distance(foreground, anisotropy), parameters.smoothing, anisotropy)
+    markers = peaks(height, foreground, 0.0, parameters.min_distance, anisotropy)
+    return flood(height, markers, foreground)
+
+
+def marker_watershed(maps: Maps, parameters: Labeling, anisotropy: float) -> np.ndarray:
+    """Grow cells from predicted centers: marker-based watershed, as in the paper.
+
+    Markers are the peaks of the smoothed center heatmap inside the foreground. A piece of
+    foreground without any is a cell of its own.
+    """
+    import cc3d
+
+    foreground = maps["cells"] >= parameters.threshold
+    height = smooth(maps["centers"], parameters.smoothing, anisotropy)
+    markers = peaks(
+        height, foreground, parameters.center_threshold, parameters.min_distance, anisotropy
+    )
+    pieces = _signed(cc3d.connected_components(foreground, connectivity=6))
+    marked = np.zeros(pieces.max() + 1, bool)
+    marked[pieces[markers > 0]] = True
+    lonely = foreground & ~marked[pieces]
+    markers = np.where(lonely, pieces + markers.max(), markers)
+    landscape = smooth(distance(foreground, anisotropy), parameters.smoothing, anisotropy)
+    return flood(landscape, markers, foreground)
+
+
+METHODS: dict[str, Callable[[Maps, Labeling, float], np.ndarray]] = {
+    "mask": mask,
+    "components": components,
+    "distance_watershed": distance_watershed,
+    "marker_watershed": marker_watershed,
+}
+
+
+def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:
+    """Euclidean distance to the background, in in-plane pixels.
+
+    The border of the image is not background: a cell cut off by it goes on outside.
+    """
+    import edt
+
+    return edt.edt(
+        np.ascontiguousarray(foreground), anisotropy=(anisotropy, 1.0, 1.0), black_border=False
+    )
+
+
+def smooth(values: np.ndarray, sigma: float, anisotropy: float) -> np.ndarray:
+    """Gaussian blur; `sigma` in in-plane pixels, so less than that from plane to plane."""
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(values, (sigma / anisotropy, sigma, sigma))
+
+
+def peaks(
+    height: np.ndarray,
+    foreground: np.ndarray,
+    lowest: float,
+    min_distance: float,
+    anisotropy: float,
+) -> np.ndarray:
+    """Find local maxima, the higher of two that are too close.
+
+    Parameters
+    ----------
+    height : ndarray of shape (Z, Y, X), float32
+    foreground : ndarray of shape (Z, Y, X), bool
+        Peaks lie inside.
+    lowest : float
+        A peak must be higher.
+    min_distance : float
+        Distance that peaks keep, in in-plane pixels.
+    anisotropy : float
+        Distance of two planes in in-plane pixels.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int32
+        Peaks numbered from 1, the highest first.
+    """
+    from scipy.ndimage import maximum_filter
+    from scipy.spatial import KDTree
+
+    maxima = foreground & (height > lowest) & (height == maximum_filter(height, size=3))
+    places = np.argwhere(maxima)
+    markers = np.zeros(height.shape, np.int32)
+    if not len(places):
+        return markers
+    places = places[np.argsort(-height[maxima], kind="stable")]
+    scaled = places * [anisotropy, 1.0, 1.0]
+    neighbours = KDTree(scaled).query_ball_point(scaled, min_distance)
+    dropped = np.zeros(len(places), bool)
+    count = 0
+    for i, place in enumerate(places):
+        if not dropped[i]:
+            dropped[neighbours[i]] = True
+            count += 1
+            markers[tuple(place)] = count
+    return markers
+
+
+def flood(height: np.ndarray, markers: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+    """Flood from markers: every foreground voxel goes to the marker whose basin it lies in."""
+    from skimage.segmentation import watershed
+
+    return watershed(-height, markers, mask=foreground)
+
+
+def remove_small(labels: np.ndarray, min_size: int) -> np.ndarray:
+    """Remove objects of fewer than `min_size` voxels."""
+    keep = np.bincount(labels.ravel()) >= min_size
+    keep[0] = False
+    return np.where(keep[labels], labels, 0)
+
+
+def remove_outside(labels: np.ndarray, margin: int) -> np.ndarray:
+    """Remove objects without a pixel at least `margin` pixels inside the image border.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+    margin : int
+        The challenge's E; only rows and columns count.
+    """
+    if not margin:
+        return labels
+    keep = np.zeros(labels.max() + 1, bool)
+    keep[np.unique(labels[:, margin:-margin, margin:-margin])] = True
+    return np.where(keep[labels], labels, 0)
+
+
+def fill_holes(labels: np.ndarray) -> np.ndarray:
+    """Fill background that an object encloses; what lies inside of other objects stays."""
+    from scipy.ndimage import binary_fill_holes, find_objects
+
+    filled = labels.copy()
+    for number, box in enumerate(find_objects(labels), start=1):
+        if box is not None:
+            # One plane is 2D: in 3D, each of its holes would be open above and below.
+            flat = labels[box].shape[0] == 1
+            piece = (labels[box] == number)[0] if flat else labels[box] == number
+            holes = binary_fill_holes(piece).reshape(labels[box].shape)
+            filled[box][holes & (labels[box] == 0)] = number
+    return filled
+
+
+def renumber(labels: np.ndarray) -> np.ndarray:
+    """Renumber objects from 1 without gaps, as uint16.
+
+    Raises
+    ------
+    InputError
+        More than 65535 objects.
+    """
+    present = np.bincount(labels.ravel()) > 0
+    present[0] = False
+    count = int(present.sum())
+    if count > np.iinfo(np.uint16).max:
+        raise InputError(
+            f"{count} objects in one frame; expected at most 65535: raise the recipe's min_size"
+        )
+    numbers = np.zeros(len(present), np.uint16)
+    numbers[present] = np.arange(1, count + 1)
+    return numbers[labels]
+
+
+def _signed(labels: np.ndarray) -> np.ndarray:
+    """Give labels as int32, the type that all steps of the labeling share."""
+    return labels.astype(np.int32, copy=False)
