@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,45 +106,94 @@ def read_yaml(path: Path, schema: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a YAML file: check the path")
     try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not YAML ({reason}); correct the file") from None
-    rules = yaml.safe_load(schema.read_text())
-    validator = jsonschema.Draft202012Validator(rules)
-    faults = [_explain(error) for error in validator.iter_errors(values)]
+    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    # JSON knows neither 3.0 as different from 3 nor NaN and infinity; YAML does.
+    types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    )
+    checker = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)
+    faults = [fault for error in checker(rules).iter_errors(values) for fault in _explain(error)]
     if faults:
         raise InputError(f"{path}: {'; '.join(faults)}; correct the file")
     return values
 
 
-def _explain(error: Any) -> str:
-    """Put one schema violation into words: the key, what was found, what is allowed."""
+class _UniqueKeys(yaml.SafeLoader):
+    """The safe loader, refusing a key that stands twice instead of dropping one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(
+                problem=f"key {', '.join(twice)} stands twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _explain(error: Any) -> list[str]:
+    """Put a schema violation into words: each key, what was found, what is allowed."""
     key = ".".join(map(str, error.absolute_path)) or "top level"
-    if error.validator == "oneOf" and isinstance(error.instance, dict):
-        # Only the alternative of the same kind is of interest to the reader.
-        kinds = [
-            other.validator_value
-            for other in error.context
-            if other.validator == "const" and list(other.path) == ["kind"]
-        ]
-        if error.instance.get("kind") in kinds or len(kinds) == 4:
-            return f"{key}.kind: found {error.instance.get('kind')!r}, allowed: {', '.join(kinds)}"
-        wrong = {other.schema_path[0] for other in error.context if other.validator == "const"}
-        return "; ".join(
-            _explain(other) for other in error.context if other.schema_path[0] not in wrong
-        )
-    if error.validator == "additionalProperties":
-        allowed = sorted(error.schema["properties"])
-        unknown = sorted(set(error.instance) - set(allowed))
-        return f"{key}: unknown key {', '.join(unknown)}, allowed: {', '.join(allowed)}"
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return f"{key}: missing key {', '.join(missing)}"
-    if error.validator == "enum":
-        allowed = ", ".join(map(str, error.validator_value))
-        return f"{key}: found {error.instance!r}, allowed: {allowed}"
-    return f"{key}: found {error.instance!r}, expected {error.validator} {error.validator_value}"
+    rule, value, found = error.validator, error.validator_value, error.instance
+    if rule == "oneOf" and isinstance(found, dict):
+        # The alternatives are told apart by their `kind`; only the one meant is of interest.
+        kinds = [other.validator_value for other in error.context if other.validator == "const"]
+        meant = {other.schema_path[0] for other in error.context} - {
+            other.schema_path[0] for other in error.context if other.validator == "const"
+        }
+        if "kind" not in found or not meant:
+            kind = repr(found["kind"]) if "kind" in found else "no such key"
+            return [f"{key}.kind: found {kind}, allowed: {', '.join(kinds)}"]
+        chosen = [other for other in error.context if other.schema_path[0] in meant]
+        return [fault for other in chosen for fault in _explain(other)]
+    if rule == "additionalProperties":
+        known = sorted(error.schema["properties"])
+        unknown = sorted(str(name) for name in found if name not in known)
+        return [f"{key}: unknown key {', '.join(unknown)}, allowed: {', '.join(known)}"]
+    if rule == "required":
+        missing = [name for name in value if name not in found]
+        return [f"{key}: missing key {', '.join(missing)}, required: {', '.join(value)}"]
+    if rule == "enum":
+        return [f"{key}: found {found!r}, allowed: {', '.join(map(str, value))}"]
+    if rule == "type":
+        return [f"{key}: found {found!r}, allowed: {_TYPES.get(value, value)}"]
+    if rule in _LIMITS:
+        return [f"{key}: found {found!r}, allowed: {_LIMITS[rule].format(value)}"]
+    if rule == "oneOf":
+        return [f"{key}: found {found!r}, allowed: a mapping with the key kind"]
+    return [f"{key}: found {found!r}, allowed: {rule} {value}"]
+
+
+_TYPES = {
+    "object": "a mapping of keys to values",
+    "array": "a list",
+    "string": 'text (in quotes where it is a number, as "01")',
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
+
+_LIMITS = {
+    "minimum": "{} or more",
+    "maximum": "{} or less",
+    "exclusiveMinimum": "more than {}",
+    "minItems": "a list of {} or more",
+    "maxItems": "a list of {} or less",
+    "uniqueItems": "no entry twice",
+    "pattern": "text like the pattern {}",
+    "contains": "a list with {0[const]} in it",
+}
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -161,7 +211,7 @@ def load_recipe(path: Path) -> Recipe:
     Raises
     ------
     InputError
-        What :func:`read_yaml` refuses.
+        What :func:`read_yaml` refuses; a labeling that needs a network which is not listed.
     """
     values = read_yaml(path, SCHEMA)
     values["sequences"] = tuple(values["sequences"])
@@ -171,7 +221,13 @@ def load_recipe(path: Path) -> Recipe:
     for key, section in (("pseudocolor", Pseudocolor), ("tiling", Tiling), ("labeling", Labeling)):
         if key in values:
             values[key] = section(**values[key])
-    return Recipe(**values)
+    recipe = Recipe(**values)
+    if recipe.labeling.method == "marker_watershed" and "centers" not in recipe.networks:
+        raise InputError(
+            f"{path}: networks: found {', '.join(recipe.networks)}, allowed with labeling.method "
+            "marker_watershed: cells, centers; add centers or choose distance_watershed"
+        )
+    return recipe
 
 
 def find_recipe(dataset: str) -> Path:
@@ -183,10 +239,23 @@ def find_recipe(dataset: str) -> Path:
         There is none; the line lists those that there are.
     """
     path = RECIPES / f"{dataset}.yaml"
-    if not path.is_file():
+    # A name, not a path: "../schemas/x" must not lead out of the folder.
+    if Path(dataset).name != dataset or not path.is_file():
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
         raise InputError(
             f"{dataset}: no recipe of that name; known: {known}: rename the folder, or give a "
             "recipe of your own with --recipe FILE"
         )
     return path
+
+
+def open_recipe(name: str) -> Recipe:
+    """Load a recipe by the name of its data set, or from a file that ends in .yaml or .yml.
+
+    Raises
+    ------
+    InputError
+        What :func:`find_recipe` and :func:`load_recipe` refuse.
+    """
+    given = Path(name)
+    return load_recipe(given if given.suffix in {".yaml", ".yml"} else find_recipe(name))
