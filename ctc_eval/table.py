@@ -110,6 +110,8 @@ def read_published(path: Path) -> list[Row]:
     rows = []
     for number, cells in enumerate(reader, start=2):
         try:
+            if None in cells or None in cells.values():
+                raise ValueError("more or fewer cells than columns")
             row: Row = {name: float(cells[name]) if cells[name] else None for name in _NUMBERS}
             row["parameters"] = int(cells["parameters"]) if cells["parameters"] else None
         except (TypeError, ValueError) as error:

@@ -49,9 +49,7 @@ def _write(root, frames, digits):
             write_labels(root / "01_GT/SEG" / frame_name("man_seg", frame, digits), reference)
         if kind in ("slices", "both"):
             for z in planes:
-                write_labels(
-                    root / f"01_GT/SEG/man_seg_{number}_{z:03d}.tif", reference[z : z + 1]
-                )
+                write_labels(root / f"01_GT/SEG/man_seg_{number}_{z:03d}.tif", reference[z : z + 1])
 
 
 def _annotated(frames):
@@ -114,7 +112,8 @@ def _measure(root, measure, **options):
         reference = find_reference(root / "01_GT", [measure])
         score = score_sequence(reference, root / "01_RES", wanted=[measure], **options)
     except InputError as error:
-        assert "no object" in str(error) or "no SEG/man_seg" in str(error)
+        if "no object" not in str(error) and "no SEG/man_seg" not in str(error):
+            raise
         return None
     return score.values[measure]
 
