@@ -6,6 +6,7 @@ import argparse
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ctc_eval.sequence import (
     InputError,
@@ -26,6 +27,9 @@ from efficientcellseg.commands.common import (
 )
 from efficientcellseg.commands.infer import add_device
 
+if TYPE_CHECKING:
+    from efficientcellseg.labeling import Maps
+
 log = logging.getLogger(__name__)
 
 # Frames read ahead of the network, and masks behind it: memory stays flat in the frames.
@@ -44,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", help="folder for masks (default: DATASET_DIR/SEQ_RES)"
     )
     add_recipe(parser)
+    parser.add_argument(
+        "--method",
+        choices=["efficientcellseg", "classical"],
+        default="efficientcellseg",
+        help="classical is Otsu's threshold and distance watershed, without networks",
+    )
     add_model(parser)
     add_device(parser)
     parser.add_argument(
@@ -56,9 +66,8 @@ def run(args: argparse.Namespace) -> int:
     """Segment the sequence."""
     from tqdm import tqdm
 
-    from efficientcellseg.inference import load_networks, predict, tile_volume, untile_volume
     from efficientcellseg.labeling import label_volume
-    from efficientcellseg.pseudocolor import pseudocolor
+    from efficientcellseg.methods import METHODS
 
     recipe = recipe_of(args)
     files = frames_of(args)
@@ -75,15 +84,13 @@ def run(args: argparse.Namespace) -> int:
         log.info("%d of %d masks are there already", len(files) - len(todo), len(files))
     if not todo:
         return 0
-    networks = load_networks(model_of(args, recipe), recipe.networks, args.device)
-    size = next(iter(networks.values())).input_size
+    method = METHODS[args.method](recipe, model_of(args, recipe), args.device)
 
-    def prepare(number: int) -> tuple:
-        colored = pseudocolor(read_volume(files[number]), recipe.pseudocolor)
-        return colored.shape[:3], tile_volume(colored, recipe.tiling, size)
+    def prepare(number: int) -> Any:
+        return method.prepare(read_volume(files[number]))
 
-    def finish(number: int, maps: dict) -> None:
-        labels = label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
+    def finish(number: int, maps: Maps) -> None:
+        labels = label_volume(maps, method.labeling, recipe.anisotropy, recipe.field_of_interest)
         write_labels(masks[number], labels)
 
     with ThreadPoolExecutor(AHEAD) as before, ThreadPoolExecutor(AHEAD) as after:
@@ -91,14 +98,10 @@ def run(args: argparse.Namespace) -> int:
         finished: list[Future] = []
         try:
             for i, number in enumerate(tqdm(todo, desc="segment", unit="frame")):
-                shape, tiles = prepared.pop(number).result()
+                ready = prepared.pop(number).result()
                 for following in todo[i + AHEAD : i + AHEAD + 1]:
                     prepared[following] = before.submit(prepare, following)
-                maps = {
-                    name: untile_volume(predict(network, tiles), recipe.tiling, shape)
-                    for name, network in networks.items()
-                }
-                finished.append(after.submit(finish, number, maps))
+                finished.append(after.submit(finish, number, method.maps(ready)))
                 if len(finished) > AHEAD:
                     finished.pop(0).result()
             for future in finished:
