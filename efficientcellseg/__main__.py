@@ -25,6 +25,8 @@ COMMANDS = {
     "samples": ("efficientcellseg.commands.samples", "make training samples"),
     "train": ("efficientcellseg.commands.train", "train a network"),
     "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
+    "download": ("efficientcellseg.download", "bring a data set onto the disk"),
+    "overlay": ("efficientcellseg.overlay", "draw result and reference over a frame"),
 }
 
 
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         return int(module.run(args))
-    except InputError as error:
+    except (InputError, OSError) as error:  # OSError: disk full, no permission
         sys.stderr.write(f"{error}\n")
         return 1
 
