@@ -26,7 +26,7 @@ from efficientcellseg.simulate import (
     uneven_field,
     write_sequence,
 )
-from efficientcellseg.specimen import Skeleton, paint
+from efficientcellseg.specimen import Skeleton, paint, populate, stream
 
 ROOT = Path(__file__).resolve().parent.parent
 VOXELS = {"a549": (1.0, 0.5, 0.5), "mda231": (6.0, 1.242, 1.242), "tric": (1.0, 1.0, 1.0)}
@@ -228,16 +228,41 @@ def test_overlapping_balls_meet_halfway():
 
 
 def test_only_the_largest_piece_of_a_cut_cell_stays():
-    rod = Skeleton(
-        1, np.array([[5.0, 8, 3], [5, 8, 36]]), np.array([2.0, 2.0]), np.array([[0, 1]]), 1.0
-    )
-    labels, light = paint([rod, ball(2, (5, 8, 12), 7.0)], PLAIN, (11, 17, 40), (1, 1, 1), seed=0)
-    assert ndimage.label(labels == 1)[1] == 1
-    # Along the axis both have distance 0, and the cell that comes first keeps the tie.
+    # The rod's axis runs between voxels, so that the ball wins every voxel near its center.
+    ends = np.array([[5.5, 8.5, 3], [5.5, 8.5, 36]])
+    rod = Skeleton(1, ends, np.array([1.2, 1.2]), np.array([[0, 1]]), 1.0)
+    alone, _ = paint([rod], PLAIN, (12, 18, 40), (1, 1, 1), seed=0)
+    labels, light = paint([rod, ball(2, (5, 8, 12), 7)], PLAIN, (12, 18, 40), (1, 1, 1), seed=0)
     columns = np.flatnonzero((labels == 1).any(axis=(0, 1)))
-    assert columns[-1] >= 36
-    assert (light[labels == 0] == 0).all()
-    assert (light[labels > 0] > 0).all()
+    assert np.flatnonzero((alone == 1).any(axis=(0, 1)))[0] == 3
+    assert columns[0] > 12
+    assert columns[-1] == 36
+    assert ndimage.label(labels == 1)[1] == 1
+    np.testing.assert_array_equal(light > 0, labels > 0)
+
+
+def test_dense_nuclei_make_room_for_each_other():
+    extent = np.array([8.0, 99.0, 99.0])
+    habit = SCENES["tric"].habit
+    skeletons, _ = populate(habit, extent, 3, 34, np.random.default_rng(6))
+    squeeze = [1 / habit.flatness, 1, 1]
+    for cells in skeletons:
+        for index, one in enumerate(cells):
+            for other in cells[index + 1 :]:
+                apart = (one.points.mean(axis=0) - other.points.mean(axis=0)) * squeeze
+                # Neither nucleus may hold the other's center.
+                nearer = max(one.radii.max(), other.radii.max())
+                assert np.sqrt((apart**2).sum()) > nearer
+
+
+def test_random_streams_are_all_different():
+    draws = {
+        float(stream(seed, purpose, index).random())
+        for seed in (1, 2)
+        for purpose in range(4)
+        for index in range(5)
+    }
+    assert len(draws) == 2 * 4 * 5
 
 
 def test_a_hidden_cell_is_refused():
