@@ -7,6 +7,7 @@ a 2D frame is a volume with one plane.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import struct
@@ -139,6 +140,8 @@ def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:
     try:
         with tifffile.TiffFile(path) as tif:
             series = tif.series
+            if not series:
+                raise tifffile.TiffFileError("no page in it")
             if len(series) != 1:
                 raise InputError(
                     f"{path}: {len(series)} images of different shape or type; expected one "
@@ -189,6 +192,8 @@ def _is_whole(tif: tifffile.TiffFile) -> bool:
     tags = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))[0]
     file.seek(tags * layout.tagsize, os.SEEK_CUR)
     (following,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+    if (tif.imagej_metadata or {}).get("images", 1) > math.prod(series.shape[:-2]):
+        return False  # what tifffile makes of an ImageJ stack that is cut
     pages = list(tif.pages)  # raises where a page's own header is cut
     ends = [
         offset + count

@@ -148,7 +148,7 @@ def _explain(error: Any) -> list[str]:
     rule, value, found = error.validator, error.validator_value, error.instance
     if rule == "oneOf" and isinstance(found, dict):
         # The alternatives are told apart by their `kind`; only the one meant is of interest.
-        kinds = [other.validator_value for other in error.context if other.validator == "const"]
+        kinds = [alternative["$ref"].rpartition("/")[2] for alternative in value]
         meant = {other.schema_path[0] for other in error.context} - {
             other.schema_path[0] for other in error.context if other.validator == "const"
         }
