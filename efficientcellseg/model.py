@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import efficientcellseg.torchvision_guard  # noqa: F401  (must come before timm)
+from ctc_eval.sequence import InputError
 
 import timm  # isort: skip
 
@@ -39,6 +40,12 @@ class EfficientCellSeg(nn.Module):
     mean, std : sequence of 3 float, optional
         Statistics that the network normalises its input with; those of the encoder's
         pretraining by default.
+
+    Raises
+    ------
+    InputError
+        An encoder that timm does not know or that is built otherwise; an input size that is
+        not a multiple of 32; another number of filters than four.
     """
 
     mean: Tensor
@@ -53,13 +60,13 @@ class EfficientCellSeg(nn.Module):
         std: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        if input_size % 32:
-            lower = input_size // 32 * 32
-            raise ValueError(
+        if input_size % 32 or input_size < 32:
+            lower = max(input_size // 32 * 32, 32)
+            raise InputError(
                 f"input size {input_size}; expected a multiple of 32: take {lower} or {lower + 32}"
             )
         if len(decoder_filters) != 4:
-            raise ValueError(f"decoder filters {tuple(decoder_filters)}; expected four numbers")
+            raise InputError(f"decoder filters {tuple(decoder_filters)}; expected four numbers")
         self.encoder = Encoder(encoder)
         self.input_size = input_size
         self.architecture = {
@@ -109,16 +116,20 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        refusal = InputError(
+            f"encoder {name!r}; expected an EfficientNet that timm knows and that halves its input "
+            "five times by strides, such as tf_efficientnet_b5 or tf_efficientnet_lite0"
+        )
         if "efficientnet" not in name or not timm.is_model(name):
-            raise ValueError(
-                f"encoder {name!r}; expected an EfficientNet that timm knows, "
-                "such as tf_efficientnet_b5 or tf_efficientnet_lite0"
-            )
+            raise refusal
         net: Any = timm.create_model(name, pretrained=False)
         self.statistics = {key: net.pretrained_cfg[key] for key in ("mean", "std")}
         self.conv_stem, self.bn1 = net.conv_stem, net.bn1
         # The stem halves once, then the first blocks of four stages.
-        _, third, fourth, last = (i for i, stage in enumerate(net.blocks) if _halves(stage[0]))
+        halving = [i for i, stage in enumerate(net.blocks) if _halves(stage[0])]
+        if len(halving) != 4 or not hasattr(net.blocks[halving[-1]][0], "conv_pw"):
+            raise refusal
+        _, third, fourth, last = halving
         self.skip_stages = (0, third, fourth)
         self.blocks = nn.ModuleList(net.blocks[:last])
         # Of the block that would halve a fourth time, only the expansion is kept.
@@ -126,8 +137,11 @@ class Encoder(nn.Module):
         with torch.no_grad():
             training = self.training
             self.eval()
-            self.channels = [x.shape[1] for x in self(torch.zeros(1, 3, 64, 64))]
+            tensors = self(torch.zeros(1, 3, 64, 64))
             self.train(training)
+        if [x.shape[-1] for x in tensors] != [32, 16, 8, 4]:
+            raise refusal
+        self.channels = [x.shape[1] for x in tensors]
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Give the skips at 1/2, 1/4 and 1/8 and the bottleneck at 1/16."""

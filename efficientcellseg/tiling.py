@@ -116,7 +116,7 @@ def _weights(spans: list[Span]) -> dict[Span, np.ndarray]:
 
 
 def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resize an image: area means when it shrinks, bilinear when it grows.
+    """Resize an image: area means along axes that shrink, bilinear along those that grow.
 
     Parameters
     ----------
@@ -130,8 +130,10 @@ def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     import cv2
 
-    if image.shape[:2] == tuple(shape):
-        return image
-    shrinks = image.shape[0] > shape[0] or image.shape[1] > shape[1]
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(image), (shape[1], shape[0]), interpolation=way)
+    # In two steps: where one axis grows, OpenCV's area means are none along either.
+    shrunk = (min(image.shape[0], shape[0]), min(image.shape[1], shape[1]))
+    for (rows, columns), way in ((shrunk, cv2.INTER_AREA), (shape, cv2.INTER_LINEAR)):
+        if image.shape[:2] != (rows, columns):
+            resized = cv2.resize(np.ascontiguousarray(image), (columns, rows), interpolation=way)
+            image = resized.reshape(rows, columns, *image.shape[2:])  # OpenCV drops an axis of 1
+    return image

@@ -17,7 +17,11 @@ def _torchvision_is_for_cuda() -> bool:
     if found is None or not found.submodule_search_locations:
         return False
     version = Path(found.submodule_search_locations[0]) / "version.py"
-    return version.is_file() and bool(re.search(r"\+cu\d|cuda", version.read_text()))
+    # Builds for the CPU speak of "cuda" there, too; were the schemas declared beside these
+    # builds' own, torch would abort.
+    return version.is_file() and bool(
+        re.search(r"__version__ = '[^']*\+cu\d", version.read_text(encoding="utf-8"))
+    )
 
 
 if torch.version.cuda is None and _torchvision_is_for_cuda():
