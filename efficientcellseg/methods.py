@@ -5,6 +5,7 @@ A method is made for a recipe. `prepare` may run in several threads, `maps` runs
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,4 +99,7 @@ class ClassicalMethod:
         return {"cells": (prepared > threshold_otsu(prepared)).astype(np.float32)}
 
 
-METHODS = {"efficientcellseg": EfficientCellSegMethod, "classical": ClassicalMethod}
+METHODS: dict[str, Callable[[Recipe, Path, str], Method]] = {
+    "efficientcellseg": EfficientCellSegMethod,
+    "classical": ClassicalMethod,
+}
