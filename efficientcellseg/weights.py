@@ -11,9 +11,7 @@ import yaml
 from ctc_eval.sequence import InputError, atomic
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from efficientcellseg.model import EfficientCellSeg
+    from efficientcellseg.model import EfficientCellSeg, Encoder
 
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
 
@@ -47,7 +45,11 @@ def read_card(folder: Path) -> dict[str, Any]:
             f"{folder}: no model there; expected a folder with {CARD} and {WEIGHTS}: train one, "
             "or give another with --model DIR"
         )
-    card = yaml.safe_load(path.read_text())
+    try:
+        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not YAML ({reason}); copy or download it again") from None
     if not isinstance(card, dict) or not {"architecture", "sha256"} <= card.keys():
         raise InputError(f"{path}: no model card; expected the keys architecture and sha256")
     return card
@@ -83,12 +85,15 @@ def load_model(folder: Path) -> EfficientCellSeg:
         raise InputError(
             f"{path}: SHA-256 {found}; expected {card['sha256']}: copy or download it again"
         )
-    model = EfficientCellSeg(**card["architecture"])
     try:
+        model = EfficientCellSeg(**card["architecture"])
         model.load_state_dict(load_file(path))
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{path}: does not fit {card['architecture']}: {reason}") from None
+        raise InputError(
+            f"{path}: does not fit the architecture {card['architecture']} of {CARD} ({reason}); "
+            "copy the whole folder again"
+        ) from None
     return model.float().eval()
 
 
@@ -118,7 +123,7 @@ def save_model(folder: Path, model: EfficientCellSeg, card: dict[str, Any]) -> N
         temporary.write_text(yaml.safe_dump(contents, sort_keys=False, width=100))
 
 
-def load_encoder(encoder: nn.Module, path: Path) -> None:
+def load_encoder(encoder: Encoder, path: Path) -> None:
     """Start an encoder from ImageNet weights, in place.
 
     Parameters
@@ -127,8 +132,8 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
         Of an :class:`efficientcellseg.model.EfficientCellSeg`.
     path : Path
         A .safetensors or .pth file of an EfficientNet; of the latter, tensors alone are read.
-        Names need not agree: tensors are matched by position, each checked for its shape, so
-        that checkpoints of other implementations fit, too.
+        Tensors are matched by timm's names; where these are not in a file, by position, each
+        checked for its shape, so that checkpoints of other implementations fit, too.
 
     Raises
     ------
@@ -140,13 +145,26 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected the encoder's ImageNet weights")
-    if path.suffix == ".safetensors":
-        found = load_file(path)
-    else:
-        found = torch.load(path, weights_only=True, map_location="cpu")
-    source = [(k, v) for k, v in found.items() if not k.endswith("num_batches_tracked")]
+    try:
+        if path.suffix == ".safetensors":
+            found = load_file(path)
+        else:
+            found = torch.load(path, weights_only=True, map_location="cpu")
+        source = [(k, v) for k, v in found.items() if not k.endswith("num_batches_tracked")]
+        if not all(isinstance(value, torch.Tensor) for _, value in source):
+            raise ValueError("not a mapping of names to tensors")
+    except Exception as error:
+        # Both readers raise types of their own; to the user they all mean one thing.
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: no weights ({reason}); expected a .safetensors or .pth file of named tensors"
+        ) from None
     wanted = encoder.state_dict()
     names = [name for name in wanted if not name.endswith("num_batches_tracked")]
+    # Files that are sorted by name, as .safetensors are, have lost the positions.
+    known, named = dict(source), [_name_in_timm(encoder, name) for name in names]
+    if known.keys() >= set(named):
+        source = [(name, known[name]) for name in named]
     for name, (theirs, value) in zip(names, source, strict=False):
         if wanted[name].shape != value.shape:
             raise InputError(
@@ -157,3 +175,12 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
     if len(source) < len(names):
         raise InputError(f"{path}: {len(source)} tensors; expected at least {len(names)}")
     encoder.load_state_dict(wanted)
+
+
+def _name_in_timm(encoder: Encoder, name: str) -> str:
+    """Give timm's name of an encoder's tensor: the expansion is part of the next block there."""
+    block = f"blocks.{len(encoder.blocks)}.0"
+    for ours, theirs in (("expansion.0", "conv_pw"), ("expansion.1", "bn1")):
+        if name.startswith(ours):
+            return name.replace(ours, f"{block}.{theirs}", 1)
+    return name
