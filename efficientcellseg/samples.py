@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class Samples:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in cls.__dataclass_fields__}
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
             raise InputError(
                 f"{path}: no training samples ({error}); expected a file made by "
                 "`python -m efficientcellseg samples`: make it first"
@@ -187,6 +188,12 @@ def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
     Returns
     -------
     Samples
+
+    Raises
+    ------
+    InputError
+        A data set, sequence or reference that is not there; a mask without its frame or of
+        another shape; no frame to learn from.
     """
     from tqdm import tqdm
 
@@ -200,7 +207,9 @@ def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
             raw = frame_files(dataset_dir / sequence)
             masks = reference_frames(dataset_dir, sequence, recipe.reference)
             first, last = parse_frames(entry.get("frames", ":"))
-            for number in sorted(masks)[first:last]:
+            # By number, not by place: a reference may leave frames out.
+            wanted = range(max(*raw, *masks) + 1)[first:last]
+            for number in (n for n in masks if n in wanted):
                 if number not in raw:
                     name = frame_name("t", number, recipe.digits)
                     raise InputError(
@@ -208,6 +217,11 @@ def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
                         "mask: add the frame or remove the mask"
                     )
                 frames.append((index, recipe, raw[number], masks[number]))
+    if not frames:
+        raise InputError(
+            f"{data}: no reference mask within the frames of the configuration; expected one at "
+            "least: widen the frames"
+        )
     parts = []
     for count, (index, recipe, image, mask) in enumerate(
         tqdm(frames, desc="samples", unit="frame")

@@ -143,10 +143,12 @@ class Batches:
         dataset = samples.dataset[chosen]
         count = np.bincount(dataset, minlength=len(shares))
         self.weights = torch.from_numpy((np.array(shares) / np.maximum(count, 1))[dataset])
+        # A batch holds no sample twice, unless there are fewer samples than it has places.
+        self.repeats = batch > len(self.weights)
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw images (N, 3, S, S) and targets (N, S, S), float32 in 0..1."""
-        drawn = torch.multinomial(self.weights, self.batch, generator=generator)
+        drawn = torch.multinomial(self.weights, self.batch, self.repeats, generator=generator)
         return self.take(self.chosen[drawn].numpy())
 
     def take(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -185,13 +187,19 @@ def train(
     Raises
     ------
     InputError
-        The checkpoint in the folder is of a run with other parameters.
+        The checkpoint in the folder is of a run with other parameters or another network;
+        too few frames to hold any out; no epoch with a finite loss.
     """
     from tqdm import tqdm
 
     torch.manual_seed(parameters.seed)
     generator = torch.Generator().manual_seed(parameters.seed)
     frames = np.unique(samples.frame)
+    if len(frames) < 2:
+        raise InputError(
+            f"samples of {len(frames)} frame; expected two or more, since some are held out to "
+            "measure the validation loss: add frames"
+        )
     held = np.random.default_rng(parameters.seed).choice(
         frames, max(1, round(len(frames) * parameters.validation)), replace=False
     )
@@ -221,8 +229,14 @@ def train(
                 f"{checkpoint}: of a run with {state['identity']}; expected {identity}: "
                 "choose another output folder or remove the checkpoint"
             )
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+        except (RuntimeError, ValueError):
+            raise InputError(
+                f"{checkpoint}: of another network than the configuration's; choose another output "
+                "folder or remove the checkpoint"
+            ) from None
         generator.set_state(state["generator"].cpu())
         curve, best = state["curve"], state["best"]
         log.info("resuming after epoch %d", len(curve))
@@ -275,6 +289,10 @@ def train(
         with atomic(checkpoint) as temporary:
             torch.save(state, temporary)
         write_curve(folder, curve)
+    if best["weights"] is None:
+        raise InputError(
+            f"{folder}: no epoch of the training has a finite loss; lower the learning rate"
+        )
     model.load_state_dict(best["weights"])
     model.eval()
 

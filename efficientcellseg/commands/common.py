@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from ctc_eval.sequence import InputError, atomic, check_frames, frame_files, parse_frames
 from efficientcellseg.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
@@ -110,7 +111,7 @@ def arrays_of(folder: Path, suffix: str) -> Iterator[tuple[str, dict[str, np.nda
             else:
                 with np.load(path, allow_pickle=False) as arrays:
                     yield path.stem, {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError, BadZipFile) as error:
             raise InputError(f"{path}: damaged ({error}); run the step before again") from None
 
 

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
+    from ctc_eval.sequence import InputError
     from efficientcellseg.inference import device_of
     from efficientcellseg.model import EfficientCellSeg, count_parameters
     from efficientcellseg.samples import Samples
@@ -45,6 +46,13 @@ def run(args: argparse.Namespace) -> int:
     configuration = training_of(args)
     parameters = Training(**configuration.get("training", {}))
     samples = Samples.load(args.samples)
+    names = tuple(entry["dataset"] for entry in configuration["data"])
+    size = configuration["model"].get("input_size", 384)
+    if (samples.names, samples.images.shape[-1]) != (names, size):
+        raise InputError(
+            f"{args.samples}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "
+            f"expected {', '.join(names)} at {size} as in {args.configuration}: make it anew"
+        )
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(parameters.seed)
