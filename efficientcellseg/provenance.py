@@ -1,0 +1,124 @@
+"""What a run was made with: versions, device, and the hashes of recipes and weights."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ctc_eval.sequence import atomic
+from efficientcellseg.recipe import ROOT, Recipe, load_recipe
+from efficientcellseg.weights import WEIGHTS, file_hash, read_card
+
+PACKAGES = (
+    *("torch", "timm", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
+    *("tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
+)
+
+
+def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[str, Any]:
+    """Collect what is needed to repeat a run.
+
+    Parameters
+    ----------
+    recipes : list of Path
+    model : Path or None
+        Folder of networks; None stands for the recipes' own.
+    device : str
+        As given on the command line.
+
+    Returns
+    -------
+    dict
+        Fit for JSON: ``project``, ``python``, ``platform``, ``packages``, ``device``,
+        ``recipes`` and ``models`` with their hashes, ``seeds`` of simulated data sets.
+
+    Raises
+    ------
+    ctc_eval.sequence.InputError
+        A recipe that does not load, a model that is not there.
+    """
+    loaded = {path: load_recipe(path) for path in recipes}
+    folders = sorted({folder for one in loaded.values() for folder in _networks(one, model)})
+    return {
+        "project": {"commit": _git("rev-parse", "HEAD"), "changed": bool(_git("diff", "HEAD"))},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "device": _device_name(device),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "recipes": {one.name: file_hash(path) for path, one in loaded.items()},
+        "seeds": {
+            one.name: one.source.get("seed", 0)
+            for one in loaded.values()
+            if one.source["kind"] == "simulation"
+        },
+        "models": {
+            _relative(folder): {
+                "sha256": file_hash(folder / WEIGHTS),
+                "architecture": read_card(folder)["architecture"],
+            }
+            for folder in folders
+        },
+    }
+
+
+def _networks(recipe: Recipe, model: Path | None) -> list[Path]:
+    return [(model or ROOT / recipe.model) / network for network in recipe.networks]
+
+
+def _relative(path: Path) -> str:
+    """Name a path from the project's root, so that no machine's own paths are told."""
+    resolved = path.resolve()
+    return str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else path.name
+
+
+def _git(*words: str) -> str | None:
+    try:
+        command = ["git", "-C", str(ROOT), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None  # no git, or no clone
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _device_name(device: str) -> str:
+    """Name the device that is meant, the GPU by its model."""
+    try:
+        import torch
+    except ImportError:
+        return device
+    if device == "cpu" or not torch.cuda.is_available():
+        return "cpu"
+    return torch.cuda.get_device_name(None if device == "auto" else device)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line of ``python -m efficientcellseg provenance``."""
+    parser.description = (
+        "Write what a run was made with as JSON: versions, device, seeds, SHA-256 of recipes "
+        "and weights."
+    )
+    parser.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE", help="recipe (.yaml)")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="default: the recipes' own")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``python -m efficientcellseg provenance``."""
+    contents = describe_run(args.recipes, args.model, args.device)
+    with atomic(args.output) as temporary:
+        temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+    return 0
