@@ -55,8 +55,18 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
     Returns
     -------
     ndarray of shape (Z, Y, X), float32
+
+    Raises
+    ------
+    InputError
+        Another number of tiles than the plan has.
     """
     tiles = plan_tiles(shape[1:], tiling)
+    if len(maps) != shape[0] * len(tiles):
+        raise InputError(
+            f"{len(maps)} tiles; expected {shape[0] * len(tiles)}, {len(tiles)} for each of "
+            f"{shape[0]} slices: cut the tiles again with this recipe"
+        )
     return np.stack([paste(part, tiles, shape[1:]) for part in np.split(maps, shape[0])])
 
 

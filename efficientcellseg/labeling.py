@@ -93,21 +93,13 @@ def distance_watershed(maps: Maps, parameters: Labeling, anisotropy: float) -> n
 def marker_watershed(maps: Maps, parameters: Labeling, anisotropy: float) -> np.ndarray:
     """Grow cells from predicted centers: marker-based watershed, as in the paper.
 
-    Markers are the peaks of the smoothed center heatmap inside the foreground. A piece of
-    foreground without any is a cell of its own.
+    Markers are the peaks of the smoothed center heatmap inside the foreground.
     """
-    import cc3d
-
     foreground = maps["cells"] >= parameters.threshold
     height = smooth(maps["centers"], parameters.smoothing, anisotropy)
     markers = peaks(
         height, foreground, parameters.center_threshold, parameters.min_distance, anisotropy
     )
-    pieces = _signed(cc3d.connected_components(foreground, connectivity=6))
-    marked = np.zeros(pieces.max() + 1, bool)
-    marked[pieces[markers > 0]] = True
-    lonely = foreground & ~marked[pieces]
-    markers = np.where(lonely, pieces + markers.max(), markers)
     landscape = smooth(distance(foreground, anisotropy), parameters.smoothing, anisotropy)
     return flood(landscape, markers, foreground)
 
@@ -123,13 +115,15 @@ METHODS: dict[str, Callable[[Maps, Labeling, float], np.ndarray]] = {
 def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:
     """Euclidean distance to the background, in in-plane pixels.
 
-    The border of the image is not background: a cell cut off by it goes on outside.
+    The border of the image is not background: a cell cut off by it goes on outside. Where
+    there is no background at all, the distance is 0.
     """
     import edt
 
-    return edt.edt(
+    found = edt.edt(
         np.ascontiguousarray(foreground), anisotropy=(anisotropy, 1.0, 1.0), black_border=False
     )
+    return np.where(np.isfinite(found), found, 0)
 
 
 def smooth(values: np.ndarray, sigma: float, anisotropy: float) -> np.ndarray:
@@ -187,9 +181,18 @@ def peaks(
 
 
 def flood(height: np.ndarray, markers: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """Flood from markers: every foreground voxel goes to the marker whose basin it lies in."""
+    """Flood from markers: every foreground voxel goes to the marker whose basin it lies in.
+
+    A piece of foreground without any marker is an object of its own.
+    """
+    import cc3d
     from skimage.segmentation import watershed
 
+    pieces = _signed(cc3d.connected_components(foreground, connectivity=6))
+    marked = np.zeros(pieces.max() + 1, bool)
+    marked[pieces[markers > 0]] = True
+    lonely = foreground & ~marked[pieces]
+    markers = np.where(lonely, pieces + markers.max(), markers)
     return watershed(-height, markers, mask=foreground)
 
 
@@ -221,13 +224,14 @@ def fill_holes(labels: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_fill_holes, find_objects
 
     filled = labels.copy()
-    for number, box in enumerate(find_objects(labels), start=1):
-        if box is not None:
-            # One plane is 2D: in 3D, each of its holes would be open above and below.
-            flat = labels[box].shape[0] == 1
-            piece = (labels[box] == number)[0] if flat else labels[box] == number
-            holes = binary_fill_holes(piece).reshape(labels[box].shape)
-            filled[box][holes & (labels[box] == 0)] = number
+    boxes = [(n, box) for n, box in enumerate(find_objects(labels), start=1) if box is not None]
+    # Large boxes first: a hole within nested objects goes to the innermost.
+    for number, box in sorted(boxes, key=lambda item: -labels[item[1]].size):
+        # One plane is 2D: in 3D, each of its holes would be open above and below.
+        flat = labels[box].shape[0] == 1
+        piece = (labels[box] == number)[0] if flat else labels[box] == number
+        holes = binary_fill_holes(piece).reshape(labels[box].shape)
+        filled[box][holes & (labels[box] == 0)] = number
     return filled
 
 

@@ -84,8 +84,18 @@ def frames_of(args: argparse.Namespace) -> dict[int, Path]:
     return chosen
 
 
-def arrays_of(folder: Path, suffix: str) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def arrays_of(
+    folder: Path, suffix: str, *names: str
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Read the arrays that the step before wrote, a file a frame.
+
+    Parameters
+    ----------
+    folder : Path
+    suffix : str
+        ``.npy`` or ``.npz``.
+    *names : str
+        Arrays that each .npz must have.
 
     Yields
     ------
@@ -97,7 +107,7 @@ def arrays_of(folder: Path, suffix: str) -> Iterator[tuple[str, dict[str, np.nda
     Raises
     ------
     InputError
-        No such file, or one that is damaged.
+        No such file, or one that is damaged or of another step.
     """
     import numpy as np
 
@@ -110,7 +120,14 @@ def arrays_of(folder: Path, suffix: str) -> Iterator[tuple[str, dict[str, np.nda
                 yield path.stem, {"array": np.load(path, mmap_mode="r", allow_pickle=False)}
             else:
                 with np.load(path, allow_pickle=False) as arrays:
+                    if missing := ", ".join(set(names) - set(arrays.files)):
+                        raise InputError(
+                            f"{path}: arrays {', '.join(arrays.files)}, no {missing}; expected the "
+                            "folder that the step before filled"
+                        )
                     yield path.stem, {name: arrays[name] for name in arrays.files}
+        except InputError:
+            raise
         except (OSError, EOFError, ValueError, BadZipFile) as error:
             raise InputError(f"{path}: damaged ({error}); run the step before again") from None
 

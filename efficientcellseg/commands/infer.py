@@ -43,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
 
     recipe = recipe_of(args)
     networks = load_networks(model_of(args, recipe), recipe.networks, args.device)
-    for stem, arrays in tqdm(arrays_of(args.tiles, ".npz"), desc="infer", unit="frame"):
+    for stem, arrays in tqdm(
+        arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
+    ):
         shape = tuple(arrays["shape"].tolist())
         maps = {
             name: untile_volume(predict(network, arrays["tiles"]), recipe.tiling, shape)

@@ -112,8 +112,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _complete(mask: Path, shape: tuple[int, int, int]) -> bool:
-    """Tell whether a mask is there, undamaged, of the frames' shape."""
+    """Tell whether a mask is there, undamaged, of the frames' shape and a label image's type."""
     try:
-        return mask.is_file() and volume_shape(mask)[0] == shape
+        return mask.is_file() and volume_shape(mask) == (shape, "uint16")
     except InputError:
         return False
