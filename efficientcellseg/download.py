@@ -38,7 +38,6 @@ from ctc_eval.sequence import (
 from efficientcellseg.recipe import Recipe
 
 if TYPE_CHECKING:
-    import numpy as np
     from tqdm import tqdm
 
 log = logging.getLogger(__name__)

@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from ctc_eval.sequence import InputError
+    from efficientcellseg.download import wheel_members
     from efficientcellseg.inference import device_of
     from efficientcellseg.model import EfficientCellSeg, count_parameters
     from efficientcellseg.samples import Samples
