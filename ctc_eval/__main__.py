@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -332,4 +333,6 @@ def _table(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    # Nothing here is linear algebra, and numpy's threads for it take time to start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(main())

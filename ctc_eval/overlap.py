@@ -14,17 +14,15 @@ class PairCounts:
 
     Attributes
     ----------
-    reference, result : ndarray of shape (n,), int64
-        Labels of a pair, 0 for background; sorted by reference, then result. The pair (0, 0)
-        is left out.
+    keys : ndarray of shape (n,), uint32
+        Reference label * 65536 + result label; 0 is background in both and left out.
     voxels : ndarray of shape (n,), int64
         How many voxels have that pair.
     total : int
-        Voxels of the image, those of the pair (0, 0) included.
+        Voxels of the image, background included.
     """
 
-    reference: np.ndarray
-    result: np.ndarray
+    keys: np.ndarray
     voxels: np.ndarray
     total: int
 
@@ -60,8 +58,11 @@ class Matching:
     foreground: tuple[int, int, int]
 
 
-def count_pairs(reference: np.ndarray, result: np.ndarray) -> PairCounts:
-    """Count the pairs of labels of two label images.
+def count_runs(reference: np.ndarray, result: np.ndarray) -> PairCounts:
+    """Count the voxels of each run of one pair of labels.
+
+    Objects are long runs along the rows: to compare neighbours and add up the runs later
+    (:func:`add_up`) is several times cheaper than to index every voxel of an object.
 
     Parameters
     ----------
@@ -71,22 +72,19 @@ def count_pairs(reference: np.ndarray, result: np.ndarray) -> PairCounts:
     Returns
     -------
     PairCounts
-
-    Notes
-    -----
-    Objects are runs along the rows, so the voxels are first reduced to runs: the sort that
-    groups them then costs next to nothing, whatever the labels are.
+        With a pair as often as it has runs.
     """
-    where = np.flatnonzero(reference | result)
-    keys = reference.ravel()[where].astype(np.uint32)
-    keys <<= 16
-    keys |= result.ravel()[where]
-    starts = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
-    lengths = np.diff(starts, append=len(keys))
-    return _group(keys[starts], lengths, reference.size)
+    first, second = reference.ravel(), result.ravel()
+    changes = first[1:] != first[:-1]
+    changes |= second[1:] != second[:-1]
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
+    lengths = np.diff(starts, append=first.size)
+    keys = first[starts].astype(np.uint32) << 16 | second[starts]
+    objects = keys > 0
+    return PairCounts(keys[objects], lengths[objects], first.size)
 
 
-def merge_pairs(parts: Sequence[PairCounts]) -> PairCounts:
+def add_up(parts: Sequence[PairCounts]) -> PairCounts:
     """Add up the counts of the parts of one image.
 
     Parameters
@@ -97,24 +95,15 @@ def merge_pairs(parts: Sequence[PairCounts]) -> PairCounts:
     Returns
     -------
     PairCounts
+        With each pair once, ascending.
     """
-    if len(parts) == 1:
-        return parts[0]
-    keys = [
-        part.reference.astype(np.uint32) << 16 | part.result.astype(np.uint32) for part in parts
-    ]
-    voxels = [part.voxels for part in parts]
-    return _group(np.concatenate(keys), np.concatenate(voxels), sum(part.total for part in parts))
-
-
-def _group(keys: np.ndarray, counts: np.ndarray, total: int) -> PairCounts:
-    """Sum `counts` by key; a key is reference * 65536 + result."""
-    order = np.argsort(keys, kind="stable")
-    keys, counts = keys[order], counts[order]
+    keys = np.concatenate([part.keys for part in parts])
+    voxels = np.concatenate([part.voxels for part in parts])
+    order = np.argsort(keys)
+    keys, voxels = keys[order], voxels[order]
     starts = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
-    voxels = np.add.reduceat(counts, starts) if len(starts) else np.zeros(0, np.int64)
-    pairs = keys[starts].astype(np.int64)
-    return PairCounts(pairs >> 16, pairs & 0xFFFF, voxels.astype(np.int64), total)
+    sums = np.add.reduceat(voxels, starts) if len(starts) else voxels
+    return PairCounts(keys[starts], sums, sum(part.total for part in parts))
 
 
 def match(pairs: PairCounts) -> Matching:
@@ -126,18 +115,19 @@ def match(pairs: PairCounts) -> Matching:
     Parameters
     ----------
     pairs : PairCounts
-        Of the whole image.
+        Of the whole image, from :func:`add_up`.
 
     Returns
     -------
     Matching
     """
-    labels, sizes = _sizes(pairs.reference, pairs.voxels)
-    result, result_sizes = _sizes(pairs.result, pairs.voxels)
+    reference, given = (pairs.keys >> 16).astype(np.int64), (pairs.keys & 0xFFFF).astype(np.int64)
+    labels, sizes = _sizes(reference, pairs.voxels)
+    result, result_sizes = _sizes(given, pairs.voxels)
 
-    both = (pairs.reference > 0) & (pairs.result > 0)
-    row = np.searchsorted(labels, pairs.reference[both])
-    partner, shared = pairs.result[both], pairs.voxels[both]
+    both = (reference > 0) & (given > 0)
+    row = np.searchsorted(labels, reference[both])
+    partner, shared = given[both], pairs.voxels[both]
     overlap = np.zeros(len(labels), np.int64)
     np.maximum.at(overlap, row, shared)
 

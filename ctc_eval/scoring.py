@@ -14,7 +14,7 @@ from ctc_eval import measures
 from ctc_eval.frames import is_inside
 from ctc_eval.masks import LabelImage, core_count, open_labels
 from ctc_eval.measures import EdgeErrors, NodeErrors
-from ctc_eval.overlap import Matching, PairCounts, count_pairs, match, merge_pairs
+from ctc_eval.overlap import Matching, PairCounts, add_up, count_runs, match
 from ctc_eval.sequence import InputError, frame_digits, frame_files, frame_name
 from ctc_eval.tracks import Track, image_faults, lineage_faults, read_tracks, trim_tracks
 
@@ -284,39 +284,39 @@ def _match_images(
     parts = -(-workers // len(by_frame))
     jobs = [(frame, part) for frame in sorted(by_frame) for part in range(parts)]
 
-    def count(job: tuple[int, int]) -> list[tuple[ReferenceImage, PairCounts]]:
+    def count(job: tuple[int, int]) -> dict[ReferenceImage, PairCounts]:
         frame, part = job
         return _count_part(masks[frame], by_frame[frame], part, parts)
 
     counts: dict[ReferenceImage, list[PairCounts]] = {image: [] for image in images}
     with ThreadPoolExecutor(min(workers, len(jobs))) as pool:
         for found in pool.map(count, jobs):
-            for image, pairs in found:
+            for image, pairs in found.items():
                 counts[image].append(pairs)
-    return {image: match(merge_pairs(pairs)) for image, pairs in counts.items()}
+    return {image: match(add_up(pairs)) for image, pairs in counts.items()}
 
 
 def _count_part(
     mask_path: Path, images: Sequence[ReferenceImage], part: int, parts: int
-) -> list[tuple[ReferenceImage, PairCounts]]:
+) -> dict[ReferenceImage, PairCounts]:
     """Count the pairs of labels in one of `parts` runs of a mask's planes."""
     with ExitStack() as stack:
         mask = stack.enter_context(open_labels(mask_path))
         opened = [(image, stack.enter_context(open_labels(image.path))) for image in images]
         for image, labels in opened:
             _check_shape(image, labels, mask)
-        planes = range(mask.shape[0] * part // parts, mask.shape[0] * (part + 1) // parts)
-        counts = []
-        for plane in planes:
-            pages = [
-                (image, labels.plane(0 if image.plane is not None else plane))
-                for image, labels in opened
-                if image.plane in (None, plane)
-            ]
-            if pages:
-                result = mask.plane(plane)
-                counts += [(image, count_pairs(page, result)) for image, page in pages]
-    return counts
+        first, last = (mask.shape[0] * p // parts for p in (part, part + 1))
+        counts: dict[ReferenceImage, list[PairCounts]] = {}
+        # A plane at a time: it fits a core's cache, and memory stays flat.
+        for plane in range(first, last):
+            here = [(image, labels) for image, labels in opened if image.plane in (None, plane)]
+            if not here:
+                continue
+            result = mask.plane(plane)
+            for image, labels in here:
+                page = labels.plane(plane if image.plane is None else 0)
+                counts.setdefault(image, []).append(count_runs(page, result))
+    return {image: add_up(found) for image, found in counts.items()}
 
 
 def _check_shape(image: ReferenceImage, labels: LabelImage, mask: LabelImage) -> None:
