@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import re
+import stat
 import struct
 import uuid
 from collections.abc import Iterator
@@ -295,7 +296,9 @@ def atomic(path: Path) -> Iterator[Path]:
         # Not tempfile.mkstemp: its files are private, and the mode could not be mended without
         # changing the whole process's umask while other threads write.
         temporary.touch(exist_ok=False)
+        mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
+        temporary.chmod(mode)  # safetensors puts a private file of its own in place
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
