@@ -52,7 +52,7 @@ def find_annotations(folder: Path) -> list[Annotation]:
 
 
 def outline(labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels of objects that touch another label, across the image's edges not.
+    """Mark the rim of each object, as wide as it takes to be seen in a picture of the image.
 
     Parameters
     ----------
@@ -63,9 +63,11 @@ def outline(labels: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (Y, X), bool
     """
-    from skimage.segmentation import find_boundaries
+    from scipy.ndimage import maximum_filter, minimum_filter
 
-    return find_boundaries(labels, mode="inner")
+    size = 3 + 2 * (max(labels.shape) // 800)
+    changes = minimum_filter(labels, size) != maximum_filter(labels, size)
+    return changes & (labels > 0)
 
 
 def count_objects(labels: np.ndarray) -> int:
@@ -108,7 +110,8 @@ def draw(
     section = reference[plane] if reference is not None and whole else reference
     projection = reference.max(axis=0) if reference is not None and whole else None
 
-    figure = Figure(figsize=(12, 8.4), dpi=100, layout="constrained")
+    height = 8 * volume.shape[1] / volume.shape[2] + 1.2  # two panels, each a third of 12 wide
+    figure = Figure(figsize=(12, min(max(height, 4), 24)), dpi=150, layout="constrained")
     figure.suptitle(title, fontsize=14)
     axes = figure.subplots(2, 3)
     rows = (

@@ -1,0 +1,53 @@
+# The benchmark: data sets through methods to masks, scores, pictures and one table.
+#
+#   snakemake --workflow-profile workflow/profiles/default                 config/config.yaml
+#   snakemake --workflow-profile workflow/profiles/default \
+#       --configfile config/demo.yaml                                      the demo
+#   snakemake segmentation | scores | figures                              a part of it
+#
+# Start it in the project's folder. Without --sdm conda, the jobs run in the environment that
+# Snakemake itself runs in (`make install` makes one in .venv).
+
+from pathlib import Path
+from shlex import quote
+
+from snakemake.utils import min_version, validate
+
+min_version("9.14")
+
+
+configfile: "config/config.yaml"
+
+
+validate(config, "config/schemas/config.schema.yaml")
+
+
+pathvars:
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+
+
+# Jobs call `python -m efficientcellseg` and `python -m ctc_eval` from this folder's source.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={quote(workflow.basedir)}; ")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/segmentation.smk"
+include: "workflow/rules/evaluation.smk"
+
+
+localrules:
+    all,
+    segmentation,
+    scores,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.segmentation.input,
+        rules.table.output,
+        rules.figures.input,
+        rules.provenance.output,

@@ -1,0 +1,51 @@
+# Data sets onto the disk. The flag says that a data set is there; the frames themselves are
+# no outputs, because Snakemake deletes outputs that it makes anew, and they may be the user's.
+
+
+rule simulate:
+    """Simulate a data set with its reference, seeded by the recipe."""
+    input:
+        recipe=recipe_file,
+    output:
+        touch("<results>/ready/{dataset}.done"),
+    log:
+        "<logs>/simulate/{dataset}.log",
+    benchmark:
+        "<benchmarks>/simulate/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(SIMULATED),
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+    params:
+        folder=dataset_dir,
+        sequences=sequences_of,
+    shell:
+        "python -m efficientcellseg simulate {input.recipe:q} {params.folder:q} "
+        "--sequences {params.sequences:q} > {log:q} 2>&1"
+
+
+rule download:
+    """Download and check a data set, unless it lies there already."""
+    input:
+        recipe=recipe_file,
+    output:
+        touch("<results>/ready/{dataset}.done"),
+    log:
+        "<logs>/download/{dataset}.log",
+    benchmark:
+        "<benchmarks>/download/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(OTHERS),
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        folder=lookup(dpath="pathvars/data", within=config),
+    shell:
+        "python -m efficientcellseg download {input.recipe:q} {params.folder:q} "
+        "> {log:q} 2>&1"

@@ -1,0 +1,147 @@
+# From masks to scores, pictures, the table and the record of the run.
+
+
+rule validate:
+    """Check a result as the challenge would, all faults at once; stops where there is one."""
+    input:
+        ready="<results>/ready/{dataset}.done",
+        masks="<results>/{method}/{dataset}/{sequence}_RES",
+    output:
+        "<results>/validation/{method}/{dataset}/{sequence}.txt",
+    log:
+        "<logs>/validate/{method}/{dataset}/{sequence}.log",
+    benchmark:
+        "<benchmarks>/validate/{method}/{dataset}/{sequence}.tsv"
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+    params:
+        folder=dataset_dir,
+    shell:
+        "python -m ctc_eval validate {params.folder:q} {wildcards.sequence} "
+        "--result {input.masks:q} 2>&1 > {output:q} | tee {log:q}"
+
+
+rule score:
+    """Measure a result, or a part of its frames, against the recipe's reference."""
+    input:
+        masks="<results>/{method}/{dataset}/{sequence}_RES",
+        valid="<results>/validation/{method}/{dataset}/{sequence}.txt",
+        model=model_files,
+    output:
+        "<results>/scores/{method}/{dataset}/{sequence}{part}.json",
+    log:
+        "<logs>/score/{method}/{dataset}/{sequence}{part}.log",
+    benchmark:
+        "<benchmarks>/score/{method}/{dataset}/{sequence}{part}.tsv"
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+    params:
+        folder=dataset_dir,
+        options=score_options,
+        model=model_options,
+    shell:
+        "python -m ctc_eval score {params.folder:q} {wildcards.sequence} "
+        "--result {input.masks:q} {params.options:q} {params.model:q} "
+        "--method {wildcards.method} --workers {threads} --output {output:q} > {log:q} 2>&1"
+
+
+rule table:
+    """Put all scores and the published values into one table."""
+    input:
+        scores=score_files(),
+        published=lookup(dpath="published", within=config),
+    output:
+        csv=report(
+            "<results>/tables/benchmark.csv",
+            caption="../report/table.rst",
+            category="Scores",
+        ),
+        text="<results>/tables/benchmark.txt",
+    log:
+        "<logs>/table.log",
+    benchmark:
+        "<benchmarks>/table.tsv"
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    shell:
+        "(python -m ctc_eval table {input.scores:q} --published {input.published:q} "
+        "--format csv --output {output.csv:q}; "
+        "python -m ctc_eval table {input.scores:q} --published {input.published:q} "
+        "--format text --output {output.text:q}) > {log:q} 2>&1"
+
+
+rule overlay:
+    """Draw one frame of a data set with the outlines of reference and result."""
+    input:
+        masks=pictured,
+    output:
+        report(
+            "<results>/figures/{dataset}.png",
+            caption="../report/overlay.rst",
+            category="Pictures",
+            labels={"data set": "{dataset}"},
+        ),
+    log:
+        "<logs>/overlay/{dataset}.log",
+    benchmark:
+        "<benchmarks>/overlay/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+    params:
+        folder=dataset_dir,
+        sequence=lambda wildcards: sequences_of(wildcards)[0],
+        reference=picture_reference,
+    shell:
+        "python -m efficientcellseg overlay {params.folder:q} {params.sequence} "
+        "--result {input.masks:q} --reference {params.reference:q} --output {output:q} "
+        "> {log:q} 2>&1"
+
+
+rule provenance:
+    """Write versions, device, seeds, and the hashes of recipes and weights."""
+    input:
+        table="<results>/tables/benchmark.csv",
+        recipes=[str(recipe_path(dataset)) for dataset in DATASETS],
+    output:
+        report(
+            "<results>/run.json",
+            caption="../report/run.rst",
+            category="How it was made",
+        ),
+    log:
+        "<logs>/provenance.log",
+    benchmark:
+        "<benchmarks>/provenance.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        model=["--model", config["model"]] if config["model"] else [],
+        device=lookup(dpath="device", within=config),
+    shell:
+        "python -m efficientcellseg provenance {input.recipes:q} {params.model:q} "
+        "--device {params.device} --output {output:q} > {log:q} 2>&1"
+
+
+rule scores:
+    input:
+        score_files(),
+
+
+rule figures:
+    input:
+        expand("<results>/figures/{dataset}.png", dataset=DATASETS),

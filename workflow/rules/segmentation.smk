@@ -1,0 +1,159 @@
+# From frames to masks: a job a step and shard of frames. What lies between is temporary.
+
+
+rule pseudocolor:
+    """Paint into each slice what its neighbours show; DIR/tTTT.npy, (Z, Y, X, 3)."""
+    input:
+        ready="<results>/ready/{dataset}.done",
+        recipe=recipe_file,
+    output:
+        temp(
+            directory(
+                "<results>/work/{method}/{dataset}/{sequence}/{shard}/pseudocolor"
+            )
+        ),
+    log:
+        "<logs>/pseudocolor/{method}/{dataset}/{sequence}_{shard}.log",
+    benchmark:
+        "<benchmarks>/pseudocolor/{method}/{dataset}/{sequence}_{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(STAGED),
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+    params:
+        folder=dataset_dir,
+        frames=shard_frames,
+    shell:
+        "python -m efficientcellseg pseudocolor {params.folder:q} {wildcards.sequence} "
+        "--output {output:q} --recipe {input.recipe:q} --frames {params.frames} > {log:q} 2>&1"
+
+
+rule tile:
+    """Cut pseudocolored slices into tiles of the network's input; DIR/tTTT.npz."""
+    input:
+        pseudocolor="<results>/work/{method}/{dataset}/{sequence}/{shard}/pseudocolor",
+        recipe=recipe_file,
+        model=model_files,
+    output:
+        temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/tiles")),
+    log:
+        "<logs>/tile/{method}/{dataset}/{sequence}_{shard}.log",
+    benchmark:
+        "<benchmarks>/tile/{method}/{dataset}/{sequence}_{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(STAGED),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+    params:
+        model=model_dir,
+    shell:
+        "python -m efficientcellseg tile {input.pseudocolor:q} --output {output:q} "
+        "--recipe {input.recipe:q} --model {params.model:q} > {log:q} 2>&1"
+
+
+rule infer:
+    """Run the networks on the tiles and put their maps together; DIR/tTTT.npz, (Z, Y, X) each."""
+    input:
+        tiles="<results>/work/{method}/{dataset}/{sequence}/{shard}/tiles",
+        recipe=recipe_file,
+        model=model_files,
+    output:
+        temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/maps")),
+    log:
+        "<logs>/infer/{method}/{dataset}/{sequence}_{shard}.log",
+    benchmark:
+        "<benchmarks>/infer/{method}/{dataset}/{sequence}_{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(STAGED),
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        gpu=lookup(dpath="gpus", within=config),
+    params:
+        model=model_dir,
+        device=lookup(dpath="device", within=config),
+    shell:
+        "python -m efficientcellseg infer {input.tiles:q} --output {output:q} "
+        "--recipe {input.recipe:q} --model {params.model:q} --device {params.device} > {log:q} 2>&1"
+
+
+rule label:
+    """Turn maps into cells; DIR/maskTTT.tif, uint16 (Z, Y, X)."""
+    input:
+        maps="<results>/work/{method}/{dataset}/{sequence}/{shard}/maps",
+        recipe=recipe_file,
+    output:
+        temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/masks")),
+    log:
+        "<logs>/label/{method}/{dataset}/{sequence}_{shard}.log",
+    benchmark:
+        "<benchmarks>/label/{method}/{dataset}/{sequence}_{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(STAGED),
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+    shell:
+        "python -m efficientcellseg label {input.maps:q} --output {output:q} "
+        "--recipe {input.recipe:q} > {log:q} 2>&1"
+
+
+rule classical:
+    """Segment without networks: Otsu's threshold and distance watershed, in one job."""
+    input:
+        ready="<results>/ready/{dataset}.done",
+        recipe=recipe_file,
+    output:
+        temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/masks")),
+    log:
+        "<logs>/classical/{method}/{dataset}/{sequence}_{shard}.log",
+    benchmark:
+        "<benchmarks>/classical/{method}/{dataset}/{sequence}_{shard}.tsv"
+    wildcard_constraints:
+        method="classical",
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+    params:
+        folder=dataset_dir,
+        frames=shard_frames,
+    shell:
+        "python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} --method {wildcards.method} "
+        "--output {output:q} --recipe {input.recipe:q} --frames {params.frames} > {log:q} 2>&1"
+
+
+rule gather:
+    """Bring the masks of all shards together, in challenge layout."""
+    input:
+        shards,
+    output:
+        directory("<results>/{method}/{dataset}/{sequence}_RES"),
+    log:
+        "<logs>/gather/{method}/{dataset}/{sequence}.log",
+    benchmark:
+        "<benchmarks>/gather/{method}/{dataset}/{sequence}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    shell:
+        "(mkdir -p {output:q}; for shard in {input:q}; do "
+        'cp "$shard"/mask*.tif {output:q}; done) > {log:q} 2>&1'
+
+
+rule segmentation:
+    input:
+        mask_dirs(),
