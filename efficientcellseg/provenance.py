@@ -12,7 +12,7 @@ from typing import Any
 
 from ctc_eval.sequence import atomic
 from efficientcellseg.recipe import ROOT, Recipe, load_recipe
-from efficientcellseg.weights import WEIGHTS, file_hash, read_card
+from efficientcellseg.weights import CARD, WEIGHTS, file_hash, read_card
 
 PACKAGES = (
     *("torch", "timm", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
@@ -40,12 +40,15 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
     Raises
     ------
     ctc_eval.sequence.InputError
-        A recipe that does not load, a model that is not there.
+        A recipe that does not load.
     """
     loaded = {path: load_recipe(path) for path in recipes}
     folders = sorted({folder for one in loaded.values() for folder in _networks(one, model)})
     return {
-        "project": {"commit": _git("rev-parse", "HEAD"), "changed": bool(_git("diff", "HEAD"))},
+        "project": {
+            "commit": _git("rev-parse", "HEAD"),
+            "changed": bool(_git("status", "--porcelain", "-uno")),
+        },
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),
@@ -63,6 +66,7 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
                 "architecture": read_card(folder)["architecture"],
             }
             for folder in folders
+            if (folder / CARD).is_file()  # a run without networks needs none
         },
     }
 

@@ -21,7 +21,7 @@ rule validate:
         folder=dataset_dir,
     shell:
         "python -m ctc_eval validate {params.folder:q} {wildcards.sequence} "
-        "--result {input.masks:q} 2>&1 > {output:q} | tee {log:q}"
+        "--result {input.masks:q} 2>&1 | tee {log:q} > {output:q}"
 
 
 rule score:

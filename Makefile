@@ -1,0 +1,50 @@
+# make demo, make test and make bench set up what they need in .venv.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := $(CURDIR)/.venv/bin
+SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/default --cores $(CORES)
+
+# Jobs of the workflow call `python`.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help install demo test lint format bench
+
+help:
+	@echo "make demo     run everything on small data, into results/demo"
+	@echo "make test     lint and tests"
+	@echo "make lint     style, types, workflow"
+	@echo "make format   put the code into its form"
+	@echo "make bench    measure speed and memory, into results/bench"
+	@echo "make install  set up .venv from requirements.lock"
+
+install: .venv/.installed
+
+# Written last, so that an interrupted installation is taken up again.
+.venv/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"{sys.executable} is Python {sys.version.split()[0]}; expected 3.11 or newer: make PYTHON=/path/to/python3")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+demo: install
+	$(SNAKEMAKE) --configfile config/demo.yaml
+	@cat results/demo/tables/benchmark.txt
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: install
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile workflow
+
+bench: install
+	for script in bench/*.py; do $(BIN)/python "$$script" || exit 1; done
