@@ -164,7 +164,7 @@ def main() -> int:
             logger.info("py-ctcmetrics left out: not installed (CTCMETRICS_PYTHON names another)")
         else:
             command = [python, "-c", PY_CTCMETRICS, str(mda231 / "01_RES"), str(mda231 / "01_GT")]
-            figures["py_ctcmetrics_seg_12x30x512x512"] = median(command, 2)
+            figures["py_ctcmetrics_seg_12x30x512x512"] = median(command, 3)
             figures["py_ctcmetrics_start_up"] = median([python, "-c", "pass"], options.repeats)
 
     small, large = figures["seg_12x30x512x512"], figures["seg_det_tra_13x1745x2440"]

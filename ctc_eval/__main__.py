@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename}: {error.strerror}; check path and permissions\n")
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -129,7 +132,12 @@ def _add_score(commands: Any) -> None:
     parser.add_argument(
         "--toolkit", type=Path, metavar="DIR", help="also run SEGMeasure, ... found there"
     )
-    parser.add_argument("--workers", type=_count, metavar="N", help="threads (default: one a core)")
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="threads (default: one a core, fewer for little data)",
+    )
     parser.set_defaults(run=_score, usage_error=parser.error)
 
 
@@ -194,7 +202,6 @@ def _count(text: str) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from ctc_eval import logs
     from ctc_eval.measures import derived
 
     if "PESEG" in options.measures and not options.parameters:
@@ -217,12 +224,19 @@ def _score(options: argparse.Namespace) -> int:
 
     if options.output:
         _write_json(options.output, _record(options, reference, values))
+    if options.logs or options.objects:
+        _write_details(score, options, result)
+    _report(values, {name: float(found.value or 0) for name, found in verdicts.items()}, options)
+    return 0
+
+
+def _write_details(score: Score, options: argparse.Namespace, result: Path) -> None:
+    from ctc_eval import logs
+
     if options.logs:
         logs.write_logs(score, result)
     if options.objects:
         logs.write_objects(score, options.objects)
-    _report(values, {name: float(found.value or 0) for name, found in verdicts.items()}, options)
-    return 0
 
 
 def _measure(options: argparse.Namespace, reference: Path, result: Path) -> Score:
@@ -256,7 +270,7 @@ def _report(
 ) -> None:
     """Print the measures, and beside them the official toolkit's where it was run."""
     compared = {
-        name: {"value": value, "difference": round(values[name], 6) - value}
+        name: {"value": value, "difference": round(values[name] - value, 6)}
         for name, value in official.items()
     }
     if options.json:
@@ -273,7 +287,7 @@ def _report(
 def _record(options: argparse.Namespace, folder: Path, values: dict[str, float]) -> dict[str, Any]:
     """Make the record that the table command reads."""
     return {
-        "dataset": options.dataset.resolve().name,
+        "dataset": _name(options.dataset),
         "sequence": options.sequence,
         "method": options.method,
         "networks": options.networks,
@@ -281,10 +295,15 @@ def _record(options: argparse.Namespace, folder: Path, values: dict[str, float])
         **values,
         "frames": frames_text(options.frames),
         "penalize_extra_detections": options.penalize_extra_detections,
-        "reference_folder": folder.resolve().name,
-        "reference": options.reference_note or _reference_note(folder.resolve().name),
+        "reference_folder": _name(folder),
+        "reference": options.reference_note or _reference_note(_name(folder)),
         "origin": "measured",
     }
+
+
+def _name(folder: Path) -> str:
+    """Name a folder as it was given, not what a link leads to."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
 
 
 def _reference_note(folder: str) -> str:

@@ -6,7 +6,7 @@ oriented graphs (AOGM) of Matula et al. 2015, PLOS ONE 10(12): e0144959.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -222,9 +222,3 @@ def derived(values: Mapping[str, float], parameters: int | None = None) -> dict[
     if "SEG" in values and parameters:
         full["PESEG"] = values["SEG"] / parameters * 1e6
     return full
-
-
-def mean_of(sequences: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Average each measure that all sequences have: a data set's value from its sequences'."""
-    shared = [key for key in sequences[0] if all(key in values for values in sequences)]
-    return {key: float(np.mean([values[key] for values in sequences])) for key in shared}

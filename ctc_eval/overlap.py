@@ -99,7 +99,9 @@ def add_up(parts: Sequence[PairCounts]) -> PairCounts:
     """
     keys = np.concatenate([part.keys for part in parts])
     voxels = np.concatenate([part.voxels for part in parts])
-    order = np.argsort(keys)
+    # Label by label: numpy's stable sort of uint16 is a radix sort, several times faster here.
+    order = np.argsort((keys & 0xFFFF).astype(np.uint16), kind="stable")
+    order = order[np.argsort((keys[order] >> 16).astype(np.uint16), kind="stable")]
     keys, voxels = keys[order], voxels[order]
     starts = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
     sums = np.add.reduceat(voxels, starts) if len(starts) else voxels

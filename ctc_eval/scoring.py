@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,9 @@ from ctc_eval.tracks import Track, image_faults, lineage_faults, read_tracks, tr
 MEASURES = ("SEG", "DET", "TRA", "MeanIoU")
 _OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
 _MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
+
+# Threads wait for each other now and then: below this the waiting costs more than it saves.
+VOXELS_A_THREAD = 2**27
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +121,7 @@ def score_sequence(
     penalize_extra : bool
         Whether DET counts result objects that match no reference object.
     workers : int, optional
-        Threads; all cores if not given.
+        Threads; if not given all cores, or fewer for little data.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def score_sequence(
     images = tuple(dict.fromkeys((*objects, *markers)))
     masks = _masks(result, images)
 
-    matchings = _match_images(masks, images, workers or core_count())
+    matchings = _match_images(masks, images, workers or _worth_their_cost(masks))
     matched_objects = tuple((image, matchings[image]) for image in objects)
     matched_frames = {image.frame: matchings[image] for image in markers}
 
@@ -271,6 +275,13 @@ def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
             + "); expected a mask for each, digits as in the reference: add or rename the masks"
         )
     return masks
+
+
+def _worth_their_cost(masks: Mapping[int, Path]) -> int:
+    """Choose the number of threads: all cores, but fewer where there is little to read."""
+    with open_labels(next(iter(masks.values()))) as mask:
+        voxels = math.prod(mask.shape) * len(masks)
+    return min(core_count(), -(-voxels // VOXELS_A_THREAD))
 
 
 def _match_images(

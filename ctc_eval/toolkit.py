@@ -112,7 +112,7 @@ def _run(program: Path, arguments: list[str], measure: str) -> Verdict:
             f"{program}: cannot be started ({error.strerror}); expected an executable for this "
             "machine: chmod +x it, or choose another --toolkit"
         ) from None
-    said = " ".join((done.stdout + done.stderr).split())
+    said = " ".join((done.stdout + done.stderr).split())[:500]
     line = re.search(rf"^{measure} measure: (\d\.\d+)$", done.stdout, re.MULTILINE)
     if done.returncode == 0 and line:
         return Verdict(float(line[1]), said)

@@ -92,6 +92,29 @@ def test_tra_of_some_frames_cuts_the_tracks(dataset, capsys):
     assert _run(capsys, *arguments)[1] == "TRA measure: 0.400000\n"
 
 
+def test_tra_cuts_the_links_to_parents_before_the_frames(dataset, capsys):
+    # In frame 1 the objects have labels of their own, children of those in frame 0.
+    shifted = np.where(RESULT > 0, RESULT + 10, 0).astype(np.uint16)
+    write_labels(dataset / "01_RES" / "mask001.tif", np.stack([shifted] * 2))
+    rows = "7 0 0 0\n8 0 0 0\n9 0 0 0\n17 1 1 7\n18 1 1 8\n19 1 1 9\n"
+    (dataset / "01_RES" / "res_track.txt").write_text(rows)
+    arguments = ("score", dataset, "01", "--measures", "TRA")
+    # Reference 1 stays one track, so its link should be none of parent and child: 1 more.
+    assert _run(capsys, *arguments)[1] == f"TRA measure: {1 - 26.5 / 43:.6f}\n"
+    assert _run(capsys, *arguments, "--frames", "1:")[1] == "TRA measure: 0.400000\n"
+
+
+def test_tra_wants_images_of_all_frames_from_the_first_track_on(dataset, capsys):
+    # As the official tool counts them: an empty image before the first track is refused.
+    for folder, prefix in (("01_GT/TRA", "man_track"), ("01_RES", "mask")):
+        write_labels(dataset / folder / f"{prefix}000.tif", np.zeros((2, 2, 6), np.uint16))
+    (dataset / "01_GT" / "TRA" / "man_track.txt").write_text("1 1 1 0\n2 1 1 0\n")
+    (dataset / "01_RES" / "res_track.txt").write_text("7 1 1 0\n8 1 1 0\n9 1 1 0\n")
+    arguments = ("score", dataset, "01", "--measures")
+    assert "not consistent with the images" in _refused(capsys, *arguments, "TRA")
+    assert _run(capsys, *arguments, "DET")[1] == "DET measure: 0.400000\n"
+
+
 def test_masks_as_reference(dataset, capsys):
     folder = dataset / "01_ERR_SEG"
     write_labels(folder / "mask001.tif", np.stack([REFERENCE] * 2))
@@ -254,6 +277,12 @@ def test_what_the_official_tool_reads_is_read(dataset, capsys, options):
     assert out.startswith("SEG measure: 0.400000\nDET measure: 0.400000\n")
 
 
+def test_where_nothing_can_be_written(dataset, capsys):
+    (dataset / "file").write_text("")
+    output = dataset / "file" / "score.json"
+    assert "file" in _refused(capsys, "score", dataset, "01", "--output", output)
+
+
 def test_damaged_data_are_refused(dataset, capsys):
     path = dataset / "01_RES" / "mask000.tif"
     with tifffile.TiffFile(path) as tif:
@@ -297,6 +326,7 @@ def test_missing_folders(dataset, capsys):
         ("res", "7 0 1 0\n8 0 1 0\n9 1 0 0\n", "expected begin <= end"),
         ("res", "7 0 1 0\n8 0 1 0\n9 0 1 6\n", "parent 6, which is no track"),
         ("res", "7 0 1 0\n8 0 1 7\n9 0 1 0\n", "expected the parent to end before"),
+        ("res", "7 0 0 0\n8 0 1 7\n9 0 1 0\n", "expected the parent to end before"),
         ("res", "7 0 1 0\n8 0 1 0\n", "track 9 is not consistent with the images"),
         ("res", "7 0 0 0\n8 0 1 0\n9 0 1 0\n", "track 7 is not consistent with the images"),
         ("res", "5 0 1 0\n7 0 1 0\n8 0 1 0\n9 0 1 0\n", "track 5 is not consistent"),

@@ -138,17 +138,18 @@ def test_seg_det_and_mean_iou_are_the_rules_spelled_out(drawn):
 
 @st.composite
 def lineages(draw):
-    """Tracks of blocks side by side: {label: (begin, end, parent)} and their images."""
+    """Tracks of blocks side by side: [({label: (begin, end, parent)}, images)] of two sides."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     length = draw(st.integers(1, 4))
     sides = []
-    for offset, width in ((0, 4), (draw(st.integers(0, 3)), draw(st.sampled_from([3, 4, 8])))):
+    # Result blocks are moved, narrower, or so wide that they swallow two reference blocks.
+    for offset, width in ((0, 4), (rng.integers(0, 4), rng.choice([3, 4, 8]))):
         tracks = {}
-        for label in range(1, draw(st.integers(1, 5)) + 1):
-            begin = draw(st.integers(0, length - 1))
-            end = draw(st.integers(begin, length - 1))
+        for label in range(1, rng.integers(1, 6) + 1):
+            begin = int(rng.integers(0, length)) if rng.random() < 0.5 else 0
+            end = int(rng.integers(begin, length)) if rng.random() < 0.5 else length - 1
             ended = [parent for parent, track in tracks.items() if track[1] < begin]
-            parent = draw(st.sampled_from([0, *ended]))
-            tracks[label] = (begin, end, parent)
+            tracks[label] = (begin, end, int(rng.choice([0, *ended])))
         images = np.zeros((length, 1, 3, 48), np.uint16)
         for label, (begin, end, _) in tracks.items():
             left = (label - 1) * width + offset
