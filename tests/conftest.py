@@ -1,0 +1,108 @@
+"""What tests share: the place of real data, a tiny data set, a tiny recipe, tiny networks."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from ctc_eval.sequence import write_labels, write_volume
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = {"encoder": "tf_efficientnet_lite0", "decoder_filters": (8, 8, 8, 8), "input_size": 64}
+
+
+@pytest.fixture(scope="session")
+def data_root():
+    """Give the folder of real microscopy, or skip."""
+    root = Path(os.environ.get("CTC_DATA", ROOT.parent / "shared" / "data"))
+    if not root.is_dir():
+        pytest.skip(f"{root}: no real microscopy there; set CTC_DATA to its folder")
+    return root
+
+
+def blobs(shape: tuple[int, int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Paint six bright balls on noise: a frame of 0..250 and its reference."""
+    random = np.random.default_rng(seed)
+    labels = np.zeros(shape, np.uint16)
+    grid = np.indices(shape)
+    for number in range(1, 7):
+        center = [random.uniform(0, length) for length in shape]
+        radius = random.uniform(3, 7)
+        square = sum((g - c) ** 2 for g, c in zip(grid, center, strict=True))
+        labels[(square < radius**2) & (labels == 0)] = number
+    return random.uniform(0, 60, shape) + 190 * (labels > 0), labels
+
+
+def write_tiny(folder: Path) -> Path:
+    """Write a data set in challenge layout: 01 is 3D and uint16, 02 is 2D and uint8."""
+    for sequence, shape, kind in (("01", (4, 70, 90), np.uint16), ("02", (1, 61, 47), np.uint8)):
+        scale = 16 if kind == np.uint16 else 1
+        for frame in range(3):
+            image, labels = blobs(shape, seed=10 * int(sequence) + frame)
+            write_volume(folder / sequence / f"t00{frame}.tif", (image * scale).astype(kind))
+            write_labels(folder / f"{sequence}_GT" / "SEG" / f"man_seg00{frame}.tif", labels)
+    return folder
+
+
+@pytest.fixture
+def tiny_dataset(tmp_path):
+    """Make the tiny data set in a folder of the test's own."""
+    return write_tiny(tmp_path / "data" / "Tiny")
+
+
+def tiny_recipe(path: Path, **changes: object) -> Path:
+    """Write a recipe of the tiny data set: both networks, overlapping tiles."""
+    recipe: dict[str, object] = {
+        "name": "Tiny",
+        "description": "made for tests",
+        "sequences": ["01", "02"],
+        "voxel_size": [2.0, 1.0, 1.0],
+        "source": {"kind": "local"},
+        "pseudocolor": {"grid": 4, "bits": 8, "adjacent_mean": 0.1},
+        "tiling": {"rows": 2, "columns": 3, "overlap": 0.25},
+        "networks": ["cells", "centers"],
+        "labeling": {"method": "marker_watershed", "min_size": 5},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({**recipe, **changes}))
+    return path
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    """Write the tiny data set's recipe."""
+    return tiny_recipe(tmp_path / "recipes" / "Tiny.yaml")
+
+
+def tiny_network(seed: int):
+    """Make an untrained tiny network."""
+    import torch
+
+    from efficientcellseg.model import EfficientCellSeg
+
+    torch.manual_seed(seed)
+    return EfficientCellSeg(**TINY).eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory):
+    """Save two untrained networks whose maps cross their thresholds."""
+    import torch
+
+    from efficientcellseg.weights import save_model
+
+    folder = tmp_path_factory.mktemp("models")
+    image, _ = blobs((1, 64, 64), seed=5)
+    tile = torch.from_numpy(np.stack([image[0] / 250] * 3).astype(np.float32))[None]
+    for seed, name in enumerate(("cells", "centers")):
+        network = tiny_network(seed)
+        with torch.no_grad():
+            logits = network(tile)
+            # Untrained, the map is next to flat: spread it, and put its median at 1/2.
+            gain = 4 / logits.std()
+            network.head.weight *= gain
+            network.head.bias.copy_((network.head.bias - logits.median()) * gain)
+        save_model(folder / name, network, {"target": name})
+    return folder
