@@ -34,8 +34,9 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
     Returns
     -------
     dict
-        Fit for JSON: ``project``, ``python``, ``platform``, ``packages``, ``device``,
-        ``recipes`` and ``models`` with their hashes, ``seeds`` of simulated data sets.
+        Fit for JSON: ``commit`` and whether files were ``changed`` since, ``python``,
+        ``platform``, ``processor``, ``device``, ``packages``, ``recipes`` and ``models`` with
+        their hashes, ``seeds`` of simulated data sets.
 
     Raises
     ------
@@ -45,10 +46,8 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
     loaded = {path: load_recipe(path) for path in recipes}
     folders = sorted({folder for one in loaded.values() for folder in _networks(one, model)})
     return {
-        "project": {
-            "commit": _git("rev-parse", "HEAD"),
-            "changed": bool(_git("status", "--porcelain", "-uno")),
-        },
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),

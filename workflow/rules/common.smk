@@ -108,6 +108,10 @@ def model_options(wildcards):
     if not cards:
         return ["--networks", "none"]
     kind = cards[0]["architecture"].get("encoder", "tf_efficientnet_b5")
+    if any("parameters" not in card for card in cards):
+        raise WorkflowError(
+            f"{model_dir(wildcards)}: a model.yaml without the key parameters"
+        )
     weights = sum(card["parameters"] for card in cards)
     return [
         "--networks",
@@ -118,8 +122,10 @@ def model_options(wildcards):
 
 
 def measures(wildcards):
-    """Name the measures; those per million weights only where there are weights."""
-    return f"SEG,DET,OP_CSB{',PESEG' if wildcards.method in STAGED else ''}"
+    """Name what can be measured: no DET against a silver truth, no PESEG without weights."""
+    silver = RECIPES[wildcards.dataset].reference == "ST"
+    weighed = wildcards.method in STAGED
+    return ",".join(["SEG"] + ["DET", "OP_CSB"] * (not silver) + ["PESEG"] * weighed)
 
 
 def score_options(wildcards):

@@ -1,0 +1,260 @@
+"""The workflow: its configuration, its environments, and a run from frames to the table."""
+
+import ast
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from ctc_eval.sequence import InputError, frame_files, read_volume
+from efficientcellseg.recipe import find_recipe, load_recipe, read_yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = ROOT / "config" / "schemas" / "config.schema.yaml"
+CONFIGS = ["config", "demo"]
+
+
+def keys(rules: dict, name: str = "") -> list[tuple[str, dict]]:
+    found = [(f"{name}.{key}", value) for key, value in rules.get("properties", {}).items()]
+    items = [(name, rules["items"])] if "items" in rules else []
+    return found + [pair for key, value in found + items for pair in keys(value, key)]
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(("key", "rules"), keys(yaml.safe_load(SCHEMA.read_text())))
+def test_every_key_says_what_it_is_and_its_default(key, rules):
+    assert len(rules["description"]) > 5, key
+    assert "default" in rules, key
+    assert rules.get("type") != "object" or "additionalProperties" in rules
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_shipped_configuration(name):
+    config = read_yaml(ROOT / "config" / f"{name}.yaml", SCHEMA)
+    for entry in config["datasets"]:
+        recipe = load_recipe(find_recipe(entry["name"]))
+        assert set(entry["sequences"]) <= set(recipe.sequences)
+        if recipe.source["kind"] == "simulation":
+            assert set(entry["sequences"].values()) == {recipe.source["frames"]}
+
+
+def test_shipped_configuration_shows_every_key():
+    """config.yaml reads as a manual, and says no other default than the schema does."""
+    rules = yaml.safe_load(SCHEMA.read_text())["properties"]
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    assert set(config) == set(rules)
+    for key in ("pathvars", "model", "device", "gpus", "threads", "published"):
+        assert config[key] == rules[key]["default"], key
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_training_frames_are_scored_apart(name):
+    config = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+    (cho,) = [entry for entry in config["datasets"] if entry["name"] == "Fluo-N3DH-CHO"]
+    parts = {part["frames"]: part["note"] for part in cho["parts"]}
+    assert parts == {"0:12": "seen in training", "12:20": "not seen in training"}
+    assert cho["sequences"] == {"02": 20}
+
+
+def test_wrong_configuration_names_the_key(tmp_path):
+    path = tmp_path / "config.yaml"
+    entry = {"name": "A", "sequences": {"01": 0}, "colour": 1}
+    path.write_text(
+        yaml.safe_dump({"pathvars": {"data": "a", "results": "b"}, "datasets": [entry]})
+    )
+    with pytest.raises(InputError) as caught:
+        read_yaml(path, SCHEMA)
+    assert "datasets.0: unknown key colour" in str(caught.value)
+    assert "datasets.0.sequences.01: found 0, allowed: 1 or more" in str(caught.value)
+
+
+# Environments
+
+
+def pins(text: str) -> dict[str, str]:
+    found = re.findall(r"^[\s-]*([A-Za-z0-9._-]+)==(\S+)$", text, re.MULTILINE)
+    return {name.lower().replace("_", "-"): version for name, version in found}
+
+
+LOCK = pins((ROOT / "requirements.lock").read_text())
+
+
+def imports(package: str) -> set[str]:
+    """List the distributions that a package's modules import."""
+    modules = set()
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.partition(".")[0])
+    modules -= {*sys.stdlib_module_names, "ctc_eval", "efficientcellseg"}
+    known = packages_distributions()
+    return {known[module][0].lower().replace("_", "-") for module in modules}
+
+
+def test_lock_has_all_that_is_asked_for():
+    lines = (ROOT / "requirements.in").read_text().splitlines()
+    names = [re.split(r"[=<>#]", line)[0].strip().lower() for line in lines]
+    assert {name for name in names if name} <= set(LOCK)
+    assert not [version for version in LOCK.values() if "+" in version]
+
+
+@pytest.mark.parametrize("name", ["imaging", "torch", "evaluation"])
+def test_environment_has_the_versions_of_the_lock(name):
+    environment = pins((ROOT / "envs" / f"{name}.yaml").read_text())
+    assert environment
+    assert environment == {package: LOCK[package] for package in environment}
+
+
+def test_environments_have_what_their_jobs_import():
+    environment = {
+        path.stem: set(pins(path.read_text())) for path in (ROOT / "envs").glob("*.yaml")
+    }
+    networks = {"torch", "torchvision", "timm", "safetensors"}
+    method = imports("efficientcellseg")
+    assert imports("ctc_eval") <= environment["evaluation"]
+    assert method - networks <= environment["imaging"]
+    assert method <= environment["torch"]
+
+
+# A run
+
+
+def configure(folder: Path, recipe: Path, networks: Path, **changes) -> Path:
+    """Write the configuration of a run on the tiny data set: three frames in two shards."""
+    entry = {
+        "name": "Tiny",
+        "recipe": str(recipe),
+        "sequences": {"01": 3},
+        "frames_per_shard": 2,
+        "parts": [{"frames": "0:2", "note": "seen"}, {"frames": "2:3", "note": "new"}],
+    }
+    config = {
+        "pathvars": {"data": "data", "results": "results"},
+        "model": str(networks),
+        "device": "cpu",
+        "threads": 1,
+        "published": str(ROOT / "resources" / "published.csv"),
+        "datasets": [entry],
+    }
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config | changes))
+    return path
+
+
+def snakemake(folder: Path, config: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    profile = ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "default")]
+    where = ["--directory", str(folder), "--configfile", str(config), "--cores", "2"]
+    return subprocess.run(
+        [*command, *profile, *where, *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(folder)},
+        check=False,
+    )
+
+
+@pytest.fixture
+def models(tmp_path, tiny_models):
+    """Copy the tiny networks, and count their weights as training does."""
+    for network in ("cells", "centers"):
+        shutil.copytree(tiny_models / network, tmp_path / "models" / network)
+        card = tmp_path / "models" / network / "model.yaml"
+        card.write_text(card.read_text() + "parameters: 500000\n")
+    return tmp_path / "models"
+
+
+def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
+    for path in (tiny_dataset / "01_GT" / "SEG").iterdir():
+        track = tiny_dataset / "01_GT" / "TRA" / path.name.replace("man_seg", "man_track")
+        track.parent.mkdir(exist_ok=True)
+        shutil.copy(path, track)
+    config = configure(tmp_path, recipe_file, models)
+    done = snakemake(tmp_path, config)
+    assert done.returncode == 0, done.stderr
+    results = tmp_path / "results"
+
+    masks = frame_files(results / "efficientcellseg" / "Tiny" / "01_RES", "mask")
+    assert list(masks) == [0, 1, 2]
+    assert not list((results / "work").rglob("*.np?"))  # what lay between is gone
+
+    with (results / "tables" / "benchmark.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    measured = [row for row in rows if row["origin"] == "measured"]
+    assert [row["reference"] for row in measured] == [
+        "gold truth; seen, frames 0:2",
+        "gold truth; new, frames 2:3",
+    ]
+    for row in measured:
+        assert (row["dataset"], row["sequence"], row["parameters"]) == ("Tiny", "01", "1000000")
+        assert row["networks"] == "2 x EfficientCellSeg tf_efficientnet_lite0"
+        assert float(row["PESEG"]) == pytest.approx(float(row["SEG"]), abs=1e-6)
+        assert 0 <= float(row["DET"]) <= 1
+    assert {path.name for path in (results / "figures").iterdir()} == {"Tiny.png"}
+    assert set(json.loads((results / "run.json").read_text())["models"]) == {"cells", "centers"}
+
+    # The fused way gives the same masks, bit by bit.
+    options = ["--recipe", str(recipe_file), "--model", str(models), "--device", "cpu"]
+    fused = subprocess.run(
+        [str(ROOT / "run_seq.sh"), str(tiny_dataset), "01", "--output", "fused", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert fused.returncode == 0, fused.stderr
+    for frame, path in frame_files(tmp_path / "fused", "mask").items():
+        np.testing.assert_array_equal(read_volume(path), read_volume(masks[frame]))
+        assert path.read_bytes() == masks[frame].read_bytes()
+    assert any(read_volume(path).any() for path in masks.values())
+
+    again = snakemake(tmp_path, config, "--dry-run")
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_plan_of_two_methods(tmp_path, tiny_dataset, recipe_file, models):
+    config = configure(tmp_path, recipe_file, models, methods=["efficientcellseg", "classical"])
+    done = snakemake(tmp_path, config, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    steps = {name: int(planned[name]) for name in ("pseudocolor", "tile", "infer", "label")}
+    assert steps == dict.fromkeys(steps, 2)
+    assert planned["classical"] == "2"
+    assert planned["gather"] == planned["validate"] == "2"
+    assert planned["score"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ({"colour": 1}, "colour"),
+        ({"methods": ["otsu"]}, "otsu"),
+        ({"model": "nowhere"}, "nowhere/cells/weights.safetensors"),
+    ],
+)
+def test_faults_show_before_any_job_runs(tmp_path, recipe_file, models, fault, found):
+    done = snakemake(tmp_path, configure(tmp_path, recipe_file, models, **fault), "--dry-run")
+    assert done.returncode == 1
+    assert found in done.stdout + done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_faulty_recipe_is_told_in_its_own_words(tmp_path, recipe_file, models):
+    recipe_file.write_text(recipe_file.read_text() + "colour: 1\n")
+    done = snakemake(tmp_path, configure(tmp_path, recipe_file, models), "--dry-run")
+    assert done.returncode == 1
+    assert "unknown key colour, allowed: description" in done.stdout + done.stderr
