@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"error: {error.filename}: {error.strerror}; check path and permissions\n")
+        sys.stderr.write(f"error: {error}; expected a path to read or write: check it\n")
         return 1
 
 
@@ -61,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_sequence(parser: argparse.ArgumentParser) -> None:
+def _add_sequence(parser: argparse.ArgumentParser, **several: Any) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET_DIR", help="folder with SEQ, SEQ_GT")
-    parser.add_argument("sequence", metavar="SEQ", help="sequence, such as 01")
+    parser.add_argument("sequence", metavar="SEQ", help="sequence, such as 01", **several)
     parser.add_argument(
         "--result", type=Path, metavar="DIR", help="masks (default: DATASET_DIR/SEQ_RES)"
     )
@@ -82,7 +82,8 @@ def _add_score(commands: Any) -> None:
         help="measure a result against a reference",
         description=(
             "Measure the masks (maskTTT.tif, uint16, planes x rows x columns, 0 background) of "
-            "one sequence. Prints a line a measure, as the official tool does."
+            "one sequence. Prints a line a measure, as the official tool does; of several "
+            "sequences also the mean, the data set's value."
         ),
         epilog=(
             "SEG, DET, TRA, MeanIoU, OP_CSB and OP_CTB lie between 0 and 1; PESEG is SEG per "
@@ -90,7 +91,7 @@ def _add_score(commands: Any) -> None:
             "reads it as empty without a word."
         ),
     )
-    _add_sequence(parser)
+    _add_sequence(parser, nargs="+")
     parser.add_argument(
         "--reference",
         type=Path,
@@ -202,14 +203,37 @@ def _count(text: str) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from ctc_eval.measures import derived
-
     if "PESEG" in options.measures and not options.parameters:
         options.usage_error("PESEG is SEG per million parameters: give --parameters N")
     parts = {part for name in options.measures for part in MADE_OF.get(name, (name,))}
     options.measures = tuple(name for name in MEASURES if name in parts)
-    result = options.result or options.dataset / f"{options.sequence}_RES"
-    reference = options.reference or options.dataset / f"{options.sequence}_GT"
+    if len(options.sequence) == 1:
+        values, verdicts = _score_one(options, options.sequence[0])
+        _report(values, verdicts, options)
+        return 0
+    single = ("result", "reference", "output", "objects", "toolkit")
+    given = [name for name in single if getattr(options, name)]
+    if given:
+        options.usage_error(f"--{given[0]} is of one sequence: score them one by one")
+    scores = {sequence: _score_one(options, sequence)[0] for sequence in options.sequence}
+    rows = list(scores.values())
+    scores["mean"] = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    if options.json:
+        sys.stdout.write(json.dumps({name: _rounded(row) for name, row in scores.items()}) + "\n")
+    else:
+        for name, row in scores.items():
+            sys.stdout.writelines(f"{name} {line}" for line in _lines(row))
+    return 0
+
+
+def _score_one(
+    options: argparse.Namespace, sequence: str
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Score a sequence and write what is asked for; give its values and the toolkit's."""
+    from ctc_eval.measures import derived
+
+    result = options.result or options.dataset / f"{sequence}_RES"
+    reference = options.reference or options.dataset / f"{sequence}_GT"
     try:
         score = _measure(options, reference, result)
     except InputError as error:
@@ -218,16 +242,17 @@ def _score(options: argparse.Namespace) -> int:
         raise InputError(f"{error}{said}") from None
     values = derived(score.values, options.parameters)
     verdicts = _official(options, reference, result) if options.toolkit else {}
+    official = {}
     for name, found in verdicts.items():
         if found.value is None:
             raise InputError(f"{name}Measure refuses: {found.said}; here {name} {values[name]:.6f}")
+        official[name] = found.value
 
     if options.output:
-        _write_json(options.output, _record(options, reference, values))
+        _write_json(options.output, _record(options, sequence, reference, values))
     if options.logs or options.objects:
         _write_details(score, options, result)
-    _report(values, {name: float(found.value or 0) for name, found in verdicts.items()}, options)
-    return 0
+    return values, official
 
 
 def _write_details(score: Score, options: argparse.Namespace, result: Path) -> None:
@@ -274,21 +299,32 @@ def _report(
         for name, value in official.items()
     }
     if options.json:
-        record: dict[str, Any] = {name: round(value, 6) for name, value in values.items()}
+        record: dict[str, Any] = _rounded(values)
         sys.stdout.write(json.dumps({**record, "toolkit": compared} if compared else record) + "\n")
         return
-    sys.stdout.writelines(f"{name} measure: {value:.6f}\n" for name, value in values.items())
+    sys.stdout.writelines(_lines(values))
     sys.stdout.writelines(
         f"{name}Measure: {found['value']:.6f}, difference {found['difference']:+.6f}\n"
         for name, found in compared.items()
     )
 
 
-def _record(options: argparse.Namespace, folder: Path, values: dict[str, float]) -> dict[str, Any]:
+def _lines(values: dict[str, float]) -> list[str]:
+    """Write measures as the official tool does."""
+    return [f"{name} measure: {value:.6f}\n" for name, value in values.items()]
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in values.items()}
+
+
+def _record(
+    options: argparse.Namespace, sequence: str, folder: Path, values: dict[str, float]
+) -> dict[str, Any]:
     """Make the record that the table command reads."""
     return {
         "dataset": _name(options.dataset),
-        "sequence": options.sequence,
+        "sequence": sequence,
         "method": options.method,
         "networks": options.networks,
         "parameters": options.parameters,

@@ -387,4 +387,4 @@ def _refuse_first(path: Path, faults: Iterator[str]) -> None:
     found = list(faults)
     if found:
         more = f" (and {len(found) - 1} more faults)" if len(found) > 1 else ""
-        raise InputError(f"{path}: {found[0]}{more}: mend the tracks, `validate` lists all faults")
+        raise InputError(f"{path}: {found[0]}{more}: mend the tracks")

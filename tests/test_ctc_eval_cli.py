@@ -72,6 +72,24 @@ def test_all_measures_as_json(dataset, capsys):
     }
 
 
+def test_mean_of_two_sequences(dataset, capsys):
+    for frame in (0, 1):
+        for folder, name in (("GT/SEG", "man_seg"), ("GT/TRA", "man_track"), ("RES", "mask")):
+            write_labels(dataset / f"02_{folder}" / f"{name}00{frame}.tif", REFERENCE)
+    arguments = ("score", dataset, "01", "02")
+    assert _run(capsys, *arguments)[1].splitlines() == [
+        *("01 SEG measure: 0.400000", "01 DET measure: 0.400000", "01 OP_CSB measure: 0.400000"),
+        *("02 SEG measure: 1.000000", "02 DET measure: 1.000000", "02 OP_CSB measure: 1.000000"),
+        *("mean SEG measure: 0.700000", "mean DET measure: 0.700000"),
+        "mean OP_CSB measure: 0.700000",
+    ]
+    out = _run(capsys, *arguments, "--measures", "SEG", "--json")[1]
+    assert json.loads(out) == {"01": {"SEG": 0.4}, "02": {"SEG": 1.0}, "mean": {"SEG": 0.7}}
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, arguments), "--output", "score.json"])
+    assert stop.value.code == 2
+
+
 def test_extra_detections_may_go_unpunished(dataset, capsys):
     arguments = ("score", dataset, "01", "--measures", "DET", "--penalize-extra-detections", "0")
     assert _run(capsys, *arguments)[1] == "DET measure: 0.500000\n"
