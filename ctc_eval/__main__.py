@@ -39,10 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough; what is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         sys.stderr.write(f"error: {error}; expected a path to read or write: check it\n")
         return 1
