@@ -2,11 +2,11 @@
 
 PYTHON ?= python3
 CORES ?= all
-BIN := $(CURDIR)/.venv/bin
+BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/default --cores $(CORES)
 
 # Jobs of the workflow call `python`.
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install demo test lint format bench
 
@@ -23,12 +23,13 @@ install: .venv/.installed
 # Written last, so that an interrupted installation is taken up again.
 .venv/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"{sys.executable} is Python {sys.version.split()[0]}; expected 3.11 or newer: make PYTHON=/path/to/python3")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@echo "setting up .venv from requirements.lock: minutes, and up to 6 GB where torch brings CUDA"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@
 
 demo: install
-	$(SNAKEMAKE) --configfile config/demo.yaml
+	$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html --report-after-run
 	@cat results/demo/tables/benchmark.txt
 
 test: lint

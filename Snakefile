@@ -13,7 +13,7 @@ from shlex import quote
 
 from snakemake.utils import min_version, validate
 
-min_version("9.14")
+min_version("9.27")
 
 
 configfile: "config/config.yaml"
@@ -37,14 +37,19 @@ include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/evaluation.smk"
 
 
+# On a cluster: what takes no computing, and what needs the network.
 localrules:
     all,
     segmentation,
     scores,
     figures,
+    download,
+    gather,
+    table,
 
 
 rule all:
+    """Masks, scores, the table, pictures and the record of the run."""
     default_target: True
     input:
         rules.segmentation.input,

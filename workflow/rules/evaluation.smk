@@ -38,7 +38,7 @@ rule score:
         "<benchmarks>/score/{method}/{dataset}/{sequence}{part}.tsv"
     conda:
         "../../envs/evaluation.yaml"
-    threads: config["threads"]
+    threads: lookup(dpath="threads", within=config)
     resources:
         mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
     params:
@@ -138,10 +138,12 @@ rule provenance:
 
 
 rule scores:
+    """All scores."""
     input:
         score_files(),
 
 
 rule figures:
+    """A picture a data set."""
     input:
         expand("<results>/figures/{dataset}.png", dataset=DATASETS),

@@ -73,7 +73,7 @@ rule infer:
         method=one_of(STAGED),
     conda:
         "../../envs/torch.yaml"
-    threads: config["threads"]
+    threads: lookup(dpath="threads", within=config)
     resources:
         mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
         gpu=lookup(dpath="gpus", within=config),
@@ -130,8 +130,9 @@ rule classical:
         folder=dataset_dir,
         frames=shard_frames,
     shell:
-        "python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} --method {wildcards.method} "
-        "--output {output:q} --recipe {input.recipe:q} --frames {params.frames} > {log:q} 2>&1"
+        "python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
+        "--method {wildcards.method} --output {output:q} --recipe {input.recipe:q} "
+        "--frames {params.frames} > {log:q} 2>&1"
 
 
 rule gather:
@@ -155,5 +156,6 @@ rule gather:
 
 
 rule segmentation:
+    """All masks."""
     input:
         mask_dirs(),
