@@ -38,7 +38,7 @@ def decoder_weights(widths: list[int], skips: list[int], filters: list[int]) -> 
 def test_the_published_weights(published):
     assert count_parameters(published.encoder) == 5_565_880
     assert count_parameters(published) - 5_565_880 == 1_063_233
-    assert decoder_weights([1056], [48, 240, 384], [64, 48, 32, 16]) == 1_063_233
+    assert decoder_weights([64, 48, 32, 16]) == 1_063_233
     assert round(count_parameters(published) / 1e6, 2) == 6.63
 
 
@@ -50,7 +50,7 @@ def test_other_decoders(filters, millions):
     with torch.device("meta"):
         blocks = [DecoderBlock(d + s, f) for d, s, f in zip(widths, skips, filters, strict=False)]
     counted = sum(map(count_parameters, blocks)) + filters[-1] + 1
-    assert counted == decoder_weights([1056], [48, 240, 384], filters)
+    assert counted == decoder_weights(filters)
     assert counted / 1e6 == pytest.approx(millions, abs=0.05)
 
 
@@ -64,7 +64,7 @@ def test_the_published_tensors(published):
         (2, 1056, 24, 24),
     ]
     assert published(image).shape == (2, 1, 384, 384)
-    # Batch norm and sigmoid of ImageNet's statistics, as Keras has them.
+    # ImageNet's statistics, as Keras normalizes within its network.
     assert published.architecture["mean"] == pytest.approx([0.485, 0.456, 0.406])
     assert published.architecture["std"] == pytest.approx([0.229, 0.224, 0.225])
 
@@ -175,4 +175,5 @@ def test_timm_is_usable_behind_the_guard():
     import timm
 
     assert timm.is_model("tf_efficientnet_b5")
-    assert hasattr(torch.ops.torchvision, "nms") == ("torchvision" in __import__("sys").modules)
+    if torch.version.cuda is None and torchvision_guard._torchvision_is_for_cuda():
+        assert "iou_threshold" in str(torch.ops.torchvision.nms.default._schema)
