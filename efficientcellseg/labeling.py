@@ -142,6 +142,9 @@ def peaks(
 ) -> np.ndarray:
     """Find local maxima, the higher of two that are too close.
 
+    Neighbours of one height, as along the axis of a tube, are one peak; it lies at the voxel
+    nearest to their centroid.
+
     Parameters
     ----------
     height : ndarray of shape (Z, Y, X), float32
@@ -159,6 +162,7 @@ def peaks(
     ndarray of shape (Z, Y, X), int32
         Peaks numbered from 1, the highest first.
     """
+    import cc3d
     from scipy.ndimage import maximum_filter
     from scipy.spatial import KDTree
 
@@ -167,8 +171,15 @@ def peaks(
     markers = np.zeros(height.shape, np.int32)
     if not len(places):
         return markers
-    places = places[np.argsort(-height[maxima], kind="stable")]
-    scaled = places * [anisotropy, 1.0, 1.0]
+    scale = [anisotropy, 1.0, 1.0]
+    plateau = cc3d.connected_components(maxima, connectivity=26)[maxima].astype(int) - 1
+    sums = np.stack([np.bincount(plateau, axis) for axis in places.T], axis=1)
+    centroids = sums / np.bincount(plateau)[:, None]
+    offsets = (((places - centroids[plateau]) * scale) ** 2).sum(axis=1)
+    by_plateau = np.lexsort((offsets, plateau))
+    places = places[by_plateau[np.unique(plateau[by_plateau], return_index=True)[1]]]
+    places = places[np.argsort(-height[tuple(places.T)], kind="stable")]
+    scaled = places * scale
     neighbours = KDTree(scaled).query_ball_point(scaled, min_distance)
     dropped = np.zeros(len(places), bool)
     count = 0

@@ -25,12 +25,10 @@ def published():
         return EfficientCellSeg()
 
 
-def decoder_weights(widths: list[int], skips: list[int], filters: list[int]) -> int:
+def decoder_weights(filters: list[int]) -> int:
     """Count by hand: two 3x3 convolutions without bias, two batch norms; then 1x1 with bias."""
     total = 0
-    for deep, skip, wide in zip(
-        [widths[-1], *filters], [*reversed(skips), 3], filters, strict=False
-    ):
+    for deep, skip, wide in zip([1056, *filters], [384, 240, 48, 3], filters, strict=False):
         total += 9 * (deep + skip) * wide + 9 * wide * wide + 2 * (2 * wide)
     return total + filters[-1] + 1
 
