@@ -62,7 +62,8 @@ class Samples:
             No such file, or another content.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # Opened here, since numpy leaves files open that turn out to be damaged.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in cls.__dataclass_fields__}
         except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
             raise InputError(

@@ -119,7 +119,8 @@ def arrays_of(
             if suffix == ".npy":
                 yield path.stem, {"array": np.load(path, mmap_mode="r", allow_pickle=False)}
             else:
-                with np.load(path, allow_pickle=False) as arrays:
+                # Opened here, since numpy leaves files open that turn out to be damaged.
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                     if missing := ", ".join(set(names) - set(arrays.files)):
                         raise InputError(
                             f"{path}: arrays {', '.join(arrays.files)}, no {missing}; expected the "

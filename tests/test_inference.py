@@ -1,0 +1,97 @@
+"""Networks over tiles: batches, folders of networks, devices."""
+
+import numpy as np
+import pytest
+import yaml
+from conftest import tiny_network
+
+torch = pytest.importorskip("torch")
+
+from ctc_eval.sequence import InputError  # noqa: E402
+from efficientcellseg import inference  # noqa: E402
+from efficientcellseg.inference import (  # noqa: E402
+    device_of,
+    input_size,
+    load_networks,
+    predict,
+    untile_volume,
+)
+from efficientcellseg.recipe import Tiling  # noqa: E402
+from efficientcellseg.weights import save_model  # noqa: E402
+
+
+class Mean(torch.nn.Module):
+    """Stand-in network: the channels' mean as logit; keeps the batches' sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = torch.nn.Parameter(torch.zeros(1))
+        self.batches: list[int] = []
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        assert torch.is_inference_mode_enabled()
+        self.batches.append(len(image))
+        return image.mean(1, keepdim=True)
+
+
+@pytest.mark.parametrize("count", [1, inference.BATCH, 2 * inference.BATCH + 3])
+def test_predictions_are_probabilities_in_order(count):
+    tiles = np.random.default_rng(0).normal(0, 3, (count, 3, 4, 4)).astype(np.float32)
+    network = Mean()
+    found = predict(network, tiles)
+    assert found.shape == (count, 4, 4)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-tiles.mean(1))), atol=1e-6)
+    assert sum(network.batches) == count
+    assert max(network.batches) <= inference.BATCH
+
+
+def test_tiles_of_a_volume_come_back_in_their_planes():
+    maps = np.arange(8, dtype=np.float32)[:, None, None] * np.ones((1, 2, 3), np.float32)
+    found = untile_volume(maps, Tiling(2, 2), (2, 4, 6))
+    np.testing.assert_array_equal(found[:, ::2, ::3], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])
+
+
+def test_the_networks_of_a_folder(tiny_models):
+    networks = load_networks(tiny_models, ("cells", "centers"), "cpu")
+    assert list(networks) == ["cells", "centers"]
+    assert not any(network.training for network in networks.values())
+    assert input_size(tiny_models, ("cells", "centers")) == 64
+    weights = [network.head.weight for network in networks.values()]
+    assert not torch.equal(*weights)
+
+
+def test_networks_of_different_sizes_are_refused(tmp_path):
+    for name in ("cells", "centers"):
+        save_model(tmp_path / name, tiny_network(0), {})
+    card = yaml.safe_load((tmp_path / "centers" / "model.yaml").read_text())
+    card["architecture"]["input_size"] = 96
+    (tmp_path / "centers" / "model.yaml").write_text(yaml.safe_dump(card))
+    with pytest.raises(InputError, match=r"'cells': 64, 'centers': 96.*expected one size"):
+        load_networks(tmp_path, ("cells", "centers"), "cpu")
+
+
+def test_a_missing_network_is_named(tiny_models, tmp_path):
+    with pytest.raises(InputError, match=r"cells: no model there; expected .* --model DIR"):
+        load_networks(tmp_path, ("cells",), "cpu")
+
+
+def test_devices(monkeypatch):
+    assert device_of("cpu").type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert device_of("auto").type == "cpu"
+    with pytest.raises(InputError, match=r"device cuda: 0 GPUs are visible"):
+        device_of("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device_of("auto").type == "cuda"
+    assert device_of("cuda:1").index == 1
+    with pytest.raises(InputError, match=r"device cuda:2: 2 GPUs are visible"):
+        device_of("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "mps", "meta"])
+def test_other_devices_are_refused(name):
+    with pytest.raises(InputError, match="expected auto, cpu, cuda or cuda:N"):
+        device_of(name)
