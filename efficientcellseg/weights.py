@@ -118,9 +118,11 @@ def save_model(folder: Path, model: EfficientCellSeg, card: dict[str, Any]) -> N
         raise ValueError("weights that float16 cannot hold: the training has diverged")
     with atomic(folder / WEIGHTS) as temporary:
         save_file(halved, temporary)
-    contents = {"architecture": model.architecture, "sha256": file_hash(folder / WEIGHTS), **card}
+        contents = {"architecture": model.architecture, "sha256": file_hash(temporary), **card}
+        # Before the weights take their place: a card that YAML cannot hold leaves all as it was.
+        text = yaml.safe_dump(contents, sort_keys=False, width=100)
     with atomic(folder / CARD) as temporary:
-        temporary.write_text(yaml.safe_dump(contents, sort_keys=False, width=100))
+        temporary.write_text(text, encoding="utf-8")
 
 
 def load_encoder(encoder: Encoder, path: Path) -> None:

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         "encoder_weights": args.encoder_weights.name if args.encoder_weights else "configuration's",
         "samples": len(samples.images),
         "hardware": f"{device} ({platform.machine()}, {torch.get_num_threads()} threads)",
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of its own, which YAML does not know
         "curve": (args.output / "curve.csv").read_text().splitlines(),
     }
     save_model(args.output, model, card)
