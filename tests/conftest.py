@@ -42,7 +42,7 @@ def blobs(shape: tuple[int, int, int], seed: int) -> tuple[np.ndarray, np.ndarra
 
 def write_tiny(folder: Path) -> Path:
     """Write a data set in challenge layout: 01 is 3D and uint16, 02 is 2D and uint8."""
-    for sequence, shape, kind in (("01", (4, 70, 90), np.uint16), ("02", (1, 61, 47), np.uint8)):
+    for sequence, shape, kind in (("01", (3, 70, 90), np.uint16), ("02", (1, 61, 47), np.uint8)):
         scale = 16 if kind == np.uint16 else 1
         for frame in range(3):
             image, labels = blobs(shape, seed=10 * int(sequence) + frame)

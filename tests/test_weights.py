@@ -126,6 +126,12 @@ def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
     assert not (tmp_path / "m" / "model.yaml").exists()
 
 
+def test_a_card_that_yaml_cannot_hold_leaves_nothing(tmp_path):
+    with pytest.raises(yaml.YAMLError):
+        save_model(tmp_path / "m", tiny_network(0), {"when": object()})
+    assert not list((tmp_path / "m").iterdir())
+
+
 def test_no_pickle_is_ever_executed(folder, tmp_path):
     ran = tmp_path / "ran"
 
