@@ -18,6 +18,7 @@ from efficientcellseg.labeling import (
     remove_outside,
     remove_small,
     renumber,
+    smooth,
 )
 from efficientcellseg.recipe import Labeling
 
@@ -350,6 +351,17 @@ def test_labels_are_always_consecutive_and_cover_the_foreground(
         assert not found[~foreground].any()
     for name, map_before in before.items():
         np.testing.assert_array_equal(maps[name], map_before)
+
+
+def test_smoothing_is_as_wide_in_micrometers_along_each_axis():
+    point = np.zeros((41, 41, 41), np.float32)
+    point[20, 20, 20] = 1
+    blurred = smooth(point, 4.0, 2.0)
+    # A standard deviation of 4 pixels is 2 planes.
+    for axis, wanted in ((0, 2.0), (1, 4.0), (2, 4.0)):
+        profile = blurred.sum(axis=tuple({0, 1, 2} - {axis}))
+        spread = np.sqrt((profile * (np.arange(41) - 20) ** 2).sum() / profile.sum())
+        assert spread == pytest.approx(wanted, rel=0.02)
 
 
 def test_real_frame(data_root):
