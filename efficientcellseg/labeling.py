@@ -29,7 +29,7 @@ def label_volume(
     parameters : Labeling
         The recipe's section.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance of two planes in in-plane pixels, unless the parameters have another.
     field_of_interest : int
         The challenge's E, in pixels: objects without a pixel at least E pixels inside the
         image border (rows and columns) are removed.
@@ -45,6 +45,7 @@ def label_volume(
         A map that the method needs is missing; more than 65535 objects.
     """
     split = METHODS[parameters.method]
+    anisotropy = parameters.anisotropy or anisotropy
     needed = {"cells", "centers"} if split is marker_watershed else {"cells"}
     if missing := needed - maps.keys():
         raise InputError(
@@ -100,8 +101,10 @@ def marker_watershed(maps: Maps, parameters: Labeling, anisotropy: float) -> np.
     markers = peaks(
         height, foreground, parameters.center_threshold, parameters.min_distance, anisotropy
     )
-    landscape = smooth(distance(foreground, anisotropy), parameters.smoothing, anisotropy)
-    return flood(landscape, markers, foreground)
+    # The heatmap separates cells whose outline has no neck; far from centers it says nothing,
+    # and there the distance to the background leads on. Both are at most 1.
+    depth = smooth(distance(foreground, anisotropy), parameters.smoothing, anisotropy)
+    return flood(height + depth / max(depth.max(), 1), markers, foreground)
 
 
 METHODS: dict[str, Callable[[Maps, Labeling, float], np.ndarray]] = {

@@ -46,9 +46,10 @@ class Labeling:
 
     method: str = "components"
     threshold: float = 0.5
-    center_threshold: float = 0.3
+    center_threshold: float = 0.2
     smoothing: float = 1.0
     min_distance: float = 5.0
+    anisotropy: float | None = None
     min_size: int = 0
     fill_holes: bool = True
     per_slice: bool = False

@@ -34,6 +34,8 @@ class Samples:
         Share of cell and height of the center heatmap, 0..1 stored as 0..255.
     dataset : ndarray of shape (N,), uint8
         Index into `names`.
+    objects : ndarray of shape (N,), uint16
+        Reference objects in each tile: tiles with many are drawn more often.
     frame : ndarray of shape (N,), int64
         Which frame a tile is of; counts over all data sets and sequences.
     names : tuple of str
@@ -43,6 +45,7 @@ class Samples:
     images: np.ndarray
     cells: np.ndarray
     centers: np.ndarray
+    objects: np.ndarray
     dataset: np.ndarray
     frame: np.ndarray
     names: tuple[str, ...]
@@ -141,7 +144,7 @@ def reference_frames(dataset_dir: Path, sequence: str, reference: str) -> dict[i
 
 def frame_samples(
     volume: np.ndarray, labels: np.ndarray, recipe: Recipe, size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Cut one frame into samples, slice by slice.
 
     Parameters
@@ -158,6 +161,8 @@ def frame_samples(
     images : ndarray of shape (N, 3, size, size), uint8
     cells, centers : ndarray of shape (N, size, size), uint8
         The N tiles of a slice.
+    objects : ndarray of shape (N,), uint16
+        Reference objects in each tile.
     """
     from efficientcellseg.pseudocolor import pseudocolor
     from efficientcellseg.tiling import cut, plan_tiles
@@ -166,11 +171,12 @@ def frame_samples(
     cells = (labels > 0).astype(np.float32)
     centers = center_heatmap(labels, recipe.anisotropy)
     tiles = plan_tiles(volume.shape[1:], recipe.tiling)
-    for image, cell, center in zip(colored, cells, centers, strict=True):
+    for image, cell, center, plane in zip(colored, cells, centers, labels, strict=True):
         targets = cut(np.dstack([cell, center]), tiles, size)
         stored = np.concatenate([cut(image, tiles, size), targets], axis=1)
         stored = np.rint(stored * 255).astype(np.uint8)
-        yield stored[:, :3], stored[:, 3], stored[:, 4]
+        objects = [np.count_nonzero(np.unique(plane[slice(*y), slice(*x)])) for y, x in tiles]
+        yield stored[:, :3], stored[:, 3], stored[:, 4], np.array(objects, np.uint16)
 
 
 def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
@@ -236,6 +242,6 @@ def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
         for tiles in frame_samples(volume, labels, recipe, size):
             many = len(tiles[0])
             parts.append((*tiles, np.full(many, index, np.uint8), np.full(many, count)))
-    images, cells, centers, dataset, frame = map(np.concatenate, zip(*parts, strict=True))
+    images, cells, centers, objects, dataset, frame = map(np.concatenate, zip(*parts, strict=True))
     names = tuple(entry["dataset"] for entry in entries)
-    return Samples(images, cells, centers, dataset, frame, names)
+    return Samples(images, cells, centers, objects, dataset, frame, names)

@@ -133,7 +133,11 @@ def update_average(averaged: nn.Module, model: nn.Module, decay: float, step: in
 
 
 class Batches:
-    """Endless random batches of samples; data sets are drawn in given shares."""
+    """Endless random batches of samples; data sets are drawn in given shares.
+
+    Within a data set, a tile is drawn in proportion to its objects (and one more, so that empty
+    tiles are seen, too): SEG counts objects, most of which lie in few crowded frames.
+    """
 
     def __init__(
         self, samples: Samples, chosen: np.ndarray, target: str, shares: list[float], batch: int
@@ -141,8 +145,9 @@ class Batches:
         self.samples, self.target, self.batch = samples, getattr(samples, target), batch
         self.chosen = torch.from_numpy(np.flatnonzero(chosen))
         dataset = samples.dataset[chosen]
-        count = np.bincount(dataset, minlength=len(shares))
-        self.weights = torch.from_numpy((np.array(shares) / np.maximum(count, 1))[dataset])
+        worth = samples.objects[chosen] + 1.0
+        total = np.bincount(dataset, worth, minlength=len(shares))
+        self.weights = torch.from_numpy((np.array(shares) / np.maximum(total, 1))[dataset] * worth)
         # A batch holds no sample twice, unless there are fewer samples than it has places.
         self.repeats = batch > len(self.weights)
 
@@ -204,6 +209,8 @@ def train(
         frames, max(1, round(len(frames) * parameters.validation)), replace=False
     )
     held_out = np.isin(samples.frame, held)
+    # In random order, so that each batch of them has its share of cells.
+    validated = np.random.default_rng(parameters.seed).permutation(np.flatnonzero(held_out))
     batches = Batches(samples, ~held_out, target, shares, parameters.batch)
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval()
@@ -263,9 +270,7 @@ def train(
             total += loss.item()
             bar.set_postfix(loss=f"{total / (step + 1):.4f}")
         with torch.inference_mode():
-            parts_of_held = np.array_split(
-                np.flatnonzero(held_out), max(1, held_out.sum() // parameters.batch)
-            )
+            parts_of_held = np.array_split(validated, max(1, len(validated) // parameters.batch))
             validation = float(
                 np.mean([step_loss(averaged, *batches.take(part)).item() for part in parts_of_held])
             )

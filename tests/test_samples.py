@@ -99,7 +99,8 @@ def test_samples_of_a_frame_are_what_inference_sees(tiny_dataset, recipe_file):
     labels = read_volume(tiny_dataset / "01_GT" / "SEG" / "man_seg000.tif")[:, :64, :64]
     parts = list(frame_samples(volume, labels, recipe, 64))
     assert len(parts) == len(volume)
-    images, cells, centers = (np.concatenate(part) for part in zip(*parts, strict=True))
+    images, cells, centers, objects = map(np.concatenate, zip(*parts, strict=True))
+    assert objects.tolist() == [len(set(plane.ravel()) - {0}) for plane in labels]
     assert {part.dtype for part in (images, cells, centers)} == {np.dtype(np.uint8)}
     colored = np.moveaxis(pseudocolor(volume, recipe.pseudocolor), -1, 1)
     np.testing.assert_allclose(images / 255, colored, atol=0.5 / 255 + 1e-6)
@@ -179,6 +180,7 @@ def some_samples() -> Samples:
         random.integers(0, 256, (5, 3, 8, 8)).astype(np.uint8),
         random.integers(0, 256, (5, 8, 8)).astype(np.uint8),
         random.integers(0, 256, (5, 8, 8)).astype(np.uint8),
+        np.array([0, 3, 1, 400, 2], np.uint16),
         np.array([0, 0, 1, 1, 1], np.uint8),
         np.array([0, 1, 2, 2, 3]),
         ("A", "B"),
@@ -190,7 +192,7 @@ def test_samples_are_saved_and_loaded(tmp_path):
     samples.save(tmp_path / "a" / "samples.npz")
     found = Samples.load(tmp_path / "a" / "samples.npz")
     assert found.names == ("A", "B")
-    for name in ("images", "cells", "centers", "dataset", "frame"):
+    for name in ("images", "cells", "centers", "objects", "dataset", "frame"):
         np.testing.assert_array_equal(getattr(found, name), getattr(samples, name))
         assert getattr(found, name).dtype == getattr(samples, name).dtype
 

@@ -137,7 +137,8 @@ def squares(frames: int = 8, kind: str = "A", side: int = 64) -> Samples:
         plane[top : top + side // 2, left : left + side // 2] = 255
     noise = random.integers(0, 60, (frames, 3, side, side))
     images = np.clip(noise + 0.7 * cells[:, None], 0, 255).astype(np.uint8)
-    return Samples(images, cells, cells, np.zeros(frames, np.uint8), np.arange(frames), (kind,))
+    dataset, objects = np.zeros(frames, np.uint8), np.ones(frames, np.uint16)
+    return Samples(images, cells, cells, objects, dataset, np.arange(frames), (kind,))
 
 
 def test_data_sets_are_drawn_in_their_shares():
@@ -148,6 +149,16 @@ def test_data_sets_are_drawn_in_their_shares():
     generator = torch.Generator().manual_seed(0)
     drawn = [round(255 * batches.draw(generator)[0].mean().item()) for _ in range(400)]
     assert 0.68 < np.mean(drawn) < 0.82  # 3 of 4, though they are 1 in 10
+
+
+def test_tiles_with_more_objects_are_drawn_more_often():
+    samples = squares(2)
+    images = np.array([0, 255], np.uint8)[:, None, None, None] * np.ones((1, 3, 64, 64), np.uint8)
+    samples = replace(samples, images=images, objects=np.array([0, 3], np.uint16))
+    batches = Batches(samples, np.ones(2, bool), "cells", [1.0], 1)
+    generator = torch.Generator().manual_seed(0)
+    drawn = [batches.draw(generator)[0].mean().item() for _ in range(400)]
+    assert 0.73 < np.mean(drawn) < 0.87  # 3 + 1 of (0 + 1) + (3 + 1)
 
 
 def test_batches_hold_nothing_that_is_held_out_and_no_sample_twice():

@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ImageNet weights of the encoder, .safetensors or .pth (default: the "
         "configuration's; random where it names none)",
     )
+    parser.add_argument(
+        "--start", type=Path, metavar="DIR", help="model folder to go on from, with its weights"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
 
@@ -44,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.model import EfficientCellSeg, count_parameters
     from efficientcellseg.samples import Samples
     from efficientcellseg.training import Training, train
-    from efficientcellseg.weights import load_encoder, save_model
+    from efficientcellseg.weights import load_encoder, load_model, read_card, save_model
 
     configuration = training_of(args)
     parameters = Training(**configuration.get("training", {}))
@@ -61,7 +64,9 @@ def run(args: argparse.Namespace) -> int:
     torch.manual_seed(parameters.seed)
     model = EfficientCellSeg(**configuration["model"])
     source = configuration.get("encoder_weights")
-    if args.encoder_weights:
+    if args.start:
+        model.load_state_dict(load_model(args.start).state_dict())
+    elif args.encoder_weights:
         load_encoder(model.encoder, args.encoder_weights)
     elif source and not (args.output / "checkpoint.pt").is_file():
         with TemporaryDirectory() as folder:
@@ -82,5 +87,7 @@ def run(args: argparse.Namespace) -> int:
         "torch": str(torch.__version__),  # a class of its own, which YAML does not know
         "curve": (args.output / "curve.csv").read_text().splitlines(),
     }
+    if args.start:
+        card["started_from"] = read_card(args.start)
     save_model(args.output, model, card)
     return 0
