@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctc_eval.frames import frames_text, parse_frames
-from ctc_eval.sequence import InputError, atomic
+from ctc_eval.sequence import InputError, atomic, frames_text, parse_frames
 
 if TYPE_CHECKING:
     from ctc_eval.scoring import Score

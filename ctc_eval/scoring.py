@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctc_eval import measures
-from ctc_eval.frames import is_inside
 from ctc_eval.masks import LabelImage, core_count, open_labels
 from ctc_eval.measures import EdgeErrors, NodeErrors
 from ctc_eval.overlap import Matching, PairCounts, add_up, count_runs, match
-from ctc_eval.sequence import InputError, frame_digits, frame_files, frame_name
+from ctc_eval.sequence import InputError, frame_digits, frame_files, frame_name, is_inside
 from ctc_eval.tracks import Track, image_faults, lineage_faults, read_tracks, trim_tracks
 
 MEASURES = ("SEG", "DET", "TRA", "MeanIoU")

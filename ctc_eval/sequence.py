@@ -93,24 +93,42 @@ def frame_digits(path: Path) -> int:
     return len(match[1]) if match else 0
 
 
-def parse_frames(text: str) -> tuple[int | None, int | None]:
-    """Read a half-open range of frames: ``12:20``, ``:12``, ``12:`` or ``:``.
+def parse_frames(text: str) -> slice:
+    """Read a half-open range of frame numbers.
+
+    Parameters
+    ----------
+    text : str
+        ``A:B``, the frames from A to B - 1; either may be left out.
+
+    Returns
+    -------
+    slice
 
     Raises
     ------
     InputError
-        Anything else.
+        Not of that form, or empty.
     """
-    start, colon, stop = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return (int(start) if start else None, int(stop) if stop else None)
-    except ValueError:
-        raise InputError(
-            f"frames {text!r}; expected A:B, the first frame and the one after the last: "
-            "for example 0:12"
-        ) from None
+    begin, colon, end = text.partition(":")
+    if not colon or not all(part == "" or part.isdecimal() for part in (begin, end)):
+        raise InputError(f"frames {text!r}; expected A:B with frame numbers, as in 12:20")
+    frames = slice(int(begin) if begin else None, int(end) if end else None)
+    if frames.stop is not None and frames.stop <= (frames.start or 0):
+        raise InputError(f"frames {text!r} hold no frame; expected A < B, as in 12:20")
+    return frames
+
+
+def is_inside(frame: int, frames: slice) -> bool:
+    """Tell whether a frame is in a range."""
+    return (frames.start or 0) <= frame and (frames.stop is None or frame < frames.stop)
+
+
+def frames_text(frames: slice) -> str:
+    """Write a range as ``A:B``, or ``all``."""
+    if not frames.start and frames.stop is None:
+        return "all"
+    return f"{frames.start or 0}:{'' if frames.stop is None else frames.stop}"
 
 
 def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctc_eval.frames import is_inside
-from ctc_eval.sequence import InputError
+from ctc_eval.sequence import InputError, is_inside
 from ctc_eval.tracks import lineage_faults, parse_tracks, trim_tracks
 
 MEASURES = ("SEG", "DET", "TRA")

@@ -8,9 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctc_eval.frames import is_inside
 from ctc_eval.masks import core_count, label_faults, open_labels
-from ctc_eval.sequence import InputError, frame_digits, frame_files, frame_name, volume_shape
+from ctc_eval.sequence import (
+    InputError,
+    frame_digits,
+    frame_files,
+    frame_name,
+    is_inside,
+    volume_shape,
+)
 from ctc_eval.tracks import image_faults, lineage_faults, parse_tracks, trim_tracks
 
 Shape = tuple[int, int, int]

@@ -11,7 +11,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ctc_eval.sequence import InputError, atomic, frame_files, frame_name, parse_frames, read_volume
+from ctc_eval.sequence import (
+    InputError,
+    atomic,
+    frame_files,
+    frame_name,
+    is_inside,
+    parse_frames,
+    read_volume,
+)
 
 if TYPE_CHECKING:
     from efficientcellseg.recipe import Recipe
@@ -213,10 +221,9 @@ def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
         for sequence in entry.get("sequences", recipe.sequences):
             raw = frame_files(dataset_dir / sequence)
             masks = reference_frames(dataset_dir, sequence, recipe.reference)
-            first, last = parse_frames(entry.get("frames", ":"))
+            wanted = parse_frames(entry.get("frames", ":"))
             # By number, not by place: a reference may leave frames out.
-            wanted = range(max(*raw, *masks) + 1)[first:last]
-            for number in (n for n in masks if n in wanted):
+            for number in (n for n in masks if is_inside(n, wanted)):
                 if number not in raw:
                     name = frame_name("t", number, recipe.digits)
                     raise InputError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-from ctc_eval.sequence import InputError, atomic, check_frames, frame_files, parse_frames
+from ctc_eval.sequence import InputError, atomic, check_frames, frame_files, is_inside, parse_frames
 from efficientcellseg.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def frames_of(args: argparse.Namespace) -> dict[int, Path]:
     """
     files = frame_files(args.dataset_dir / args.sequence)
     check_frames(files)
-    start, stop = parse_frames(args.frames)
-    chosen = {number: files[number] for number in list(files)[start:stop]}
+    wanted = parse_frames(args.frames)
+    chosen = {number: files[number] for number in files if is_inside(number, wanted)}
     if not chosen:
         raise InputError(
             f"frames {args.frames}: none in {args.dataset_dir / args.sequence}; it has frames 0 "
