@@ -191,7 +191,7 @@ def test_frames_at_fault(tiny_dataset, recipe_file, tiny_models, tmp_path, capsy
         ("5", "frames '5'; expected A:B"),
         ("a:b", "frames 'a:b'; expected A:B"),
         ("3:", "frames 3:: none in .*; it has frames 0 to 2"),
-        ("2:1", "frames 2:1: none in"),
+        ("2:1", "frames '2:1' hold no frame"),
     ],
 )
 def test_frames_that_are_not_there(
@@ -207,7 +207,7 @@ def test_an_unknown_key_of_the_recipe(tiny_dataset, tiny_models, tmp_path, capsy
     out = ("--output", tmp_path / "out")
     assert segment(tiny_dataset, "02", recipe, tiny_models, *out) == 1
     line = refused(capsys, tmp_path)
-    assert "labeling: unknown key min_sise, allowed: center_threshold, fill_holes" in line
+    assert "labeling: unknown key min_sise, allowed: anisotropy, center_threshold" in line
 
 
 def test_an_unknown_data_set(tiny_dataset, tiny_models, tmp_path, capsys):

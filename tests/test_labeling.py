@@ -386,3 +386,24 @@ def test_real_frame(data_root):
     ]
     assert abs(int(found.max()) - count) <= 1
     assert np.mean(np.array(overlaps) > 0.9) > 0.9
+
+
+def test_the_recipes_anisotropy_goes_before_the_voxels():
+    volume = cells(ball((9, 25, 41), (4, 12, 12), 9, 2.0) | ball((9, 25, 41), (4, 12, 27), 9, 2.0))
+    parameters = Labeling(method="distance_watershed", smoothing=1.0, min_distance=4.0)
+    own = label_volume(volume, replace(parameters, anisotropy=2.0), anisotropy=7.0)
+    np.testing.assert_array_equal(own, label_volume(volume, parameters, anisotropy=2.0))
+
+
+def test_the_heatmap_parts_cells_that_have_no_neck():
+    # A straight bar of 8 x 40 pixels: only the heatmap knows that its cells are 10 and 30 long.
+    bar = np.zeros((1, 12, 44), np.float32)
+    bar[0, 2:10, 2:42] = 1
+    columns = np.arange(44)
+    profile = np.maximum(1 - abs(columns - 7) / 5, 1 - abs(columns - 27) / 15).clip(0)
+    centers = (profile * bar).astype(np.float32)
+    centers[0, 6] += 0.05 * bar[0, 6]  # the peaks lie on one row
+    labels = label_volume({"cells": bar, "centers": centers}, replace(MARKER, min_distance=8.0))
+    left = labels[0, 6, 3]
+    assert labels.max() == 2
+    assert abs(np.count_nonzero(labels[0, 6] == left) - 10) <= 1
