@@ -8,10 +8,13 @@ set -euo pipefail
 root="$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)"
 python="$root/.venv/bin/python"
 if [[ ! -x "$python" ]]; then
-    python="$(command -v python3)" || {
-        echo "no Python found; expected $root/.venv: run make install" >&2
+    # Another environment will do, if it holds what is needed.
+    python="$(command -v python3 || true)"
+    if [[ -z "$python" ]] || ! "$python" -c 'import timm, torch, tqdm' 2>/dev/null; then
+        echo "$root/.venv: no environment there; expected the project's packages: run make install" >&2
         exit 1
-    }
+    fi
 fi
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-exec "$python" -m efficientcellseg segment "$@"
+# -P: the folder it is started in must not hide this one.
+exec "$python" -P -m efficientcellseg segment "$@"

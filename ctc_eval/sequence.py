@@ -293,7 +293,7 @@ def check_frames(files: dict[int, Path]) -> tuple[int, int, int]:
                 f"{path}: shape {found[0]} of {found[1]}; expected {expected[0]} of {expected[1]} "
                 f"as in {first.name}: all frames of a sequence are alike"
             )
-    if expected[1].kind != "u":
+    if expected[1] not in ("uint8", "uint16"):
         raise InputError(
             f"{first}: pixel type {expected[1]}; expected unsigned integers (uint8 or uint16): "
             "convert the images, without scaling away their intensities"

@@ -51,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, OSError) as error:  # OSError: disk full, no permission
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what was complete is kept\n")
+        return 130
 
 
 if __name__ == "__main__":

@@ -122,9 +122,16 @@ def load_networks(
     """
     import torch
 
-    from efficientcellseg.weights import load_model
+    from efficientcellseg.weights import load_model, read_card
 
     place = device_of(device)
+    for name in networks:
+        target = read_card(model / name).get("target", name)
+        if target != name:
+            raise InputError(
+                f"{model / name}: a network for {target}; expected one for {name}: each model "
+                "folder is named after its map"
+            )
     models = {name: load_model(model / name) for name in networks}
     sizes = {name: net.input_size for name, net in models.items()}
     if len(set(sizes.values())) > 1:
@@ -165,6 +172,6 @@ def device_of(name: str) -> torch.device:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(
-            f"device {name}: {count} GPUs are visible to torch; take a lower number or --device cpu"
+            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu"
         )
     return device

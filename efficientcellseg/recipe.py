@@ -244,8 +244,8 @@ def find_recipe(dataset: str) -> Path:
     if Path(dataset).name != dataset or not path.is_file():
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
         raise InputError(
-            f"{dataset}: no recipe of that name; known: {known}: rename the folder, or give a "
-            "recipe of your own with --recipe FILE"
+            f"{dataset}: no recipe of that name; known: {known}: use one of these "
+            "names for the data set's folder, or give the file of a recipe of your own"
         )
     return path
 

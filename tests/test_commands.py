@@ -22,7 +22,7 @@ def run(*arguments: object) -> int:
 
 
 def masks(folder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("mask*"))}
 
 
 def staged(dataset, sequence, recipe, models, work, *options):
@@ -113,9 +113,44 @@ def test_complete_masks_are_kept_and_damaged_ones_made_anew(tiny_dataset, recipe
     assert (out / "mask002.tif").stat().st_mtime_ns != times["mask002.tif"]
 
 
-def test_nothing_to_do_needs_no_network(tiny_dataset, recipe_file, tiny_models, tmp_path):
-    assert segment(tiny_dataset, "02", recipe_file, tiny_models) == 0
-    assert segment(tiny_dataset, "02", recipe_file, tmp_path / "nowhere") == 0
+def test_masks_made_in_another_way_are_not_taken_for_this_runs(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, capsys
+):
+    chosen, out = (tiny_dataset, "02"), tiny_dataset / "02_RES"
+    assert segment(*chosen, recipe_file, tiny_models) == 0
+    before = masks(out)
+    other = tiny_recipe(tmp_path / "other.yaml", labeling={"method": "components", "min_size": 9})
+    capsys.readouterr()
+    assert segment(*chosen, other, tiny_models) == 1
+    assert "holds 3 masks made with another recipe, method or model" in capsys.readouterr().err
+    assert segment(*chosen, recipe_file, tiny_models, "--method", "classical") == 1
+    assert segment(*chosen, recipe_file, tmp_path / "nowhere") == 1
+    # A part made anew would leave the others as they were.
+    assert segment(*chosen, other, tiny_models, "--overwrite", "--frames", "0:2") == 1
+    assert masks(out) == before
+    assert segment(*chosen, other, tiny_models, "--overwrite") == 0
+    assert masks(out) != before
+
+
+def test_an_output_that_cannot_be_written_shows_before_work_begins(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, capsys
+):
+    place = tmp_path / "a file"
+    place.write_text("")
+    assert segment(tiny_dataset, "02", recipe_file, tiny_models, "--output", place) == 1
+    line = capsys.readouterr().err
+    assert "a file: cannot be written" in line
+    assert line.count("\n") == 1
+
+
+def test_a_network_for_another_map_is_refused(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, capsys
+):
+    models = shutil.copytree(tiny_models, tmp_path / "models")
+    card = models / "centers" / "model.yaml"
+    card.write_text(yaml.safe_dump({**yaml.safe_load(card.read_text()), "target": "cells"}))
+    assert segment(tiny_dataset, "02", recipe_file, models, "--output", tmp_path / "out") == 1
+    assert "centers: a network for cells; expected one for centers" in capsys.readouterr().err
 
 
 # Bad input: exit code 1, one line, nothing written
@@ -157,7 +192,7 @@ FAULTS = {
     "empty folder": (empty, "no file named t000.tif"),
     "no sequence": (lambda d: (d / "02").rename(d / "03"), "no such folder"),
     "signed": (all_of(np.int16), "pixel type int16; expected unsigned"),
-    "32 bits": (all_of(np.uint32), "uint32; expected uint8 or uint16"),
+    "32 bits": (all_of(np.uint32), "uint32; expected unsigned integers \\(uint8 or uint16\\)"),
 }
 
 

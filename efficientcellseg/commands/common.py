@@ -31,7 +31,8 @@ def add_recipe(parser: argparse.ArgumentParser, *, required: bool = False) -> No
         type=Path,
         required=required,
         metavar="FILE",
-        help="recipe (default: config/datasets/<name of the data set folder>.yaml)",
+        help="recipe, a file like config/datasets/BBBC050.yaml"
+        + ("" if required else " (default: the one with the data set folder's name)"),
     )
 
 

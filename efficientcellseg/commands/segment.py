@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctc_eval.sequence import (
     InputError,
+    atomic,
     check_frames,
     frame_digits,
     frame_name,
@@ -29,9 +33,12 @@ from efficientcellseg.commands.infer import add_device
 
 if TYPE_CHECKING:
     from efficientcellseg.labeling import Maps
+    from efficientcellseg.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
+# What the masks beside it were made with, so that a run goes on only where it left off.
+MAKING = ".segmentation.json"
 # Frames read ahead of the network, and masks behind it: memory stays flat in the frames.
 AHEAD = 2
 
@@ -79,12 +86,16 @@ def run(args: argparse.Namespace) -> int:
         for number, path in files.items()
     }
     shape = check_frames(files)
+    model = model_of(args, recipe)
+    making = _making(args.method, recipe, model)
+    _refuse_mixture(output, making, masks.values(), args.overwrite)
     todo = [n for n, mask in masks.items() if args.overwrite or not _complete(mask, shape)]
     if len(todo) < len(files):
         log.info("%d of %d masks are there already", len(files) - len(todo), len(files))
     if not todo:
         return 0
-    method = METHODS[args.method](recipe, model_of(args, recipe), args.device)
+    method = METHODS[args.method](recipe, model, args.device)
+    _claim(output, making, [masks[number] for number in todo])
 
     def prepare(number: int) -> Any:
         return method.prepare(read_volume(files[number]))
@@ -109,6 +120,64 @@ def run(args: argparse.Namespace) -> int:
         finally:
             before.shutdown(wait=False, cancel_futures=True)
     return 0
+
+
+def _making(method: str, recipe: Recipe, model: Path) -> dict[str, Any]:
+    """Say what masks are made with: method, parameters, and hashes of the weights."""
+    from efficientcellseg.weights import read_card
+
+    networks = recipe.networks if method == "efficientcellseg" else ()
+    parameters = asdict(recipe)
+    for name in ("description", "sequences", "source", "model", "reference", "reference_note"):
+        del parameters[name]
+    hashes = {name: read_card(model / name)["sha256"] for name in networks}
+    # Through JSON and back, as it will be compared with what a file says.
+    return json.loads(json.dumps({"method": method, "recipe": parameters, "weights": hashes}))
+
+
+def _refuse_mixture(
+    output: Path, making: dict[str, Any], masks: Collection[Path], overwrite: bool
+) -> None:
+    """Refuse a folder that would keep masks which were made in another way.
+
+    Raises
+    ------
+    InputError
+        There are such masks, or what they were made with is not known.
+    """
+    record = output / MAKING
+    kept = set(output.glob("mask*.tif")) - (set(masks) if overwrite else set())
+    try:
+        same = record.is_file() and json.loads(record.read_text()) == making
+    except json.JSONDecodeError:
+        same = False
+    if kept and not same:
+        raise InputError(
+            f"{output}: holds {len(kept)} masks made with another recipe, method or model; "
+            "expected none, or such of this run: give --overwrite for all frames, or another "
+            "--output"
+        )
+
+
+def _claim(output: Path, making: dict[str, Any], masks: Collection[Path]) -> None:
+    """Make the folder, remove the masks to be made anew, and record what they are made with.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for mask in masks:
+            mask.unlink(missing_ok=True)
+        with atomic(output / MAKING) as temporary:
+            temporary.write_text(json.dumps(making, indent=1))
+    except OSError as error:
+        raise InputError(
+            f"{output}: cannot be written ({error.strerror}); expected a folder for masks: give "
+            "another --output DIR"
+        ) from None
 
 
 def _complete(mask: Path, shape: tuple[int, int, int]) -> bool:
