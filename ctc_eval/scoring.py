@@ -271,7 +271,8 @@ def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
             f"{missing[0]}: no such file ({len(missing)} of {len(masks)} annotated frames have no "
             "mask"
             + (f", though there is {other}" if other else "")
-            + "); expected a mask for each, digits as in the reference: add or rename the masks"
+            + "); expected a mask for each, digits as in the reference: add or rename the "
+            "masks, or score a part of the frames with --frames A:B"
         )
     return masks
 
