@@ -8,7 +8,6 @@ unpacked into a hidden folder first and moved in place when it is whole.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import http.client
 import logging
 import os
@@ -36,6 +35,7 @@ from ctc_eval.sequence import (
     write_volume,
 )
 from efficientcellseg.recipe import Recipe
+from efficientcellseg.weights import file_hash
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -233,12 +233,6 @@ def _from_zip(recipe: Recipe, root: Path, part: str) -> None:
     with atomic(record) as temporary:
         temporary.write_text(f"{found}  {archive.name}\n", encoding="utf-8")
     log.info("%s: unpacked; %s may be deleted", target, archive)
-
-
-def file_hash(path: Path) -> str:
-    """Compute the SHA-256 of a file, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unzip(archive: Path, folder: Path) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.sequence import (
     InputError,
     atomic,
-    check_frames,
     frame_digits,
     frame_name,
     read_volume,
@@ -85,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         number: output / frame_name("mask", number, frame_digits(path))
         for number, path in files.items()
     }
-    shape = check_frames(files)
+    shape, _ = volume_shape(next(iter(files.values())))  # all are alike, see frames_of
     model = model_of(args, recipe)
     making = _making(args.method, recipe, model)
     _refuse_mixture(output, making, masks.values(), args.overwrite)
