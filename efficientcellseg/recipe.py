@@ -29,6 +29,8 @@ class Pseudocolor:
     steps: int = 30
     adjacent_mean: float = 0.03
     normalize: str = "channel"
+    smoothing: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    context: str = "highlight"
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,8 @@ def load_recipe(path: Path) -> Recipe:
     values["voxel_size"] = tuple(values["voxel_size"])
     if "networks" in values:
         values["networks"] = tuple(values["networks"])
+    if "smoothing" in values.get("pseudocolor", {}):
+        values["pseudocolor"]["smoothing"] = tuple(values["pseudocolor"]["smoothing"])
     for key, section in (("pseudocolor", Pseudocolor), ("tiling", Tiling), ("labeling", Labeling)):
         if key in values:
             values[key] = section(**values[key])
