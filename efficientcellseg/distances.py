@@ -122,7 +122,7 @@ def dunet_watershed(
     maps: Maps,
     parameters: Labeling,
     anisotropy: float,
-    distance_threshold: float = 0.1,
+    distance_threshold: float = 0.07,
     seed_threshold: float = 0.5,
 ) -> np.ndarray:
     """Grow cells from their cores: watershed of the predicted cell distance.
@@ -141,9 +141,9 @@ def dunet_watershed(
     anisotropy : float
         Distance of two planes in in-plane pixels.
     distance_threshold : float
-        Smoothed cell distance from which on a voxel is cell.
+        The smoothed cell distance is higher in cells.
     seed_threshold : float
-        What is left of the smoothed cell distance must be higher in a seed.
+        The smoothed cell distance, less the squared neighbor distance, is higher in seeds.
 
     Returns
     -------

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ctc_eval.sequence import InputError
 from efficientcellseg.unet import check_side
 
 if TYPE_CHECKING:
@@ -36,16 +37,17 @@ class UNet3D(nn.Module):
     Fluo-C3DH-A549-SIM: 32 filters, doubled up to 320; pooling along rows and columns only, with
     1x3x3 kernels, until planes and pixels are equally far apart, then along all axes with 3x3x3
     kernels, but only once along the few planes. Instance norm, leaky ReLU, transposed
-    convolutions. So counted it has 44.0 M weights, four of them 176.0 M, as Wagner & Rohr 2022
-    print. nnU-Net's further outputs at lower resolutions, which only its training uses, are
-    left out (1093 weights).
+    convolutions. The plan of that entry is not known; of those that the rules allow, this one
+    has the weights that Wagner & Rohr 2022 print, 44.0 M, and four of them 176.0 M. nnU-Net's
+    further outputs at lower resolutions, which only its training uses, are left out (about a
+    thousand weights).
 
     Parameters
     ----------
     maps : sequence of str
         Names of the output channels.
     filters : sequence of int
-        Filters of the stages, at most seven; the last is the bottleneck.
+        Filters of the stages, three to seven; the last is the bottleneck.
     planes : int
         Planes of a patch; a multiple of 2 with seven stages.
     input_size : int
@@ -54,7 +56,7 @@ class UNet3D(nn.Module):
     Raises
     ------
     InputError
-        A patch that the stages cannot halve.
+        Too few or too many filters; a patch that the stages cannot halve.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class UNet3D(nn.Module):
 
         super().__init__()
         stages = len(filters)
+        if not 3 <= stages <= len(PLANE_STRIDES):
+            raise InputError(f"{stages} filters; expected 3 to {len(PLANE_STRIDES)}, one a stage")
         check_side("planes", planes, int(np.prod(PLANE_STRIDES[:stages])))
         check_side("input size", input_size, 2 ** (stages - 1))
         self.maps, self.planes, self.input_size = tuple(maps), planes, input_size

@@ -108,9 +108,11 @@ def test_a_plane_is_seen_with_the_planes_beside_it():
         ({"input_size": 40}, "input size 40; expected a multiple of 16: take 32 or 48"),
         ({"planes": 3}, "planes 3; expected a multiple of 2: take 2 or 4"),
         ({"planes": 0}, "planes 0; expected a multiple of 2: take 2 or 4"),
+        ({"filters": [4] * 8, "input_size": 128}, "8 filters; expected 3 to 7, one a stage"),
+        ({"filters": [4, 4]}, "2 filters; expected 3 to 7"),
     ],
 )
-def test_patches_that_do_not_halve_are_refused(changes, message):
+def test_patches_and_stages_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         small(0, **changes)
 
