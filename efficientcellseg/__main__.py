@@ -24,6 +24,8 @@ COMMANDS = {
     "segment": ("efficientcellseg.commands.segment", "all steps at once: frames to masks"),
     "samples": ("efficientcellseg.commands.samples", "make training samples"),
     "train": ("efficientcellseg.commands.train", "train a network"),
+    "import-onnx": ("efficientcellseg.commands.import_onnx", "take over a network from Keras"),
+    "export": ("efficientcellseg.commands.export", "write a network as ONNX"),
     "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.download", "bring a data set onto the disk"),
     "overlay": ("efficientcellseg.overlay", "draw result and reference over a frame"),

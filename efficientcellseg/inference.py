@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from efficientcellseg.backends import Compiled
     from efficientcellseg.model import EfficientCellSeg
     from efficientcellseg.recipe import Tiling
 
@@ -86,7 +88,8 @@ def predict(model: nn.Module, tiles: np.ndarray) -> np.ndarray:
     """
     import torch
 
-    device = next(model.parameters()).device
+    # A compiled network has no parameters, and takes tensors of the CPU.
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     predicted = []
     with torch.inference_mode():
         for start in range(0, len(tiles), BATCH):
@@ -96,8 +99,8 @@ def predict(model: nn.Module, tiles: np.ndarray) -> np.ndarray:
 
 
 def load_networks(
-    model: Path, networks: tuple[str, ...], device: str = "auto"
-) -> dict[str, EfficientCellSeg]:
+    model: Path, networks: tuple[str, ...], device: str = "auto", backend: str = "torch"
+) -> Mapping[str, EfficientCellSeg | Compiled]:
     """Load the networks of a recipe.
 
     Parameters
@@ -108,6 +111,8 @@ def load_networks(
         For example ``("cells", "centers")``.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    backend : {"torch", "onnxruntime", "openvino"}
+        What runs them; on a GPU torch alone.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def load_networks(
     ------
     InputError
         A model that is not there or damaged; networks of different input sizes; a device
-        that is not there.
+        or backend that is not there.
     """
     import torch
 
@@ -139,6 +144,10 @@ def load_networks(
             f"{model}: networks of different input sizes {sizes}; expected one size, since they "
             "share their tiles: train them for the same one"
         )
+    if backend != "torch":
+        from efficientcellseg.backends import compile_network
+
+        return {name: compile_network(net, backend, device) for name, net in models.items()}
     for net in models.values():
         net.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return models

@@ -38,6 +38,8 @@ class EfficientCellSegMethod:
         Folder with one model folder for each of the recipe's networks.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    backend : str
+        ``torch``, ``onnxruntime`` or ``openvino``.
 
     Raises
     ------
@@ -45,11 +47,11 @@ class EfficientCellSegMethod:
         Models that are not there, damaged or of different input sizes.
     """
 
-    def __init__(self, recipe: Recipe, model: Path, device: str) -> None:
+    def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         from efficientcellseg.inference import load_networks
 
         self.recipe, self.labeling = recipe, recipe.labeling
-        self.networks = load_networks(model, recipe.networks, device)
+        self.networks = load_networks(model, recipe.networks, device, backend)
 
     def prepare(self, volume: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
         """Pseudocolor and tile."""
@@ -74,10 +76,10 @@ class EfficientCellSegMethod:
 class ClassicalMethod:
     """The floor: Gaussian blur, Otsu's threshold, distance watershed; no network.
 
-    Takes the same arguments as the other methods; `model` and `device` play no part.
+    Takes the same arguments as the other methods; `model`, `device` and `backend` play no part.
     """
 
-    def __init__(self, recipe: Recipe, model: Path, device: str) -> None:
+    def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.recipe = recipe
         single = recipe.labeling.method == "mask"
         self.labeling = replace(
@@ -99,7 +101,7 @@ class ClassicalMethod:
         return {"cells": (prepared > threshold_otsu(prepared)).astype(np.float32)}
 
 
-METHODS: dict[str, Callable[[Recipe, Path, str], Method]] = {
+METHODS: dict[str, Callable[[Recipe, Path, str, str], Method]] = {
     "efficientcellseg": EfficientCellSegMethod,
     "classical": ClassicalMethod,
 }

@@ -40,6 +40,9 @@ class EfficientCellSeg(nn.Module):
     mean, std : sequence of 3 float, optional
         Statistics that the network normalises its input with; those of the encoder's
         pretraining by default.
+    raw_skip : bool
+        Give the decoder's last block the image itself, as the authors' network does, instead of
+        the normalised image.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class EfficientCellSeg(nn.Module):
         input_size: int = 384,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        raw_skip: bool = False,
     ) -> None:
         super().__init__()
         if input_size % 32 or input_size < 32:
@@ -69,12 +73,14 @@ class EfficientCellSeg(nn.Module):
             raise InputError(f"decoder filters {tuple(decoder_filters)}; expected four numbers")
         self.encoder = Encoder(encoder)
         self.input_size = input_size
+        self.raw_skip = raw_skip
         self.architecture = {
             "encoder": encoder,
             "decoder_filters": list(decoder_filters),
             "input_size": input_size,
             "mean": list(mean or self.encoder.statistics["mean"]),
             "std": list(std or self.encoder.statistics["std"]),
+            "raw_skip": raw_skip,
         }
         for name in ("mean", "std"):
             values = torch.tensor(self.architecture[name]).view(1, 3, 1, 1)
@@ -100,9 +106,10 @@ class EfficientCellSeg(nn.Module):
         Tensor of shape (N, 1, S, S), float32
             Before the sigmoid.
         """
-        image = (image - self.mean) / self.std
-        *skips, x = self.encoder(image)
-        for block, skip in zip(self.decoder, [*reversed(skips), image], strict=True):
+        normalised = (image - self.mean) / self.std
+        *skips, x = self.encoder(normalised)
+        skips = [image if self.raw_skip else normalised, *skips]
+        for block, skip in zip(self.decoder, reversed(skips), strict=True):
             x = block(x, skip)
         return self.head(x)
 

@@ -62,9 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_device(parser)
-    parser.add_argument(
-        "--backend", choices=["torch"], default="torch", help="what runs the networks"
-    )
     parser.add_argument("--overwrite", action="store_true", help="make masks anew that exist")
 
 
@@ -86,14 +83,14 @@ def run(args: argparse.Namespace) -> int:
     }
     shape, _ = volume_shape(next(iter(files.values())))  # all are alike, see frames_of
     model = model_of(args, recipe)
-    making = _making(args.method, recipe, model)
+    making = _making(args.method, recipe, model, args.backend)
     _refuse_mixture(output, making, masks.values(), args.overwrite)
     todo = [n for n, mask in masks.items() if args.overwrite or not _complete(mask, shape)]
     if len(todo) < len(files):
         log.info("%d of %d masks are there already", len(files) - len(todo), len(files))
     if not todo:
         return 0
-    method = METHODS[args.method](recipe, model, args.device)
+    method = METHODS[args.method](recipe, model, args.device, args.backend)
     _claim(output, making, [masks[number] for number in todo])
 
     def prepare(number: int) -> Any:
@@ -121,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _making(method: str, recipe: Recipe, model: Path) -> dict[str, Any]:
-    """Say what masks are made with: method, parameters, and hashes of the weights."""
+def _making(method: str, recipe: Recipe, model: Path, backend: str) -> dict[str, Any]:
+    """Say what masks are made with: method, parameters, hashes of the weights, backend."""
     from efficientcellseg.weights import read_card
 
     networks = recipe.networks if method == "efficientcellseg" else ()
@@ -131,7 +128,8 @@ def _making(method: str, recipe: Recipe, model: Path) -> dict[str, Any]:
         del parameters[name]
     hashes = {name: read_card(model / name)["sha256"] for name in networks}
     # Through JSON and back, as it will be compared with what a file says.
-    return json.loads(json.dumps({"method": method, "recipe": parameters, "weights": hashes}))
+    making = {"method": method, "recipe": parameters, "weights": hashes, "backend": backend}
+    return json.loads(json.dumps(making))
 
 
 def _refuse_mixture(
