@@ -38,7 +38,7 @@ def compiled(folder: Path) -> dict[str, Any]:
     networks = {}
     for backend in BACKENDS:
         try:
-            networks[backend] = load_networks(folder, ("cells",), "cpu", backend)["cells"]
+            networks[backend] = load_networks(folder, ("cells",), "cpu", backend)
         except InputError as error:
             logger.info("%s left out: %s", backend, error)
     return networks
@@ -47,9 +47,9 @@ def compiled(folder: Path) -> dict[str, Any]:
 def measure(folder: Path, turns: int) -> dict[str, Any]:
     """Compare the backends on one network."""
     networks = compiled(folder)
-    size = networks["torch"].input_size
+    size = networks["torch"][0].input_size
     tiles = np.random.default_rng(0).random((BATCH, 3, size, size), dtype=np.float32)
-    maps = {backend: predict(network, tiles) for backend, network in networks.items()}  # warm-up
+    maps = {name: predict(network, tiles)["cells"] for name, network in networks.items()}  # warm-up
     seconds: dict[str, list[float]] = {backend: [] for backend in networks}
     for _ in range(turns):
         for backend, network in networks.items():

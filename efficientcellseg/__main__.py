@@ -26,6 +26,7 @@ COMMANDS = {
     "train": ("efficientcellseg.commands.train", "train a network"),
     "import-onnx": ("efficientcellseg.commands.import_onnx", "take over a network from Keras"),
     "export": ("efficientcellseg.commands.export", "write a network as ONNX"),
+    "ablation": ("efficientcellseg.ablation", "compare trained models: curves and a table"),
     "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.download", "bring a data set onto the disk"),
     "overlay": ("efficientcellseg.overlay", "draw result and reference over a frame"),

@@ -17,38 +17,39 @@ import torch
 from torch import Tensor, nn
 
 from ctc_eval.sequence import InputError
+from efficientcellseg.model import Network
 
 OPSET = 17
 
 
-class Compiled(nn.Module):
+class Compiled(Network):
     """A network that another program runs; it has no parameters in torch.
 
     Parameters
     ----------
+    network : Network
+        The one that it computes.
     run : callable
-        Maps (N, 3, S, S) to logits (N, maps, S, S), both float32 arrays.
-    input_size : int
-        S.
+        Turns (N, 3, S, S) into logits (N, C, S, S), both float32 arrays.
     """
 
-    def __init__(self, run: Callable[[np.ndarray], np.ndarray], input_size: int) -> None:
+    def __init__(self, network: Network, run: Callable[[np.ndarray], np.ndarray]) -> None:
         super().__init__()
-        self.run = run
-        self.input_size = input_size
+        self.architecture, self.maps = network.architecture, network.maps
+        self.input_size, self.run = network.input_size, run
 
     def forward(self, image: Tensor) -> Tensor:
         """Predict logits."""
         return torch.from_numpy(self.run(image.numpy()))
 
 
-def compile_network(model: Any, backend: str, device: str = "auto") -> Compiled:
+def compile_network(model: Network, backend: str, device: str = "auto") -> Compiled:
     """Hand a network over to another program.
 
     Parameters
     ----------
-    model : nn.Module
-        In evaluation mode, on the CPU, with its `input_size`.
+    model : Network
+        In evaluation mode, on the CPU.
     backend : {"onnxruntime", "openvino"}
     device : {"auto", "cpu"}
 
@@ -73,27 +74,27 @@ def compile_network(model: Any, backend: str, device: str = "auto") -> Compiled:
         options = package.SessionOptions()
         options.intra_op_num_threads = threads
         session = package.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        return Compiled(lambda tiles: session.run(None, {"x": tiles})[0], model.input_size)
+        return Compiled(model, lambda tiles: session.run(None, {"x": tiles})[0])
     # OpenVINO would round to bfloat16 where the processor has it.
     hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
     core = package.Core()
     request = core.compile_model(core.read_model(data), "CPU", hints)
-    return Compiled(lambda tiles: request(tiles)[0], model.input_size)
+    return Compiled(model, lambda tiles: request(tiles)[0])
 
 
-def to_onnx(model: Any, output: str = "logits") -> bytes:
+def to_onnx(model: Network, output: str = "logits") -> bytes:
     """Write a network as an ONNX file in memory.
 
     Parameters
     ----------
-    model : nn.Module
-        In evaluation mode, on the CPU, with its `input_size`.
+    model : Network
+        In evaluation mode, on the CPU.
     output : {"logits", "probability"}
 
     Returns
     -------
     bytes
-        Input ``x``, (N, 3, S, S) float32 in 0..1; output (N, maps, S, S), named `output`.
+        Input ``x``, (N, 3, S, S) float32 in 0..1; output (N, C, S, S), named `output`.
 
     Raises
     ------

@@ -460,7 +460,7 @@ def test_the_command_writes_a_model_folder(small, tmp_path):
     # Not halved: the folder holds what was compared.
     assert np.abs(ours(model, tiles) - runtime(path, 255 * tiles)).max() < 1e-4
     card = read_card(tmp_path / "m" / "centers")
-    assert card["target"] == "centers"
+    assert card["architecture"]["maps"] == ["centers"]
     assert card["imported_from"] == {
         "file": "a.onnx",
         "url": None,

@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Write a network as ONNX: input x, pseudocolored tiles (N, 3, S, S) float32 in 0..1; "
-        "output probability (N, 1, S, S) float32 in 0..1; N is free, S the network's input size. "
+        "output probability (N, C, S, S) float32 in 0..1, a channel for each map of the network; "
+        "N is free, S the network's input size. "
         "It is compared with torch before it is written."
     )
     parser.add_argument(

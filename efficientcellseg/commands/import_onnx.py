@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
         "encoder": args.encoder,
         "decoder_filters": args.decoder_filters,
         "input_size": args.input_size,
+        "maps": [args.target],
     }
     model, differences = import_onnx(path, architecture, args.input_scale)
     card = {
-        "target": args.target,
         "parameters": count_parameters(model),
         "imported_from": {
             "file": path.name,
