@@ -37,8 +37,8 @@ KNOWN = {name: f"{AUTHORS}/{name}.onnx" for name in ("ecs_a549", "ecs_tric")}
 # Largest differences to ONNX Runtime: of probabilities; of logits, as a share of the largest
 # one, so that a map which is 0 all over hides nothing.
 PROBABILITY, LOGIT = 1e-4, 1e-3
-# An image in 0..1 that is divided by 255 and then normalised varies in its last bits only, and
-# ONNX Runtime's own rounding makes more than that: what it makes is measured and allowed for.
+# An image in 0..1 that is divided by 255 and then normalised is all but constant, so that rounding
+# may make more than that. It is measured; a difference within so many times it is put down to it.
 ROUNDINGS = 3
 
 # Operations that leave channels what they are.
@@ -81,7 +81,10 @@ class Graph:
 
 
 def import_onnx(
-    path: Path, architecture: dict[str, Any], input_scale: float = 1.0
+    path: Path,
+    architecture: dict[str, Any],
+    input_scale: float = 1.0,
+    tolerance: float = PROBABILITY,
 ) -> tuple[EfficientCellSeg, dict[str, float]]:
     """Read a Keras-exported network into our modules.
 
@@ -96,6 +99,8 @@ def import_onnx(
     input_scale : float
         What the file's network wants an image in 0..1 to be multiplied by. The authors' own
         inference feeds images in 0..1, that is 1, although Keras divides by 255 within.
+    tolerance : float
+        Largest difference of probabilities to ONNX Runtime.
 
     Returns
     -------
@@ -151,7 +156,7 @@ def import_onnx(
         raw_skip=raw,
     ).eval()
     _fill(model, graph, skip.scale if raw else np.ones(3), path)
-    return model, _differences(model, original, input_scale, path)
+    return model, _differences(model, original, input_scale, tolerance, path)
 
 
 def _simplified(original: Any) -> Any:
@@ -301,7 +306,7 @@ def _fill(model: EfficientCellSeg, graph: Graph, skip: np.ndarray, path: Path) -
 
 
 def _differences(
-    model: EfficientCellSeg, original: Any, input_scale: float, path: Path
+    model: EfficientCellSeg, original: Any, input_scale: float, tolerance: float, path: Path
 ) -> dict[str, float]:
     """Compare with ONNX Runtime on random input.
 
@@ -358,12 +363,17 @@ def _differences(
         "logit": _largest(ours.numpy(), logit) / float(abs(logit).max()),
         "rounding": _largest(reference((image + step).astype(np.float32))[0], probability),
     }
-    limit = max(PROBABILITY, ROUNDINGS * found["rounding"])
-    if not (found["probability"] <= limit and found["logit"] <= LOGIT):
+    if not (found["probability"] <= tolerance and found["logit"] <= LOGIT):
+        rounding = found["probability"] <= ROUNDINGS * found["rounding"] and found["logit"] <= LOGIT
         raise InputError(
             f"{path}: all shapes fit, but the imported network differs from ONNX Runtime by "
             f"{found['probability']:.2g} in probability and {found['logit']:.2g} of the largest "
-            f"logit; expected at most {limit:.2g} and {LOGIT:g}: the file is connected otherwise"
+            f"logit; expected at most {tolerance:g} and {LOGIT:g}: "
+            + (
+                f"rounding alone makes {found['rounding']:.2g}, so a larger --tolerance is sound"
+                if rounding
+                else "the file is connected otherwise"
+            )
         )
     return found
 

@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(255); default: 1",
     )
     parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-4,
+        help="largest difference of probabilities to ONNX Runtime (default: 1e-4)",
+    )
+    parser.add_argument(
         "--encoder",
         default="tf_efficientnet_b5",
         help="encoder of the file, by timm's name (default: tf_efficientnet_b5)",
@@ -69,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         "input_size": args.input_size,
         "maps": [args.target],
     }
-    model, differences = import_onnx(path, architecture, args.input_scale)
+    model, differences = import_onnx(path, architecture, args.input_scale, args.tolerance)
     card = {
         "parameters": count_parameters(model),
         "imported_from": {
