@@ -4,7 +4,7 @@
 #   snakemake --workflow-profile workflow/profiles/default \
 #       --configfile config/demo.yaml                                      the demo
 #   snakemake segmentation | scores | figures                              a part of it
-#   snakemake ablation --configfile config/ablation.yaml                   the paper's ablations
+#   snakemake ablation                                                     the paper's ablations
 #
 # Start it in the project's folder. Without --sdm conda, the jobs run in the environment that
 # Snakemake itself runs in (`make install` makes one in .venv).

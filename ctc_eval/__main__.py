@@ -122,6 +122,9 @@ def _add_score(commands: Any) -> None:
     parser.add_argument(
         "--parameters", type=_count, metavar="N", help="weights of all networks, for PESEG"
     )
+    parser.add_argument(
+        "--seen", action="store_true", help="score frames, too, that the networks have learnt from"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON for the table command")
     parser.add_argument("--method", default="", help="name of the method, for the table")
@@ -239,6 +242,7 @@ def _score_one(
 
     result = options.result or options.dataset / f"{sequence}_RES"
     reference = options.reference or options.dataset / f"{sequence}_GT"
+    _refuse_seen(options, result)
     try:
         score = _measure(options, reference, result)
     except InputError as error:
@@ -258,6 +262,19 @@ def _score_one(
     if options.logs or options.objects:
         _write_details(score, options, result)
     return values, official
+
+
+def _refuse_seen(options: argparse.Namespace, result: Path) -> None:
+    """Refuse frames that the result's networks have learnt from, unless told otherwise."""
+    from ctc_eval.sequence import is_inside, seen_frames
+
+    seen = sorted(frame for frame in seen_frames(result) if is_inside(frame, options.frames))
+    if seen and not options.seen:
+        raise InputError(
+            f"{result}: its networks have learnt from {len(seen)} of the frames, from {seen[0]} to "
+            f"{seen[-1]}; expected frames that are new to them: choose other --frames, or give "
+            "--seen to score all the same"
+        )
 
 
 def _write_details(score: Score, options: argparse.Namespace, result: Path) -> None:

@@ -7,6 +7,7 @@ a 2D frame is a volume with one plane.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import os
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import tifffile
 
 MAX_LABEL = 65535
+# Beside masks: what they were made with, and which frames the networks had learnt from.
+RECORD = ".segmentation.json"
 
 
 class InputError(ValueError):
@@ -366,6 +369,25 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
             "raise the size filter or renumber the labels"
         )
     write_volume(path, labels.astype(np.uint16, copy=False))
+
+
+def seen_frames(result: Path) -> set[int]:
+    """List the frames that a result's networks had learnt from, as its record says.
+
+    Parameters
+    ----------
+    result : Path
+        Folder of masks.
+
+    Returns
+    -------
+    set of int
+        Empty where there is no record.
+    """
+    try:
+        return set(json.loads((result / RECORD).read_text())["seen"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def fingerprint(path: Path) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "infer": ("efficientcellseg.commands.infer", "predict cell and center maps"),
     "label": ("efficientcellseg.commands.label", "turn maps into label images"),
     "segment": ("efficientcellseg.commands.segment", "all steps at once: frames to masks"),
+    "record": ("efficientcellseg.commands.record", "say beside masks what they were made with"),
     "samples": ("efficientcellseg.commands.samples", "make training samples"),
     "train": ("efficientcellseg.commands.train", "train a network"),
     "import-onnx": ("efficientcellseg.commands.import_onnx", "take over a network from Keras"),

@@ -1,5 +1,6 @@
 """The steps' command lines: both ways to the same masks, going on, and bad input."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ import tifffile
 import yaml
 from conftest import ROOT, TINY, tiny_recipe
 
-from ctc_eval.sequence import read_volume, write_volume
+from ctc_eval.__main__ import main as judge
+from ctc_eval.sequence import fingerprint, read_volume, write_volume
 from efficientcellseg.__main__ import main
 
 COMMANDS = ["pseudocolor", "tile", "infer", "label", "segment", "samples", "train"]
@@ -150,6 +152,31 @@ def test_a_network_for_another_map_is_refused(
     shutil.rmtree(models / "centers")
     assert segment(tiny_dataset, "02", recipe_file, models, "--output", tmp_path / "out") == 1
     assert "no network for centers, only for cells; expected one" in capsys.readouterr().err
+
+
+def test_no_score_on_what_was_learnt_from_unless_told(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, capsys
+):
+    models, out = shutil.copytree(tiny_models, tmp_path / "models"), tmp_path / "out"
+    card = models / "centers" / "model.yaml"
+    seen = [fingerprint(tiny_dataset / "01" / f"t00{frame}.tif") for frame in (0, 1)]
+    card.write_text(yaml.safe_dump({**yaml.safe_load(card.read_text()), "seen": seen}))
+    # The frames count, wherever they lie.
+    moved = tiny_dataset.rename(tmp_path / "elsewhere")
+    assert segment(moved, "01", recipe_file, models, "--output", out) == 0
+    steps = tmp_path / "steps"
+    options = ("--recipe", recipe_file, "--model", models, "--output", steps)
+    assert run("record", moved, "01", *options) == 0
+    record = json.loads((out / ".segmentation.json").read_text())
+    assert record == json.loads((steps / ".segmentation.json").read_text())
+    assert record["seen"] == [0, 1]
+    capsys.readouterr()
+    score = ["score", str(moved), "01", "--result", str(out), "--measures", "SEG"]
+    assert judge(score) == 1
+    assert "learnt from 2 of the frames, from 0 to 1; expected" in capsys.readouterr().err
+    assert judge([*score, "--seen"]) == 0
+    assert judge([*score, "--frames", "2:"]) == 0
+    assert judge([*score, "--frames", "1:"]) == 1
 
 
 # Bad input: exit code 1, one line, nothing written

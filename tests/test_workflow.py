@@ -61,8 +61,8 @@ def test_shipped_configuration_shows_every_key():
 def test_training_frames_are_scored_apart(name):
     config = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
     (cho,) = [entry for entry in config["datasets"] if entry["name"] == "Fluo-N3DH-CHO"]
-    parts = {part["frames"]: part["note"] for part in cho["parts"]}
-    assert parts == {"0:12": "seen in training", "12:20": "not seen in training"}
+    parts = {part["frames"]: part.get("seen", False) for part in cho["parts"]}
+    assert parts == {"0:12": True, "12:20": False}
     assert cho["sequences"] == {"02": 20}
 
 
@@ -121,7 +121,7 @@ def test_environments_have_what_their_jobs_import():
     environment = {
         path.stem: set(pins(path.read_text())) for path in (ROOT / "envs").glob("*.yaml")
     }
-    networks = {"torch", "torchvision", "timm", "monai", "safetensors"}
+    networks = {"torch", "torchvision", "timm", "kornia", "monai", "safetensors"}
     method = imports("efficientcellseg")
     assert imports("ctc_eval") <= environment["evaluation"]
     assert method - networks <= environment["imaging"]

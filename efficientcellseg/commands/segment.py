@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctc_eval.sequence import (
+    RECORD,
     InputError,
     atomic,
+    fingerprint,
     frame_digits,
+    frame_files,
     frame_name,
     read_volume,
     volume_shape,
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What the masks beside it were made with, so that a run goes on only where it left off.
-MAKING = ".segmentation.json"
 # Frames read ahead of the network, and masks behind it: memory stays flat in the frames.
 AHEAD = 2
 
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     }
     shape, _ = volume_shape(next(iter(files.values())))  # all are alike, see frames_of
     model = model_of(args, recipe)
-    making = _making(args.method, recipe, model, args.backend)
+    making = making_of(args.method, recipe, model, args.dataset_dir / args.sequence, args.backend)
     _refuse_mixture(output, making, masks.values(), args.overwrite)
     todo = [n for n, mask in masks.items() if args.overwrite or not _complete(mask, shape)]
     if len(todo) < len(files):
@@ -118,18 +119,47 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _making(method: str, recipe: Recipe, model: Path, backend: str) -> dict[str, Any]:
-    """Say what masks are made with: method, parameters, hashes of the weights, backend."""
+def making_of(
+    method: str, recipe: Recipe, model: Path, frames: Path, backend: str = "torch"
+) -> dict[str, Any]:
+    """Say what masks are made with: the record beside them.
+
+    Parameters
+    ----------
+    method : str
+    recipe : Recipe
+    model : Path
+        Folder of networks.
+    frames : Path
+        Folder of the raw frames.
+    backend : str
+        What runs the networks.
+
+    Returns
+    -------
+    dict
+        ``method``, ``backend``, ``recipe``, ``weights`` with their hashes, and ``seen``: the
+        frames that the networks have learnt from.
+    """
     from efficientcellseg.weights import network_folders, read_card
 
     folders = [] if method == "classical" else network_folders(model, recipe.networks)
+    cards = {folder.name: read_card(folder) for folder in folders}
     parameters = asdict(recipe)
     for name in ("description", "sequences", "source", "model", "reference", "reference_note"):
         del parameters[name]
-    hashes = {folder.name: read_card(folder)["sha256"] for folder in folders}
+    seen = {one for card in cards.values() for one in card.get("seen", [])}
+    record = {
+        "method": method,
+        "backend": backend,
+        "recipe": parameters,
+        "weights": {name: card["sha256"] for name, card in cards.items()},
+        "seen": [
+            n for n, path in frame_files(frames).items() if seen and fingerprint(path) in seen
+        ],
+    }
     # Through JSON and back, as it will be compared with what a file says.
-    making = {"method": method, "recipe": parameters, "weights": hashes, "backend": backend}
-    return json.loads(json.dumps(making))
+    return json.loads(json.dumps(record))
 
 
 def _refuse_mixture(
@@ -142,7 +172,7 @@ def _refuse_mixture(
     InputError
         There are such masks, or what they were made with is not known.
     """
-    record = output / MAKING
+    record = output / RECORD
     kept = set(output.glob("mask*.tif")) - (set(masks) if overwrite else set())
     try:
         same = record.is_file() and json.loads(record.read_text()) == making
@@ -168,7 +198,7 @@ def _claim(output: Path, making: dict[str, Any], masks: Collection[Path]) -> Non
         output.mkdir(parents=True, exist_ok=True)
         for mask in masks:
             mask.unlink(missing_ok=True)
-        with atomic(output / MAKING) as temporary:
+        with atomic(output / RECORD) as temporary:
             temporary.write_text(json.dumps(making, indent=1))
     except OSError as error:
         raise InputError(

@@ -133,14 +133,20 @@ def score_options(wildcards):
     recipe = RECIPES[wildcards.dataset]
     parts = DATASETS[wildcards.dataset]["parts"]
     part = next(one for one in parts if part_name(one) == wildcards.part)
-    notes = [note for note in (recipe.reference_note, part["note"]) if note]
+    notes = [recipe.reference_note, part["note"], "seen in training" * part["seen"]]
     reference = (
         Path(dataset_dir(wildcards)) / f"{wildcards.sequence}_{recipe.reference}"
     )
     return [
-        *("--reference", str(reference), "--reference-note", "; ".join(notes)),
+        *(
+            "--reference",
+            str(reference),
+            "--reference-note",
+            "; ".join(filter(None, notes)),
+        ),
         *("--penalize-extra-detections", str(int(recipe.penalize_extra_detections))),
         *("--frames", part["frames"], "--measures", measures(wildcards)),
+        *["--seen"] * part["seen"],
     ]
 
 
@@ -171,7 +177,7 @@ def ablation_changes(wildcards):
 def ablation_runs(wildcards):
     """List the trained models that are compared."""
     return [
-        f"<results>/runs/{training}/{model}/{seed}"
+        f"<results>/ablation/runs/{training}/{model}/{seed}"
         for training in ABLATION_TRAININGS
         for model in config["ablation"]["models"]
         for seed in config["ablation"]["seeds"]

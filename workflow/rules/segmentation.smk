@@ -138,7 +138,10 @@ rule classical:
 rule gather:
     """Bring the masks of all shards together, in challenge layout."""
     input:
-        shards,
+        shards=shards,
+        ready="<results>/ready/{dataset}.done",
+        recipe=recipe_file,
+        model=model_files,
     output:
         directory("<results>/{method}/{dataset}/{sequence}_RES"),
     log:
@@ -150,9 +153,15 @@ rule gather:
     threads: 1
     resources:
         mem_mb=500,
+    params:
+        folder=dataset_dir,
+        model=model_dir,
     shell:
-        "(mkdir -p {output:q}; for shard in {input:q}; do "
-        'cp "$shard"/mask*.tif {output:q}; done) > {log:q} 2>&1'
+        "(mkdir -p {output:q}; for shard in {input.shards:q}; do "
+        'cp "$shard"/mask*.tif {output:q}; done; '
+        "python -m efficientcellseg record {params.folder:q} {wildcards.sequence} "
+        "--recipe {input.recipe:q} --method {wildcards.method} --model {params.model:q} "
+        "--output {output:q}) > {log:q} 2>&1"
 
 
 rule segmentation:
