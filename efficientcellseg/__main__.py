@@ -25,6 +25,8 @@ COMMANDS = {
     "record": ("efficientcellseg.commands.record", "say beside masks what they were made with"),
     "samples": ("efficientcellseg.commands.samples", "make training samples"),
     "train": ("efficientcellseg.commands.train", "train a network"),
+    "import-onnx": ("efficientcellseg.commands.import_onnx", "take over a network from Keras"),
+    "export": ("efficientcellseg.commands.export", "write a network as ONNX"),
     "ablation": ("efficientcellseg.ablation", "compare trained models: curves and a table"),
     "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.download", "bring a data set onto the disk"),

@@ -90,7 +90,8 @@ def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndar
     found: dict[str, list[np.ndarray]] = {}
     with torch.inference_mode():
         for network in networks:
-            device = next(network.parameters()).device
+            # A compiled network has no parameters, and takes tensors of the CPU.
+            device = next((p.device for p in network.parameters()), torch.device("cpu"))
             parts = [
                 network(torch.from_numpy(tiles[start : start + BATCH]).to(device)).float().sigmoid()
                 for start in range(0, len(tiles), BATCH)
@@ -101,7 +102,9 @@ def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndar
     return {name: sum(maps[1:], maps[0]) / np.float32(len(maps)) for name, maps in found.items()}
 
 
-def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> list[Network]:
+def load_networks(
+    model: Path, maps: tuple[str, ...], device: str = "auto", backend: str = "torch"
+) -> list[Network]:
     """Load the networks that predict a recipe's maps.
 
     Parameters
@@ -112,6 +115,8 @@ def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> l
         For example ``("cells", "centers")``.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    backend : {"torch", "onnxruntime", "openvino"}
+        What runs them; on a GPU torch alone.
 
     Returns
     -------
@@ -122,7 +127,7 @@ def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> l
     ------
     InputError
         A model that is not there or damaged; networks of different input sizes; a device
-        that is not there.
+        or backend that is not there.
     """
     import torch
 
@@ -135,6 +140,10 @@ def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> l
             f"{model}: networks of different input sizes {sizes}; expected one size, since they "
             "share their tiles: train them for the same one"
         )
+    if backend != "torch":
+        from efficientcellseg.backends import compile_network
+
+        return [compile_network(net, backend, device) for net in networks]
     for net in networks:
         net.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return networks

@@ -64,9 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_device(parser)
-    parser.add_argument(
-        "--backend", choices=["torch"], default="torch", help="what runs the networks"
-    )
     parser.add_argument("--overwrite", action="store_true", help="make masks anew that exist")
 
 
@@ -87,14 +84,14 @@ def run(args: argparse.Namespace) -> int:
     }
     shape, _ = volume_shape(next(iter(files.values())))  # all are alike, see frames_of
     model = model_of(args, recipe)
-    making = making_of(args.method, recipe, model, args.dataset_dir / args.sequence)
+    making = making_of(args.method, recipe, model, args.dataset_dir / args.sequence, args.backend)
     _refuse_mixture(output, making, masks.values(), args.overwrite)
     todo = [n for n, mask in masks.items() if args.overwrite or not _complete(mask, shape)]
     if len(todo) < len(files):
         log.info("%d of %d masks are there already", len(files) - len(todo), len(files))
     if not todo:
         return 0
-    method = open_method(args.method, recipe, model, args.device)
+    method = open_method(args.method, recipe, model, args.device, args.backend)
     _claim(output, making, [masks[number] for number in todo])
 
     def prepare(number: int) -> Any:
@@ -122,7 +119,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def making_of(method: str, recipe: Recipe, model: Path, frames: Path) -> dict[str, Any]:
+def making_of(
+    method: str, recipe: Recipe, model: Path, frames: Path, backend: str = "torch"
+) -> dict[str, Any]:
     """Say what masks are made with: the record beside them.
 
     Parameters
@@ -133,12 +132,14 @@ def making_of(method: str, recipe: Recipe, model: Path, frames: Path) -> dict[st
         Folder of networks.
     frames : Path
         Folder of the raw frames.
+    backend : str
+        What runs the networks.
 
     Returns
     -------
     dict
-        ``method``, ``recipe``, ``weights`` with their hashes, and ``seen``: the frames that
-        the networks have learnt from.
+        ``method``, ``backend``, ``recipe``, ``weights`` with their hashes, and ``seen``: the
+        frames that the networks have learnt from.
     """
     from efficientcellseg.weights import network_folders, read_card
 
@@ -150,6 +151,7 @@ def making_of(method: str, recipe: Recipe, model: Path, frames: Path) -> dict[st
     seen = {one for card in cards.values() for one in card.get("seen", [])}
     record = {
         "method": method,
+        "backend": backend,
         "recipe": parameters,
         "weights": {name: card["sha256"] for name, card in cards.items()},
         "seen": [

@@ -35,7 +35,9 @@ class Method(Protocol):
         """Predict named maps (Z, Y, X), float32 in 0..1."""
 
 
-def open_method(name: str, recipe: Recipe, model: Path, device: str) -> Method:
+def open_method(
+    name: str, recipe: Recipe, model: Path, device: str, backend: str = "torch"
+) -> Method:
     """Make a method of `METHODS` for a recipe, with the networks in a folder.
 
     Raises
@@ -44,4 +46,4 @@ def open_method(name: str, recipe: Recipe, model: Path, device: str) -> Method:
         Networks that are not there, damaged, or not those that the method needs.
     """
     module, _, kind = METHODS[name].partition(":")
-    return getattr(import_module(module), kind)(recipe, model, device)
+    return getattr(import_module(module), kind)(recipe, model, device, backend)

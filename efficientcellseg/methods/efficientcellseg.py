@@ -22,6 +22,8 @@ class EfficientCellSeg:
         A model folder, or a folder of such, that predict the recipe's maps.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    backend : str
+        ``torch``, ``onnxruntime`` or ``openvino``.
 
     Raises
     ------
@@ -29,9 +31,9 @@ class EfficientCellSeg:
         Models that are not there, damaged or of different input sizes.
     """
 
-    def __init__(self, recipe: Recipe, model: Path, device: str) -> None:
+    def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.recipe, self.labeling = recipe, recipe.labeling
-        self.networks = load_networks(model, recipe.networks, device)
+        self.networks = load_networks(model, recipe.networks, device, backend)
 
     def prepare(self, volume: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
         """Pseudocolor and tile."""
