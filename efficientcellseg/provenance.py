@@ -46,13 +46,8 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
     loaded = {path: load_recipe(path) for path in recipes}
     folders = sorted({folder for one in loaded.values() for folder in _networks(one, model)})
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.machine(),
+        **describe_software(),
         "device": _device_name(device),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "recipes": {one.name: file_hash(path) for path, one in loaded.items()},
         "seeds": {
             one.name: one.source.get("seed", 0)
@@ -67,6 +62,18 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
             for folder in folders
             if (folder / CARD).is_file()  # a run without networks needs none
         },
+    }
+
+
+def describe_software() -> dict[str, Any]:
+    """Name the versions at work: ``commit`` and ``changed``, ``python``, ``packages``."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
 
 

@@ -1,6 +1,7 @@
 """What tests share: the place of real data, a tiny data set, a tiny recipe, tiny networks."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,30 @@ def tiny_models(tmp_path_factory):
             network.head.bias.copy_((network.head.bias - logits.median()) * gain)
         save_model(folder / name, network, {"target": name})
     return folder
+
+
+BLOCKED = """
+import socket
+
+def refuse(*args, **kwargs):
+    raise OSError("network is unreachable: blocked by the test")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+"""
+
+
+def offline(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Give what to put before a command, and its variables, so that it has no network.
+
+    A network namespace of its own where the system lets us, else Python's sockets blocked.
+    """
+    for prefix in (["unshare", "--net"], ["unshare", "--net", "--map-root-user"]):
+        try:
+            subprocess.run([*prefix, "true"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return prefix, {}
+    blocker = folder / "no-network"
+    blocker.mkdir(exist_ok=True)
+    (blocker / "sitecustomize.py").write_text(BLOCKED)
+    return [], {"PYTHONPATH": str(blocker)}

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     }
     shape, _ = volume_shape(next(iter(files.values())))  # all are alike, see frames_of
     model = model_of(args, recipe)
-    making = _making(args.method, recipe, model)
+    making = making_of(args.method, recipe, model)
     _refuse_mixture(output, making, masks.values(), args.overwrite)
     todo = [n for n, mask in masks.items() if args.overwrite or not _complete(mask, shape)]
     if len(todo) < len(files):
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _making(method: str, recipe: Recipe, model: Path) -> dict[str, Any]:
+def making_of(method: str, recipe: Recipe, model: Path) -> dict[str, Any]:
     """Say what masks are made with: method, parameters, and hashes of the weights."""
     from efficientcellseg.weights import read_card
 
