@@ -4,6 +4,7 @@
 #   snakemake --workflow-profile workflow/profiles/default \
 #       --configfile config/demo.yaml                                      the demo
 #   snakemake segmentation | scores | figures                              a part of it
+#   snakemake submission                           test sequences, and the software to send in
 #
 # Start it in the project's folder. Without --sdm conda, the jobs run in the environment that
 # Snakemake itself runs in (`make install` makes one in .venv).
@@ -33,8 +34,10 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={quote(workflow.basedir)}; "
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/submission.smk"
 
 
 # On a cluster: what takes no computing, and what needs the network.
@@ -44,6 +47,7 @@ localrules:
     scores,
     figures,
     download,
+    download_test,
     gather,
     table,
 

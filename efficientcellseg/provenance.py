@@ -20,14 +20,14 @@ PACKAGES = (
 )
 
 
-def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[str, Any]:
+def describe_run(recipes: list[Path], models: list[Path], device: str) -> dict[str, Any]:
     """Collect what is needed to repeat a run.
 
     Parameters
     ----------
     recipes : list of Path
-    model : Path or None
-        Folder of networks; None stands for the recipes' own.
+    models : list of Path
+        Folders of networks; none stands for the recipes' own.
     device : str
         As given on the command line.
 
@@ -44,7 +44,7 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
         A recipe that does not load.
     """
     loaded = {path: load_recipe(path) for path in recipes}
-    folders = sorted({folder for one in loaded.values() for folder in _networks(one, model)})
+    folders = sorted({folder for one in loaded.values() for folder in _networks(one, models)})
     return {
         **describe_software(),
         "device": _device_name(device),
@@ -77,14 +77,17 @@ def describe_software() -> dict[str, Any]:
     }
 
 
-def _networks(recipe: Recipe, model: Path | None) -> list[Path]:
-    return [(model or ROOT / recipe.model) / network for network in recipe.networks]
+def _networks(recipe: Recipe, models: list[Path]) -> list[Path]:
+    folders = models or [ROOT / recipe.model]
+    return [folder / network for folder in folders for network in recipe.networks]
 
 
 def _relative(path: Path) -> str:
     """Name a path from the project's root, so that no machine's own paths are told."""
     resolved = path.resolve()
-    return str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else path.name
+    if resolved.is_relative_to(ROOT):
+        return str(resolved.relative_to(ROOT))
+    return f"{resolved.parent.name}/{path.name}"
 
 
 def _git(*words: str) -> str | None:
@@ -121,7 +124,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and weights."
     )
     parser.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE", help="recipe (.yaml)")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="default: the recipes' own")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of networks (default: the recipes' own)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.json")
 

@@ -22,7 +22,8 @@ rule pseudocolor:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(60),
+        runtime=minutes(2),
     params:
         folder=dataset_dir,
         frames=shard_frames,
@@ -49,7 +50,8 @@ rule tile:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(40),
+        runtime=minutes(1),
     params:
         model=model_dir,
     shell:
@@ -75,7 +77,8 @@ rule infer:
         "../../envs/torch.yaml"
     threads: lookup(dpath="threads", within=config)
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(40, 2000),
+        runtime=minutes(20),
         gpu=lookup(dpath="gpus", within=config),
     params:
         model=model_dir,
@@ -102,7 +105,8 @@ rule label:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(120),
+        runtime=minutes(4),
     shell:
         "python -m efficientcellseg label {input.maps:q} --output {output:q} "
         "--recipe {input.recipe:q} > {log:q} 2>&1"
@@ -125,7 +129,8 @@ rule classical:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(120),
+        runtime=minutes(4),
     params:
         folder=dataset_dir,
         frames=shard_frames,
