@@ -1,6 +1,7 @@
 """What tests share: the place of real data, a tiny data set, a tiny recipe, tiny networks."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -112,6 +113,16 @@ def tiny_models(tmp_path_factory):
             network.head.bias.copy_((network.head.bias - logits.median()) * gain)
         save_model(folder / name, network, {"target": name})
     return folder
+
+
+@pytest.fixture
+def models(tmp_path, tiny_models):
+    """Copy the tiny networks, and count their weights as training does."""
+    for network in ("cells", "centers"):
+        shutil.copytree(tiny_models / network, tmp_path / "models" / network)
+        card = tmp_path / "models" / network / "model.yaml"
+        card.write_text(card.read_text() + "parameters: 500000\n")
+    return tmp_path / "models"
 
 
 BLOCKED = """

@@ -131,6 +131,12 @@ def test_environments_have_what_their_jobs_import():
     assert imports("ctc_eval") <= environment["evaluation"]
     assert method - networks <= environment["imaging"]
     assert method <= environment["torch"]
+    # And nothing more, but what the packages need for that: imagecodecs for compressed TIFFs,
+    # torchvision for timm.
+    unseen = {"imagecodecs", "torchvision"}
+    assert environment["evaluation"] - unseen <= imports("ctc_eval")
+    assert environment["imaging"] - unseen <= method | imports("ctc_eval")
+    assert environment["torch"] - unseen <= method | imports("ctc_eval")
 
 
 # A run
@@ -159,16 +165,22 @@ def configure(folder: Path, recipe: Path, networks: Path, **changes) -> Path:
 
 
 def snakemake(
-    folder: Path, config: Path, *options: str, before: tuple[str, ...] = (), **variables: str
+    folder: Path,
+    config: Path,
+    *options: str,
+    before: tuple[str, ...] = (),
+    profile: str = "default",
+    timeout: int = 300,
+    **variables: str,
 ) -> subprocess.CompletedProcess:
     command = [*before, sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    profile = ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "default")]
+    options = ("--workflow-profile", str(ROOT / "workflow" / "profiles" / profile), *options)
     where = ["--directory", str(folder), "--configfile", str(config), "--cores", "2"]
     return subprocess.run(
-        [*command, *profile, *where, *options],
+        [*command, *where, *options],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         env={
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "HOME": str(folder),
@@ -178,21 +190,16 @@ def snakemake(
     )
 
 
-@pytest.fixture
-def models(tmp_path, tiny_models):
-    """Copy the tiny networks, and count their weights as training does."""
-    for network in ("cells", "centers"):
-        shutil.copytree(tiny_models / network, tmp_path / "models" / network)
-        card = tmp_path / "models" / network / "model.yaml"
-        card.write_text(card.read_text() + "parameters: 500000\n")
-    return tmp_path / "models"
+def add_markers(dataset: Path) -> None:
+    """Give the tiny data set reference markers, its masks."""
+    for path in (dataset / "01_GT" / "SEG").iterdir():
+        track = dataset / "01_GT" / "TRA" / path.name.replace("man_seg", "man_track")
+        track.parent.mkdir(exist_ok=True)
+        shutil.copy(path, track)
 
 
 def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
-    for path in (tiny_dataset / "01_GT" / "SEG").iterdir():
-        track = tiny_dataset / "01_GT" / "TRA" / path.name.replace("man_seg", "man_track")
-        track.parent.mkdir(exist_ok=True)
-        shutil.copy(path, track)
+    add_markers(tiny_dataset)
     config = configure(tmp_path, recipe_file, models, submission={"part": "training"})
     done = snakemake(tmp_path, config, "all", "submission")
     assert done.returncode == 0, done.stderr
