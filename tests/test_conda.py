@@ -60,7 +60,7 @@ def test_all_jobs_run_with_what_their_environment_lists(
         submission={"part": "training"},
     )
     create = ("--sdm", "conda", "--conda-prefix", str(tmp_path / "environments"))
-    for _ in range(3):  # py-rattler sometimes crashes; what is complete is kept
+    for _ in range(3):  # as above; environments that are complete are kept
         done = snakemake(
             tmp_path, config, *create, "--conda-create-envs-only", timeout=1500, **conda
         )

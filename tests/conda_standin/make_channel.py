@@ -51,6 +51,7 @@ def copy_pip(target: Path, wheels: Path) -> str:
 def main(channel: Path) -> None:
     """Write the channel."""
     subdir = str(Platform.current())
+    shutil.rmtree(channel, ignore_errors=True)
     (channel / subdir).mkdir(parents=True)
     (channel / "noarch").mkdir()
     with TemporaryDirectory() as folder:

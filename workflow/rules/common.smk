@@ -125,9 +125,10 @@ def shard_frames(wildcards):
 
 def model_dir(wildcards):
     """Give the folder of a data set's networks: trained in this run, or there already."""
-    if training := DATASETS[wildcards.dataset]["training"]:
-        return f"{config['pathvars']['results']}/models/{Path(training).stem}"
-    return config["model"] or RECIPES[wildcards.dataset].model
+    entry = DATASETS[wildcards.dataset]
+    if entry["training"]:
+        return f"{config['pathvars']['results']}/models/{Path(entry['training']).stem}"
+    return entry["model"] or config["model"] or RECIPES[wildcards.dataset].model
 
 
 def model_dirs():

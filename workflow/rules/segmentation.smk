@@ -1,4 +1,5 @@
-# From frames to masks: a job a step and shard of frames. What lies between is temporary.
+# From frames to masks: a job a step and shard of frames. What lies between is temporary; later
+# steps come first, so that little of it lies there at a time.
 
 
 rule pseudocolor:
@@ -46,6 +47,7 @@ rule tile:
         "<benchmarks>/tile/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 1
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -73,6 +75,7 @@ rule infer:
         "<benchmarks>/infer/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 2
     conda:
         "../../envs/torch.yaml"
     threads: lookup(dpath="threads", within=config)
@@ -101,6 +104,7 @@ rule label:
         "<benchmarks>/label/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 3
     conda:
         "../../envs/imaging.yaml"
     threads: 1
