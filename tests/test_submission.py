@@ -178,6 +178,25 @@ def test_an_earlier_submission_is_replaced_only_when_told_to(tmp_path, segmented
     assert (tmp_path / "home").is_dir()
 
 
+def test_the_environment_is_set_up_without_a_network_where_wheels_lie_there(tmp_path):
+    software = tmp_path / "SW"
+    shutil.copytree(ROOT / "resources" / "submission", software)
+    (software / "requirements.lock").write_text("# nothing\n")
+    (software / "wheels").mkdir()
+    without_network, variables = offline(tmp_path)
+    done = subprocess.run(
+        [*without_network, "make", "install", f"PYTHON={sys.executable}"],
+        cwd=software,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--no-index --find-links wheels --requirement requirements.lock" in done.stdout
+    assert os.access(software / ".venv" / "bin" / "python", os.X_OK)
+
+
 def test_two_recipes_and_models_of_one_name_stay_apart(tmp_path, segmented, tiny_models):
     """One data set in two training configurations: the weights differ, and so may the recipe."""
     other = tmp_path / "other" / tiny_models.name
