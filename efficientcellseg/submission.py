@@ -51,7 +51,7 @@ class Entry:
     @property
     def name(self) -> str:
         """Name of the data set."""
-        return self.dataset.resolve().name
+        return self.dataset.absolute().name  # as it is called, where it is a link
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
 
 def _entry(dataset: str, sequence: str, **values: Any) -> Entry:
     folder = Path(dataset)
-    recipe_file = Path(values.pop("recipe", None) or find_recipe(folder.resolve().name))
+    recipe_file = Path(values.pop("recipe", None) or find_recipe(folder.absolute().name))
     recipe = load_recipe(recipe_file)
     beside = folder / f"{sequence}_RES{_suffix(values.get('training', 'regular'))}"
     masks = Path(values.pop("masks", None) or beside)
@@ -126,15 +126,14 @@ def check_results(entries: Iterable[Entry]) -> None:
         parameters or weights than those to be submitted.
     """
     from ctc_eval.validation import find_faults
-    from efficientcellseg.commands.segment import MAKING, making_of
+    from efficientcellseg.commands.segment import MAKING, making_of, recorded_making
 
     faults = []
     for entry in entries:
         frame_files(entry.dataset / entry.sequence)
         faults += find_faults(entry.dataset / entry.sequence, entry.masks)
-        record = entry.masks / MAKING
         making = making_of(entry.method, entry.recipe, entry.model)
-        if record.is_file() and json.loads(record.read_text()) != making:
+        if (entry.masks / MAKING).is_file() and recorded_making(entry.masks) != making:
             raise InputError(
                 f"{entry.masks}: made with another recipe, method or model than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "

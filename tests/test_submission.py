@@ -224,6 +224,10 @@ def damage_record(dataset: Path) -> None:
     (dataset / "01_RES" / ".segmentation.json").write_text("{}")
 
 
+def tear_record(dataset: Path) -> None:
+    (dataset / "01_RES" / ".segmentation.json").write_text("{")
+
+
 def damage_raw(dataset: Path) -> None:
     shutil.rmtree(dataset / "01")
 
@@ -233,6 +237,7 @@ def damage_raw(dataset: Path) -> None:
     [
         (damage_mask, "mask001.tif: is missing"),
         (damage_record, "made with another recipe, method or model"),
+        (tear_record, "made with another recipe, method or model"),
         (damage_raw, "no such folder"),
     ],
 )

@@ -134,6 +134,14 @@ def making_of(method: str, recipe: Recipe, model: Path) -> dict[str, Any]:
     return json.loads(json.dumps({"method": method, "recipe": parameters, "weights": hashes}))
 
 
+def recorded_making(output: Path) -> dict[str, Any] | None:
+    """Read what the masks in a folder were made with; None where that is not known."""
+    try:
+        return json.loads((output / MAKING).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
 def _refuse_mixture(
     output: Path, making: dict[str, Any], masks: Collection[Path], overwrite: bool
 ) -> None:
@@ -144,13 +152,8 @@ def _refuse_mixture(
     InputError
         There are such masks, or what they were made with is not known.
     """
-    record = output / MAKING
     kept = set(output.glob("mask*.tif")) - (set(masks) if overwrite else set())
-    try:
-        same = record.is_file() and json.loads(record.read_text()) == making
-    except json.JSONDecodeError:
-        same = False
-    if kept and not same:
+    if kept and recorded_making(output) != making:
         raise InputError(
             f"{output}: holds {len(kept)} masks made with another recipe, method or model; "
             "expected none, or such of this run: give --overwrite for all frames, or another "
