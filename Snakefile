@@ -5,6 +5,7 @@
 #       --configfile config/demo.yaml                                      the demo
 #   snakemake segmentation | scores | figures                              a part of it
 #   snakemake ablation                                                     the paper's ablations
+#   snakemake submission                           test sequences, and the software to send in
 #
 # Start it in the project's folder. Without --sdm conda, the jobs run in the environment that
 # Snakemake itself runs in (`make install` makes one in .venv).
@@ -34,9 +35,11 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={quote(workflow.basedir)}; "
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/ablation.smk"
+include: "workflow/rules/submission.smk"
 
 
 # On a cluster: what takes no computing, and what needs the network.
@@ -46,6 +49,7 @@ localrules:
     scores,
     figures,
     download,
+    download_test,
     gather,
     table,
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.download", "bring a data set onto the disk"),
     "overlay": ("efficientcellseg.overlay", "draw result and reference over a frame"),
+    "package": ("efficientcellseg.submission", "put results and software into a submission"),
     "provenance": ("efficientcellseg.provenance", "write what a run was made with"),
 }
 

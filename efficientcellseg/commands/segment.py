@@ -162,6 +162,14 @@ def making_of(
     return json.loads(json.dumps(record))
 
 
+def recorded_making(output: Path) -> dict[str, Any] | None:
+    """Read what the masks in a folder were made with; None where that is not known."""
+    try:
+        return json.loads((output / RECORD).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
 def _refuse_mixture(
     output: Path, making: dict[str, Any], masks: Collection[Path], overwrite: bool
 ) -> None:
@@ -172,13 +180,8 @@ def _refuse_mixture(
     InputError
         There are such masks, or what they were made with is not known.
     """
-    record = output / RECORD
     kept = set(output.glob("mask*.tif")) - (set(masks) if overwrite else set())
-    try:
-        same = record.is_file() and json.loads(record.read_text()) == making
-    except json.JSONDecodeError:
-        same = False
-    if kept and not same:
+    if kept and recorded_making(output) != making:
         raise InputError(
             f"{output}: holds {len(kept)} masks made with another recipe, method or model; "
             "expected none, or such of this run: give --overwrite for all frames, or another "

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.download import wheel_members
     from efficientcellseg.inference import device_of
     from efficientcellseg.model import build, count_parameters
-    from efficientcellseg.provenance import describe_software
+    from efficientcellseg.provenance import describe_software, device_name
     from efficientcellseg.samples import Samples
     from efficientcellseg.training import Training, train
     from efficientcellseg.weights import (
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         "encoder_weights": args.encoder_weights.name if args.encoder_weights else "configuration's",
         "samples": len(samples.images),
         "samples_sha256": file_hash(args.samples),
-        "software": describe_software(args.device),
+        "software": {**describe_software(), "device": device_name(args.device)},
         "threads": torch.get_num_threads(),
         "curve": (args.output / "curve.csv").read_text().splitlines(),
         # Of the frames that it has learnt from, so that no score is taken on them unawares.

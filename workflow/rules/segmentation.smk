@@ -1,4 +1,5 @@
-# From frames to masks: a job a step and shard of frames. What lies between is temporary.
+# From frames to masks: a job a step and shard of frames. What lies between is temporary; later
+# steps come first, so that little of it lies there at a time.
 
 
 rule pseudocolor:
@@ -22,7 +23,8 @@ rule pseudocolor:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(60),
+        runtime=minutes(2),
     params:
         folder=dataset_dir,
         frames=shard_frames,
@@ -45,11 +47,13 @@ rule tile:
         "<benchmarks>/tile/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 1
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(40),
+        runtime=minutes(1),
     params:
         model=model_dir,
     shell:
@@ -71,11 +75,13 @@ rule infer:
         "<benchmarks>/infer/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 2
     conda:
         "../../envs/torch.yaml"
     threads: lookup(dpath="threads", within=config)
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(40, 2000),
+        runtime=minutes(20),
         gpu=lookup(dpath="gpus", within=config),
     params:
         model=model_dir,
@@ -98,11 +104,13 @@ rule label:
         "<benchmarks>/label/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 3
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(120),
+        runtime=minutes(4),
     shell:
         "python -m efficientcellseg label {input.maps:q} --output {output:q} "
         "--recipe {input.recipe:q} > {log:q} 2>&1"
@@ -125,7 +133,8 @@ rule classical:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(120),
+        runtime=minutes(4),
     params:
         folder=dataset_dir,
         frames=shard_frames,
