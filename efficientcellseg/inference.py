@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,12 @@ import numpy as np
 
 from ctc_eval.sequence import InputError
 from efficientcellseg.tiling import cut, paste, plan_tiles
+from efficientcellseg.weights import load_model, network_folders, read_card
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
-    from efficientcellseg.model import EfficientCellSeg
+    from efficientcellseg.model import Network
     from efficientcellseg.recipe import Tiling
 
 # Tiles that go through a network at once; part of the result's last bits, so not a setting.
@@ -70,48 +71,51 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
     return np.stack([paste(part, tiles, shape[1:]) for part in np.split(maps, shape[0])])
 
 
-def predict(model: nn.Module, tiles: np.ndarray) -> np.ndarray:
-    """Run one network.
+def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndarray]:
+    """Run networks over tiles; what several of them predict is averaged.
 
     Parameters
     ----------
-    model : nn.Module
-        In evaluation mode, on its device; maps (N, 3, S, S) to logits (N, 1, S, S).
+    networks : sequence of Network
+        From :func:`load_networks`.
     tiles : ndarray of shape (N, 3, S, S), float32
 
     Returns
     -------
-    ndarray of shape (N, S, S), float32
-        Probabilities.
+    dict of str to ndarray of shape (N, S, S), float32
+        Each map, 0..1.
     """
     import torch
 
-    device = next(model.parameters()).device
-    predicted = []
+    found: dict[str, list[np.ndarray]] = {}
     with torch.inference_mode():
-        for start in range(0, len(tiles), BATCH):
-            batch = torch.from_numpy(tiles[start : start + BATCH]).to(device)
-            predicted.append(model(batch)[:, 0].float().sigmoid().cpu().numpy())
-    return np.concatenate(predicted)
+        for network in networks:
+            device = next(network.parameters()).device
+            parts = [
+                network(torch.from_numpy(tiles[start : start + BATCH]).to(device)).float().sigmoid()
+                for start in range(0, len(tiles), BATCH)
+            ]
+            predicted = torch.cat(parts, dim=0).cpu().numpy()
+            for channel, name in enumerate(network.maps):
+                found.setdefault(name, []).append(predicted[:, channel])
+    return {name: sum(maps[1:], maps[0]) / np.float32(len(maps)) for name, maps in found.items()}
 
 
-def load_networks(
-    model: Path, networks: tuple[str, ...], device: str = "auto"
-) -> dict[str, EfficientCellSeg]:
-    """Load the networks of a recipe.
+def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> list[Network]:
+    """Load the networks that predict a recipe's maps.
 
     Parameters
     ----------
     model : Path
-        Folder with one model folder for each network.
-    networks : tuple of str
+        A model folder, or a folder of such.
+    maps : tuple of str
         For example ``("cells", "centers")``.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns
     -------
-    dict of str to nn.Module
+    list of Network
         In evaluation mode, on the device.
 
     Raises
@@ -122,33 +126,23 @@ def load_networks(
     """
     import torch
 
-    from efficientcellseg.weights import load_model, read_card
-
     place = device_of(device)
-    for name in networks:
-        target = read_card(model / name).get("target", name)
-        if target != name:
-            raise InputError(
-                f"{model / name}: a network for {target}; expected one for {name}: each model "
-                "folder is named after its map"
-            )
-    models = {name: load_model(model / name) for name in networks}
-    sizes = {name: net.input_size for name, net in models.items()}
+    folders = network_folders(model, maps)
+    networks = [load_model(folder) for folder in folders]
+    sizes = {folder.name: net.input_size for folder, net in zip(folders, networks, strict=True)}
     if len(set(sizes.values())) > 1:
         raise InputError(
             f"{model}: networks of different input sizes {sizes}; expected one size, since they "
             "share their tiles: train them for the same one"
         )
-    for net in models.values():
+    for net in networks:
         net.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return models
+    return networks
 
 
-def input_size(model: Path, networks: tuple[str, ...]) -> int:
+def input_size(model: Path, maps: tuple[str, ...]) -> int:
     """Read the side of the networks' input from the first one's card, without loading it."""
-    from efficientcellseg.weights import read_card
-
-    return int(read_card(model / networks[0])["architecture"]["input_size"])
+    return int(read_card(network_folders(model, maps)[0])["architecture"]["input_size"])
 
 
 def device_of(name: str) -> torch.device:

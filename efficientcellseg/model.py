@@ -6,6 +6,7 @@ Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.2.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
@@ -19,8 +20,26 @@ from ctc_eval.sequence import InputError
 import timm  # isort: skip
 
 
-class EfficientCellSeg(nn.Module):
-    """Predict one map, cells or centers, of a pseudocolored slice.
+class Network(nn.Module):
+    """What all networks here have in common: (N, 3, S, S) in 0..1 to logits (N, C, S, S).
+
+    Attributes
+    ----------
+    architecture : dict
+        What :func:`build` makes it of again.
+    input_size : int
+        S.
+    maps : tuple of str
+        What the C channels are.
+    """
+
+    architecture: dict[str, Any]
+    input_size: int
+    maps: tuple[str, ...]
+
+
+class EfficientCellSeg(Network):
+    """Predict maps, cells or centers or both, of a pseudocolored slice.
 
     The encoder is any EfficientNet of timm. Its tensors are found by their role, the widest
     at each resolution: the resized input, the first block's activation (1/2), and the
@@ -40,6 +59,9 @@ class EfficientCellSeg(nn.Module):
     mean, std : sequence of 3 float, optional
         Statistics that the network normalises its input with; those of the encoder's
         pretraining by default.
+    maps : sequence of str
+        What the output channels are. The paper has a network a map; one network for two maps
+        shares all but the last layer.
 
     Raises
     ------
@@ -58,6 +80,7 @@ class EfficientCellSeg(nn.Module):
         input_size: int = 384,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        maps: Sequence[str] = ("cells",),
     ) -> None:
         super().__init__()
         if input_size % 32 or input_size < 32:
@@ -68,13 +91,15 @@ class EfficientCellSeg(nn.Module):
         if len(decoder_filters) != 4:
             raise InputError(f"decoder filters {tuple(decoder_filters)}; expected four numbers")
         self.encoder = Encoder(encoder)
-        self.input_size = input_size
+        self.input_size, self.maps = input_size, tuple(maps)
         self.architecture = {
+            "kind": "efficientcellseg",
             "encoder": encoder,
             "decoder_filters": list(decoder_filters),
             "input_size": input_size,
             "mean": list(mean or self.encoder.statistics["mean"]),
             "std": list(std or self.encoder.statistics["std"]),
+            "maps": list(maps),
         }
         for name in ("mean", "std"):
             values = torch.tensor(self.architecture[name]).view(1, 3, 1, 1)
@@ -85,7 +110,7 @@ class EfficientCellSeg(nn.Module):
             DecoderBlock(deep + skip, filters)
             for (deep, filters), skip in zip(pairwise(widths), skips, strict=True)
         )
-        self.head = nn.Conv2d(decoder_filters[-1], 1, 1)
+        self.head = nn.Conv2d(decoder_filters[-1], len(self.maps), 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Predict logits.
@@ -97,8 +122,8 @@ class EfficientCellSeg(nn.Module):
 
         Returns
         -------
-        Tensor of shape (N, 1, S, S), float32
-            Before the sigmoid.
+        Tensor of shape (N, C, S, S), float32
+            A channel for each of `maps`, before the sigmoid.
         """
         image = (image - self.mean) / self.std
         *skips, x = self.encoder(image)
@@ -200,6 +225,27 @@ class DecoderBlock(nn.Module):
         """Join the deeper tensor, at half the skip's resolution, with the skip."""
         x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         return self.layers(torch.cat([x, skip], dim=1))
+
+
+def build(architecture: dict[str, Any]) -> Network:
+    """Build an untrained network as a model card names it.
+
+    Parameters
+    ----------
+    architecture : dict
+        ``kind``, one of `NETWORKS` (efficientcellseg by default), and its parameters.
+
+    Returns
+    -------
+    Network
+    """
+    parameters = dict(architecture)
+    module, _, name = NETWORKS[parameters.pop("kind", "efficientcellseg")].partition(":")
+    return getattr(import_module(module), name)(**parameters)
+
+
+# Where the network of each kind is defined; imported when it is built.
+NETWORKS = {"efficientcellseg": "efficientcellseg.model:EfficientCellSeg"}
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -12,10 +12,10 @@ from typing import Any
 
 from ctc_eval.sequence import atomic
 from efficientcellseg.recipe import ROOT, Recipe, load_recipe
-from efficientcellseg.weights import CARD, WEIGHTS, file_hash, read_card
+from efficientcellseg.weights import CARD, WEIGHTS, file_hash, network_folders, read_card
 
 PACKAGES = (
-    *("torch", "timm", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
+    *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
     *("tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
 )
 
@@ -46,13 +46,7 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
     loaded = {path: load_recipe(path) for path in recipes}
     folders = sorted({folder for one in loaded.values() for folder in _networks(one, model)})
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "device": _device_name(device),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        **describe_software(device),
         "recipes": {one.name: file_hash(path) for path, one in loaded.items()},
         "seeds": {
             one.name: one.source.get("seed", 0)
@@ -65,13 +59,35 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
                 "architecture": read_card(folder)["architecture"],
             }
             for folder in folders
-            if (folder / CARD).is_file()  # a run without networks needs none
         },
     }
 
 
+def describe_software(device: str) -> dict[str, Any]:
+    """Name source, versions and device: the part of a run that is not its input.
+
+    Returns
+    -------
+    dict
+        ``commit`` and whether files were ``changed`` since, ``python``, ``platform``,
+        ``processor``, ``device``, ``packages``.
+    """
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "device": _device_name(device),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+    }
+
+
 def _networks(recipe: Recipe, model: Path | None) -> list[Path]:
-    return [(model or ROOT / recipe.model) / network for network in recipe.networks]
+    folder = model or ROOT / recipe.model
+    if not (folder / CARD).is_file() and not any(folder.glob(f"*/{CARD}")):
+        return []  # a run without networks needs none
+    return network_folders(folder, recipe.networks)
 
 
 def _relative(path: Path) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from ctc_eval.scoring import find_reference
 from ctc_eval.sequence import (
     InputError,
     atomic,
+    fingerprint,
     frame_files,
     frame_name,
     is_inside,
@@ -28,6 +30,12 @@ log = logging.getLogger(__name__)
 
 # A center's Gaussian, as a share of the radius of a ball as large as the cell.
 CENTER_WIDTH = 0.3
+# How far around a cell background is known where cells may have been left out. Pixels.
+RIM = 3
+
+
+# What a target's 0..1 is stored as, and what stands for a pixel that nobody annotated.
+FULL, UNKNOWN = 254, 255
 
 
 @dataclass(frozen=True)
@@ -38,30 +46,40 @@ class Samples:
     ----------
     images : ndarray of shape (N, 3, S, S), uint8
         Pseudocolor, 0..1 stored as 0..255.
-    cells, centers : ndarray of shape (N, S, S), uint8
-        Share of cell and height of the center heatmap, 0..1 stored as 0..255.
-    dataset : ndarray of shape (N,), uint8
-        Index into `names`.
+    targets : dict of str to ndarray of shape (N, S, S), uint8
+        For each map what is to be predicted, 0..1 stored as 0..254; 255 where it is unknown.
     objects : ndarray of shape (N,), uint16
         Reference objects in each tile: tiles with many are drawn more often.
+    dataset : ndarray of shape (N,), uint8
+        Index into `names`.
     frame : ndarray of shape (N,), int64
         Which frame a tile is of; counts over all data sets and sequences.
+    tile, plane : ndarray of shape (N,), int64
+        Which tile of a slice, and which slice of the frame it is.
     names : tuple of str
         Data sets.
+    fingerprints : tuple of str
+        Of the frames' files, see :func:`ctc_eval.sequence.fingerprint`.
     """
 
     images: np.ndarray
-    cells: np.ndarray
-    centers: np.ndarray
+    targets: dict[str, np.ndarray]
     objects: np.ndarray
     dataset: np.ndarray
     frame: np.ndarray
+    tile: np.ndarray
+    plane: np.ndarray
     names: tuple[str, ...]
+    fingerprints: tuple[str, ...]
 
     def save(self, path: Path) -> None:
         """Write the samples to one .npz, atomically."""
+        values = {name: np.asarray(value) for name, value in vars(self).items()}
+        del values["targets"]
         with atomic(path) as temporary:
-            np.savez(temporary, **{**vars(self), "names": np.array(self.names)})
+            values |= {f"target_{name}": target for name, target in self.targets.items()}
+            # numpy's stub takes the names for options.
+            np.savez(temporary, **values)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path) -> Samples:
@@ -75,13 +93,25 @@ class Samples:
         try:
             # Opened here, since numpy leaves files open that turn out to be damaged.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                values = {name: arrays[name] for name in cls.__dataclass_fields__}
+                targets = {
+                    name.removeprefix("target_"): arrays[name]
+                    for name in arrays.files
+                    if name.startswith("target_")
+                }
+                others = cls.__dataclass_fields__.keys() - {"targets"}
+                values = {name: arrays[name] for name in others}
         except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
             raise InputError(
                 f"{path}: no training samples ({error}); expected a file made by "
                 "`python -m efficientcellseg samples`: make it first"
             ) from None
-        return cls(**{**values, "names": tuple(map(str, values["names"]))})
+        texts = {name: tuple(map(str, values[name])) for name in ("names", "fingerprints")}
+        return cls(targets=targets, **{**values, **texts})
+
+
+def cell_mask(labels: np.ndarray, anisotropy: float) -> np.ndarray:
+    """Give 1 where there is a cell, (Z, Y, X) float32."""
+    return (labels > 0).astype(np.float32)
 
 
 def center_heatmap(
@@ -134,71 +164,144 @@ def center_heatmap(
     return heatmap
 
 
-def reference_frames(dataset_dir: Path, sequence: str, reference: str) -> dict[int, Path]:
-    """Find the whole-volume reference masks of a sequence.
+# What is to be predicted for each map: label image (Z, Y, X), anisotropy -> (Z, Y, X) in 0..1.
+TARGETS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+    "cells": cell_mask,
+    "centers": center_heatmap,
+}
+
+
+def frame_samples(
+    volume: np.ndarray,
+    annotated: Mapping[int, np.ndarray] | np.ndarray,
+    recipe: Recipe,
+    size: int,
+    targets: Sequence[str] = ("cells", "centers"),
+    partial: bool = False,
+) -> Iterator[Samples]:
+    """Cut one frame into samples, slice by slice.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (Z, Y, X), unsigned
+        A raw frame.
+    annotated : ndarray of shape (Z, Y, X) or mapping of int to ndarray of shape (Y, X), unsigned
+        Its reference: the whole volume, or single slices by their number. A slice that is not
+        annotated makes no sample, but is seen as a neighbour.
+    recipe : Recipe
+        Pseudocolor, tiles and voxel size.
+    size : int
+        Side of the network's input.
+    targets : sequence of str
+        Maps to make targets for, of `TARGETS`.
+    partial : bool
+        Whether cells may have been left out: then background is unknown, except where it
+        is within `RIM` pixels of an annotated cell.
+
+    Yields
+    ------
+    Samples
+        The tiles of a slice; `dataset` and `frame` are 0.
+    """
+    from efficientcellseg.pseudocolor import pseudocolor
+    from efficientcellseg.tiling import cut, plan_tiles
+
+    colored = pseudocolor(volume, recipe.pseudocolor)
+    if isinstance(annotated, np.ndarray):
+        blocks = [(range(len(volume)), annotated)]
+    else:
+        blocks = [(range(z, z + 1), plane[None]) for z, plane in sorted(annotated.items())]
+    tiles = plan_tiles(volume.shape[1:], recipe.tiling)
+    many = len(tiles)
+    for planes, labels in blocks:
+        wanted = [TARGETS[name](labels, recipe.anisotropy) for name in targets]
+        for i, z in enumerate(planes):
+            layers = np.dstack([part[i] for part in wanted])
+            known = _known(labels[i]) if partial else np.ones(labels[i].shape, np.float32)
+            cuts = cut(np.dstack([layers, known]), tiles, size)
+            stored = np.rint(cuts[:, :-1] * FULL).astype(np.uint8)
+            stored[np.repeat(cuts[:, -1:] < 0.999, len(targets), axis=1)] = UNKNOWN
+            objects = [
+                np.count_nonzero(np.unique(labels[i][slice(*y), slice(*x)])) for y, x in tiles
+            ]
+            yield Samples(
+                images=np.rint(cut(colored[z], tiles, size) * 255).astype(np.uint8),
+                targets={name: stored[:, c] for c, name in enumerate(targets)},
+                objects=np.array(objects, np.uint16),
+                dataset=np.zeros(many, np.uint8),
+                frame=np.zeros(many, np.int64),
+                tile=np.arange(many),
+                plane=np.full(many, z),
+                names=(recipe.name,),
+                fingerprints=(),
+            )
+
+
+def _known(plane: np.ndarray) -> np.ndarray:
+    """Give 1 on annotated cells and close around them, (Y, X) float32."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not plane.any():
+        return np.zeros(plane.shape, np.float32)
+    return (distance_transform_edt(plane == 0) <= RIM).astype(np.float32)
+
+
+def find_annotations(
+    dataset_dir: Path, sequence: str, reference: str
+) -> dict[int, dict[int | None, Path]]:
+    """Find the reference images of a sequence to learn from.
 
     Parameters
     ----------
     dataset_dir : Path
     sequence : str
     reference : str
-        ``GT`` or ``ST`` (``SEG/man_segTTT.tif``), or ``ERR_SEG`` (``maskTTT.tif``).
-    """
-    folder = dataset_dir / f"{sequence}_{reference}"
-    if reference == "ERR_SEG":
-        return frame_files(folder, "mask", complete=False)
-    return frame_files(folder / "SEG", "man_seg", complete=False)
+        ``GT``, ``ST``, ``ERR_SEG``, or several joined by ``+``, the better first: of ``GT+ST``,
+        gold truth where there is some, silver truth else.
 
+    Returns
+    -------
+    dict of int to dict
+        For each frame its images: a whole one under None, or slices by their number.
 
-def frame_samples(
-    volume: np.ndarray, labels: np.ndarray, recipe: Recipe, size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Cut one frame into samples, slice by slice.
-
-    Parameters
-    ----------
-    volume, labels : ndarray of shape (Z, Y, X), unsigned
-        A raw frame and its reference.
-    recipe : Recipe
-        Pseudocolor, tiles and voxel size.
-    size : int
-        Side of the network's input.
-
-    Yields
+    Raises
     ------
-    images : ndarray of shape (N, 3, size, size), uint8
-    cells, centers : ndarray of shape (N, size, size), uint8
-        The N tiles of a slice.
-    objects : ndarray of shape (N,), uint16
-        Reference objects in each tile.
+    InputError
+        No reference image at all.
     """
-    from efficientcellseg.pseudocolor import pseudocolor
-    from efficientcellseg.tiling import cut, plan_tiles
-
-    colored = pseudocolor(volume, recipe.pseudocolor)
-    cells = (labels > 0).astype(np.float32)
-    centers = center_heatmap(labels, recipe.anisotropy)
-    tiles = plan_tiles(volume.shape[1:], recipe.tiling)
-    for image, cell, center, plane in zip(colored, cells, centers, labels, strict=True):
-        targets = cut(np.dstack([cell, center]), tiles, size)
-        stored = np.concatenate([cut(image, tiles, size), targets], axis=1)
-        stored = np.rint(stored * 255).astype(np.uint8)
-        objects = [np.count_nonzero(np.unique(plane[slice(*y), slice(*x)])) for y, x in tiles]
-        yield stored[:, :3], stored[:, 3], stored[:, 4], np.array(objects, np.uint16)
+    found: dict[int, dict[int | None, Path]] = {}
+    for kind in reference.split("+"):
+        folder = dataset_dir / f"{sequence}_{kind}"
+        one: dict[int, dict[int | None, Path]] = {}
+        for image in find_reference(folder, ["SEG"]).objects:
+            one.setdefault(image.frame, {})[image.plane] = image.path
+        for frame, images in one.items():
+            # A whole image says all that slices of the same frame say.
+            found.setdefault(frame, {None: images[None]} if None in images else images)
+    return dict(sorted(found.items()))
 
 
-def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
+def gather(
+    entries: list[dict[str, Any]],
+    data: Path,
+    size: int,
+    targets: Sequence[str] = ("cells", "centers"),
+    pseudocolor: Mapping[str, Any] | None = None,
+) -> Samples:
     """Make the samples of a training configuration.
 
     Parameters
     ----------
     entries : list of dict
-        The configuration's ``data``: dataset, folder, sequences and, where not all frames
-        are to be used, frames (``A:B``).
+        The configuration's ``data``; its schema says what each key means.
     data : Path
         Where relative folders start.
     size : int
         Side of the network's input.
+    targets : sequence of str
+        Maps to make targets for, of `TARGETS`.
+    pseudocolor : mapping, optional
+        What takes the place of the recipes' own parameters.
 
     Returns
     -------
@@ -217,38 +320,77 @@ def gather(entries: list[dict[str, Any]], data: Path, size: int) -> Samples:
     frames = []
     for index, entry in enumerate(entries):
         recipe = load_recipe(find_recipe(entry["dataset"]))
+        recipe = replace(recipe, pseudocolor=replace(recipe.pseudocolor, **(pseudocolor or {})))
         dataset_dir = data / entry.get("folder", entry["dataset"])
         for sequence in entry.get("sequences", recipe.sequences):
             raw = frame_files(dataset_dir / sequence)
-            masks = reference_frames(dataset_dir, sequence, recipe.reference)
+            reference = entry.get("reference", recipe.reference)
+            masks = find_annotations(dataset_dir, sequence, reference)
             wanted = parse_frames(entry.get("frames", ":"))
             # By number, not by place: a reference may leave frames out.
             for number in (n for n in masks if is_inside(n, wanted)):
                 if number not in raw:
                     name = frame_name("t", number, recipe.digits)
+                    first = next(iter(masks[number].values()))
                     raise InputError(
-                        f"{masks[number]}: no frame {name} beside it; expected one for each "
-                        "mask: add the frame or remove the mask"
+                        f"{first}: no frame {name} beside it; expected one for each mask: add the "
+                        "frame or remove the mask"
                     )
-                frames.append((index, recipe, raw[number], masks[number]))
+                partial = entry.get("partial", False)
+                frames.append((index, recipe, raw[number], masks[number], partial))
     if not frames:
         raise InputError(
             f"{data}: no reference mask within the frames of the configuration; expected one at "
             "least: widen the frames"
         )
     parts = []
-    for count, (index, recipe, image, mask) in enumerate(
+    for count, (index, recipe, image, images, partial) in enumerate(
         tqdm(frames, desc="samples", unit="frame")
     ):
-        volume, labels = read_volume(image), read_volume(mask)
-        if volume.shape != labels.shape:
+        volume = read_volume(image)
+        labels = read_annotations(images, volume.shape, image)
+        for part in frame_samples(volume, labels, recipe, size, targets, partial):
+            many = len(part.images)
+            parts.append(
+                replace(part, dataset=np.full(many, index, np.uint8), frame=np.full(many, count))
+            )
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("images", "objects", "dataset", "frame", "tile", "plane")
+    }
+    return Samples(
+        **joined,
+        targets={name: np.concatenate([part.targets[name] for part in parts]) for name in targets},
+        names=tuple(entry["dataset"] for entry in entries),
+        fingerprints=tuple(fingerprint(image) for _, _, image, *_ in frames),
+    )
+
+
+def read_annotations(
+    masks: Mapping[int | None, Path], shape: tuple[int, ...], image: Path
+) -> np.ndarray | dict[int, np.ndarray]:
+    """Read the reference images of a frame: a volume, or slices by their number.
+
+    Raises
+    ------
+    InputError
+        Another shape than the frame's, or a slice that it does not have.
+    """
+    slices = {}
+    for plane, path in masks.items():
+        labels = read_volume(path)
+        wanted = shape if plane is None else (1, *shape[1:])
+        if labels.shape != wanted:
             raise InputError(
-                f"{mask}: shape {labels.shape}; expected {volume.shape} as {image.name} has: "
+                f"{path}: shape {labels.shape}; expected {wanted} as {image.name} has: "
                 "check which reference belongs to which sequence"
             )
-        for tiles in frame_samples(volume, labels, recipe, size):
-            many = len(tiles[0])
-            parts.append((*tiles, np.full(many, index, np.uint8), np.full(many, count)))
-    images, cells, centers, objects, dataset, frame = map(np.concatenate, zip(*parts, strict=True))
-    names = tuple(entry["dataset"] for entry in entries)
-    return Samples(images, cells, centers, objects, dataset, frame, names)
+        if plane is None:
+            return labels
+        if plane >= shape[0]:
+            raise InputError(
+                f"{path}: slice {plane}; expected 0 to {shape[0] - 1}, the slices of {image.name}: "
+                "check which reference belongs to which sequence"
+            )
+        slices[plane] = labels[0]
+    return slices

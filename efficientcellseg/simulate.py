@@ -122,7 +122,7 @@ SCENES = {
             divisions=0.08,
         ),
         Microscope(
-            blur=(6.5, 1.5),
+            blur=(3.0, 1.5),
             signal=1100.0,
             background=110.0,
             unevenness=0.4,

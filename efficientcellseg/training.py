@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import csv
+import hashlib
 import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctc_eval.sequence import InputError, atomic
-from efficientcellseg.samples import Samples
+from efficientcellseg.model import Network
+from efficientcellseg.samples import FULL, UNKNOWN, Samples
 
 log = logging.getLogger(__name__)
 
@@ -26,35 +29,40 @@ class Training:
     """How a network is trained; the schema of config/training says what each means."""
 
     batch: int = 16
+    accumulate: int = 1
     epochs: int = 10
     steps: int = 125
     learning_rate: float = 0.001
+    schedule: str = "plateau"
     patience: int = 2
     factor: float = 0.3
+    early_stop: int = 0
     validation: float = 0.05
     average: float = 0.99
     seed: int = 0
 
 
-def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+def dice_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Soft Dice loss over a batch, as in the paper.
 
     Parameters
     ----------
-    logits, target : Tensor of shape (N, S, S)
+    logits, target : Tensor of one shape
         The target in 0..1.
+    known : Tensor of that shape
+        1 where the target is known, 0 where a pixel does not count.
 
     Returns
     -------
     Tensor, scalar
         0 where the prediction is the target, towards 1 where they have nothing in common.
     """
-    probability = logits.sigmoid()
+    probability, target = logits.sigmoid() * known, target * known
     overlap = (probability * target).sum()
     return 1 - (2 * overlap + 1) / (probability.sum() + target.sum() + 1)
 
 
-def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
+def focal_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Focal loss for a heatmap: cross entropy weighted with the squared distance.
 
     The quality focal loss of Li et al. 2020, which extends the focal loss of Lin et al. 2017
@@ -63,58 +71,75 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits, target : Tensor of shape (N, S, S)
+    logits, target : Tensor of one shape
         The target in 0..1.
+    known : Tensor of that shape
+        1 where the target is known, 0 where a pixel does not count.
 
     Returns
     -------
     Tensor, scalar
     """
     entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    weight = (logits.sigmoid() - target) ** 2
-    return (weight * entropy).sum() / (target.sum() + 1)
+    weight = (logits.sigmoid() - target) ** 2 * known
+    return (weight * entropy).sum() / ((target * known).sum() + 1)
 
 
-LOSSES = {"cells": dice_loss, "centers": focal_loss}
+# The loss of each map: logits, target, known -> scalar.
+LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "cells": dice_loss,
+    "centers": focal_loss,
+}
 
 
-def augment(images: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Vary samples: flips, a rotation and scaling, neighbours swapped, intensities.
+class Augmentation(nn.Module):
+    """Vary samples: turned, scaled, bent; blurred, noisy, brighter; a neighbour slice lost.
 
-    Parameters
-    ----------
-    images : Tensor of shape (N, 3, S, S), float32
-        In 0..1.
-    target : Tensor of shape (N, S, S), float32
-    generator : torch.Generator
-        The one source of chance.
-
-    Returns
-    -------
-    images, target : Tensor
-        Of the same shapes.
+    Draws from torch's global generators.
     """
-    count = len(images)
 
-    def draw(low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(*shape, generator=generator)
+    def __init__(self) -> None:
+        super().__init__()
+        import kornia.augmentation as augmentation
 
-    # Slices may be turned over: then what was above lies below.
-    swap = torch.rand(count, generator=generator) < 0.5
-    images = torch.where(swap[:, None, None, None], images.flip(1), images)
-    angle, scale = draw(-torch.pi, torch.pi, count), torch.exp(draw(-0.2, 0.2, count))
-    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, 1.0, -1.0)
-    cosine, sine, zero = angle.cos() * scale, angle.sin() * scale, torch.zeros(count)
-    matrix = torch.stack([cosine * mirror, -sine, zero, sine * mirror, cosine, zero], 1)
-    grid = functional.affine_grid(matrix.view(-1, 2, 3), list(images.shape), align_corners=False)
-    both = torch.cat([images, target[:, None]], 1)
-    both = functional.grid_sample(both, grid, padding_mode="reflection", align_corners=False)
-    images, target = both[:, :3], both[:, 3]
-    gamma = torch.exp(draw(-0.35, 0.35, count, 1, 1, 1))
-    gain, offset = draw(0.7, 1.3, count, 1, 1, 1), draw(-0.05, 0.05, count, 1, 1, 1)
-    noise = torch.randn(images.shape, generator=generator) * draw(0, 0.03, count, 1, 1, 1)
-    images = (images.clamp(0, 1) ** gamma * gain + offset + noise).clamp(0, 1)
-    return images, target
+        reflect: Any = {"padding_mode": "reflection"}
+        self.geometry = nn.Sequential(
+            augmentation.RandomHorizontalFlip(),
+            augmentation.RandomAffine(180.0, scale=(0.8, 1.25), p=1.0, **reflect),
+            augmentation.RandomElasticTransform((31, 31), (6.0, 6.0), p=0.1, **reflect),
+        )
+        self.intensity = nn.Sequential(
+            augmentation.RandomGaussianBlur((5, 5), (0.3, 1.0), p=0.15),
+            augmentation.RandomGamma((0.7, 1.4), (0.75, 1.3), p=1.0),
+            augmentation.RandomBrightness((0.95, 1.05), p=0.5),
+            augmentation.RandomGaussianNoise(std=0.02, p=0.4),
+        )
+
+    @torch.no_grad()
+    def forward(self, images: Tensor, target: Tensor, known: Tensor) -> tuple[Tensor, ...]:
+        """Vary a batch.
+
+        Parameters
+        ----------
+        images : Tensor of shape (N, 3, S, S), float32
+            In 0..1.
+        target, known : Tensor of shape (N, C, S, S), float32
+
+        Returns
+        -------
+        images, target, known : Tensor
+            Of the same shapes.
+        """
+        # Slices may be turned over: then what was above lies below.
+        turned = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        images = torch.where(turned, images.flip(1), images)
+        maps = target.shape[1]
+        moved = self.geometry(torch.cat([images, target, known], 1))
+        images, target, known = moved.split([3, maps, maps], 1)
+        images = self.intensity(images.clamp(0, 1)).clamp(0, 1)
+        lost = torch.rand(len(images), 3, 1, 1, device=images.device) < 0.03
+        lost[:, 1] = False
+        return images.masked_fill(lost, 0.0), target, (known > 0.999).float()
 
 
 @torch.no_grad()
@@ -140,36 +165,56 @@ class Batches:
     """
 
     def __init__(
-        self, samples: Samples, chosen: np.ndarray, target: str, shares: list[float], batch: int
+        self, samples: Samples, chosen: np.ndarray, maps: Sequence[str], shares: list[float]
     ) -> None:
-        self.samples, self.target, self.batch = samples, getattr(samples, target), batch
+        self.samples, self.maps = samples, maps
         self.chosen = torch.from_numpy(np.flatnonzero(chosen))
         dataset = samples.dataset[chosen]
         worth = samples.objects[chosen] + 1.0
         total = np.bincount(dataset, worth, minlength=len(shares))
         self.weights = torch.from_numpy((np.array(shares) / np.maximum(total, 1))[dataset] * worth)
-        # A batch holds no sample twice, unless there are fewer samples than it has places.
-        self.repeats = batch > len(self.weights)
 
-    def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw images (N, 3, S, S) and targets (N, S, S), float32 in 0..1."""
-        drawn = torch.multinomial(self.weights, self.batch, self.repeats, generator=generator)
+    def draw(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw images (N, 3, S, S), targets and what of them is known (N, C, S, S), in 0..1."""
+        # A batch holds no sample twice, unless there are fewer samples than it has places.
+        drawn = torch.multinomial(self.weights, batch, batch > len(self.weights))
         return self.take(self.chosen[drawn].numpy())
 
-    def take(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+    def take(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Give the samples of these indices."""
         images = torch.from_numpy(self.samples.images[indices]).float() / 255
-        return images, torch.from_numpy(self.target[indices]).float() / 255
+        stored = np.stack([self.samples.targets[name][indices] for name in self.maps], axis=1)
+        target = torch.from_numpy(stored).float() / FULL
+        known = torch.from_numpy(stored != UNKNOWN).float()
+        return images, target * known, known
+
+
+class Overlap:
+    """Pixels of cell and background found right, for MeanIoU over many batches."""
+
+    def __init__(self) -> None:
+        self.counts = torch.zeros(2, 2, dtype=torch.float64)
+
+    def add(self, logits: Tensor, target: Tensor, known: Tensor) -> None:
+        """Count a batch of the cell map, all (N, S, S)."""
+        found, wanted = logits.detach() > 0, target > 0.5
+        for i, (a, b) in enumerate(((found, wanted), (~found, ~wanted))):
+            both, either = ((a & b) * known).sum(), ((a | b) * known).sum()
+            self.counts[i] += torch.stack([both, either]).double().cpu()
+
+    def mean_iou(self) -> float:
+        """Give the mean over cell and background of intersection over union."""
+        return float((self.counts[:, 0] / self.counts[:, 1].clamp(min=1)).mean())
 
 
 def train(
-    model: nn.Module,
+    model: Network,
     samples: Samples,
-    target: str,
     shares: list[float],
     parameters: Training,
     folder: Path,
     device: torch.device,
+    held_out: Sequence[int] = (),
 ) -> None:
     """Train a network in place, resuming where a checkpoint lies in the folder.
 
@@ -177,58 +222,54 @@ def train(
 
     Parameters
     ----------
-    model : nn.Module
-        Maps (N, 3, S, S) to logits (N, 1, S, S).
+    model : Network
     samples : Samples
-    target : str
-        ``cells`` (Dice loss) or ``centers`` (focal loss).
+        With a target for each of the maps.
     shares : list of float
         How often each data set is drawn.
     parameters : Training
     folder : Path
         Gets checkpoint.pt, curve.csv and curve.png.
     device : torch.device
+    held_out : sequence of int
+        Data sets, as indices into the samples' names, that are for validation alone; without
+        any, a share of the frames is held out.
 
     Raises
     ------
     InputError
-        The checkpoint in the folder is of a run with other parameters or another network;
-        too few frames to hold any out; no epoch with a finite loss.
+        The checkpoint in the folder is of a run with other parameters, other samples or another
+        network; samples without a map's target; too few frames to hold any out; no epoch with
+        a finite loss.
     """
     from tqdm import tqdm
 
-    torch.manual_seed(parameters.seed)
-    generator = torch.Generator().manual_seed(parameters.seed)
-    frames = np.unique(samples.frame)
-    if len(frames) < 2:
+    maps = model.maps
+    if missing := ", ".join(sorted(set(maps) - samples.targets.keys())):
         raise InputError(
-            f"samples of {len(frames)} frame; expected two or more, since some are held out to "
-            "measure the validation loss: add frames"
+            f"samples with targets {', '.join(samples.targets)}; expected {missing}, too, which "
+            "the network is to predict: name it under targets, and make the samples anew"
         )
-    held = np.random.default_rng(parameters.seed).choice(
-        frames, max(1, round(len(frames) * parameters.validation)), replace=False
-    )
-    held_out = np.isin(samples.frame, held)
+    torch.manual_seed(parameters.seed)
+    held = _held_out(samples, held_out, parameters)
     # In random order, so that each batch of them has its share of cells.
-    validated = np.random.default_rng(parameters.seed).permutation(np.flatnonzero(held_out))
-    batches = Batches(samples, ~held_out, target, shares, parameters.batch)
-    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    validated = np.random.default_rng(parameters.seed).permutation(np.flatnonzero(held))
+    batches = Batches(samples, ~held, maps, shares)
+    augment = Augmentation()
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval()
     optimizer = torch.optim.Adam(model.parameters(), parameters.learning_rate)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=parameters.factor, patience=parameters.patience
-    )
     parts: dict[str, Any] = {
         "model": model,
         "averaged": averaged,
         "optimizer": optimizer,
-        "plateau": plateau,
+        "schedule": _schedule(optimizer, parameters),
     }
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
-    identity = {"target": target, **{k: v for k, v in asdict(parameters).items() if k != "epochs"}}
+    identity = _identity(maps, samples, parameters)
     curve: list[dict[str, float]] = []
-    best: dict[str, Any] = {"loss": float("inf"), "weights": None}
+    best: dict[str, Any] = {"loss": float("inf"), "epoch": 0, "weights": None}
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=True, map_location=device)
         if state["identity"] != identity:
@@ -244,53 +285,67 @@ def train(
                 f"{checkpoint}: of another network than the configuration's; choose another output "
                 "folder or remove the checkpoint"
             ) from None
-        generator.set_state(state["generator"].cpu())
+        _set_chance([one.cpu() for one in state["chance"]])
         curve, best = state["curve"], state["best"]
         log.info("resuming after epoch %d", len(curve))
-    loss_of = LOSSES[target]
 
-    def step_loss(net: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:
-        images = images.to(device, memory_format=torch.channels_last)
+    def measure(net: nn.Module, batch: tuple[Tensor, Tensor, Tensor], overlap: Overlap) -> Tensor:
+        images, target, known = (part.to(device) for part in batch)
         with torch.autocast(device.type, torch.bfloat16):
-            logits = net(images)
-        return loss_of(logits[:, 0].float(), wanted.to(device))
+            logits = net(images.contiguous(memory_format=torch.channels_last))
+        if "cells" in maps:
+            cells = maps.index("cells")
+            overlap.add(logits[:, cells], target[:, cells], known[:, cells])
+        losses = [
+            LOSSES[name](logits[:, i].float(), target[:, i], known[:, i])
+            for i, name in enumerate(maps)
+        ]
+        return torch.stack(losses).sum()
 
     for epoch in range(len(curve), parameters.epochs):
+        if parameters.early_stop and epoch - best["epoch"] >= parameters.early_stop:
+            log.info("no lower validation loss for %d epochs: done", parameters.early_stop)
+            break
         started, total = time.monotonic(), 0.0
+        seen, unseen = Overlap(), Overlap()
         model.train()
         bar = tqdm(range(parameters.steps), desc=f"epoch {epoch + 1}/{parameters.epochs}")
         for step in bar:
-            images, wanted = augment(*batches.draw(generator), generator)
-            loss = step_loss(model, images, wanted)
-            optimizer.zero_grad()
-            loss.backward()
+            for _ in range(parameters.accumulate):
+                batch = [part.to(device) for part in batches.draw(parameters.batch)]
+                loss = measure(model, augment(*batch), seen) / parameters.accumulate
+                loss.backward()
+                total += loss.item()
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
+            optimizer.zero_grad()
             update_average(averaged, model, parameters.average, epoch * parameters.steps + step)
-            total += loss.item()
             bar.set_postfix(loss=f"{total / (step + 1):.4f}")
+        seconds = time.monotonic() - started
         with torch.inference_mode():
             parts_of_held = np.array_split(validated, max(1, len(validated) // parameters.batch))
             validation = float(
-                np.mean([step_loss(averaged, *batches.take(part)).item() for part in parts_of_held])
+                np.mean([measure(averaged, batches.take(p), unseen).item() for p in parts_of_held])
             )
         curve.append(
             {
                 "epoch": epoch + 1,
                 "training_loss": total / parameters.steps,
                 "validation_loss": validation,
+                "training_iou": seen.mean_iou(),
+                "validation_iou": unseen.mean_iou(),
                 "learning_rate": optimizer.param_groups[0]["lr"],
-                "seconds": time.monotonic() - started,
+                "seconds": seconds,
             }
         )
         log.info("%s", curve[-1])
-        plateau.step(validation)
+        plateau = parameters.schedule == "plateau"
+        parts["schedule"].step(*([validation] if plateau else []))
         if validation < best["loss"]:
             weights = {k: v.clone() for k, v in averaged.state_dict().items()}
-            best = {"loss": validation, "weights": weights}
+            best = {"loss": validation, "epoch": epoch + 1, "weights": weights}
         state = {name: part.state_dict() for name, part in parts.items()}
-        state |= {"generator": generator.get_state()}
-        state |= {"identity": identity, "curve": curve, "best": best}
+        state |= {"chance": _chance(), "identity": identity, "curve": curve, "best": best}
         with atomic(checkpoint) as temporary:
             torch.save(state, temporary)
         write_curve(folder, curve)
@@ -300,6 +355,57 @@ def train(
         )
     model.load_state_dict(best["weights"])
     model.eval()
+
+
+def _held_out(samples: Samples, datasets: Sequence[int], parameters: Training) -> np.ndarray:
+    """Choose the samples for validation, (N,) bool: those of some data sets, or random frames."""
+    if datasets:
+        return np.isin(samples.dataset, datasets)
+    frames = np.unique(samples.frame)
+    if len(frames) < 2:
+        raise InputError(
+            f"samples of {len(frames)} frame; expected two or more, since some are held out to "
+            "measure the validation loss: add frames"
+        )
+    count = max(1, round(len(frames) * parameters.validation))
+    chosen = np.random.default_rng(parameters.seed).choice(frames, count, replace=False)
+    return np.isin(samples.frame, chosen)
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, parameters: Training
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Lower the learning rate on a plateau, or along a cosine to a hundredth."""
+    if parameters.schedule == "plateau":
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=parameters.factor, patience=parameters.patience
+        )
+    return torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimizer, parameters.epochs, eta_min=parameters.learning_rate / 100
+    )
+
+
+def _identity(maps: tuple[str, ...], samples: Samples, parameters: Training) -> dict[str, Any]:
+    """Say what must be the same for a run to go on to what it would have become."""
+    digest = hashlib.sha256(samples.images.data)
+    for name in maps:
+        digest.update(np.ascontiguousarray(samples.targets[name]).data)
+    # A longer run begins as a shorter one does, unless its length shapes the learning rate.
+    free = {"early_stop"} | ({"epochs"} if parameters.schedule == "plateau" else set())
+    kept = {key: value for key, value in asdict(parameters).items() if key not in free}
+    return {"maps": list(maps), "samples": digest.hexdigest(), **kept}
+
+
+def _chance() -> list[Tensor]:
+    """Give the states of torch's generators, the CPU's first."""
+    return [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+
+
+def _set_chance(states: list[Tensor]) -> None:
+    """Set the states of torch's generators."""
+    torch.set_rng_state(states[0])
+    if states[1:] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states[1:])
 
 
 def write_curve(folder: Path, curve: list[dict[str, float]]) -> None:

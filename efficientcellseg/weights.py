@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import yaml
 from ctc_eval.sequence import InputError, atomic
 
 if TYPE_CHECKING:
-    from efficientcellseg.model import EfficientCellSeg, Encoder
+    from efficientcellseg.model import Encoder, Network
 
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
 
@@ -55,7 +56,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def load_model(folder: Path) -> EfficientCellSeg:
+def load_model(folder: Path) -> Network:
     """Load a model folder, weights checked against the card's hash.
 
     Parameters
@@ -64,7 +65,7 @@ def load_model(folder: Path) -> EfficientCellSeg:
 
     Returns
     -------
-    EfficientCellSeg
+    Network
         In evaluation mode, float32, on the CPU.
 
     Raises
@@ -75,7 +76,7 @@ def load_model(folder: Path) -> EfficientCellSeg:
     """
     from safetensors.torch import load_file
 
-    from efficientcellseg.model import EfficientCellSeg
+    from efficientcellseg.model import build
 
     card, path = read_card(folder), folder / WEIGHTS
     if not path.is_file():
@@ -86,9 +87,9 @@ def load_model(folder: Path) -> EfficientCellSeg:
             f"{path}: SHA-256 {found}; expected {card['sha256']}: copy or download it again"
         )
     try:
-        model = EfficientCellSeg(**card["architecture"])
+        model = build(card["architecture"])
         model.load_state_dict(load_file(path))
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(
             f"{path}: does not fit the architecture {card['architecture']} of {CARD} ({reason}); "
@@ -97,13 +98,13 @@ def load_model(folder: Path) -> EfficientCellSeg:
     return model.float().eval()
 
 
-def save_model(folder: Path, model: EfficientCellSeg, card: dict[str, Any]) -> None:
+def save_model(folder: Path, model: Network, card: dict[str, Any]) -> None:
     """Write a model folder, weights as float16.
 
     Parameters
     ----------
     folder : Path
-    model : EfficientCellSeg
+    model : Network
     card : dict
         What to say of it beside its architecture and hash: data, training, scores.
     """
@@ -123,6 +124,39 @@ def save_model(folder: Path, model: EfficientCellSeg, card: dict[str, Any]) -> N
         text = yaml.safe_dump(contents, sort_keys=False, width=100)
     with atomic(folder / CARD) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def network_folders(model: Path, maps: Iterable[str]) -> list[Path]:
+    """Find the networks that predict some maps.
+
+    Parameters
+    ----------
+    model : Path
+        A model folder, or a folder of such.
+    maps : iterable of str
+        For example ``("cells", "centers")``.
+
+    Returns
+    -------
+    list of Path
+        Model folders whose cards name one of the maps at least, sorted by name.
+
+    Raises
+    ------
+    InputError
+        A map that none of them predicts; what :func:`read_card` refuses.
+    """
+    found = [path.parent for path in sorted(model.glob(f"*/{CARD}"))]
+    folders = {path: read_card(path)["architecture"].get("maps", ["cells"]) for path in found}
+    if not found:
+        folders = {model: read_card(model)["architecture"].get("maps", ["cells"])}
+    if missing := set(maps) - {name for names in folders.values() for name in names}:
+        raise InputError(
+            f"{model}: no network for {', '.join(sorted(missing))}, only for "
+            f"{', '.join(sorted({n for names in folders.values() for n in names}))}; expected one "
+            "for each map of the recipe: train it, or give another folder with --model DIR"
+        )
+    return [path for path, names in folders.items() if set(names) & set(maps)]
 
 
 def load_encoder(encoder: Encoder, path: Path) -> None:
@@ -177,6 +211,36 @@ def load_encoder(encoder: Encoder, path: Path) -> None:
     if len(source) < len(names):
         raise InputError(f"{path}: {len(source)} tensors; expected at least {len(names)}")
     encoder.load_state_dict(wanted)
+
+
+def start_from(model: Network, other: Network) -> None:
+    """Start a network from another's weights, in place.
+
+    Parameters
+    ----------
+    model, other : Network
+        Alike but for their maps: a map that the other does not predict starts at random in its
+        last layer.
+
+    Raises
+    ------
+    InputError
+        Networks that differ in more than that.
+    """
+    weights, start = model.state_dict(), other.state_dict()
+    for name in (name for name in start if name.startswith("head.")):
+        head = weights[name].clone()
+        for channel, kept in enumerate(model.maps):
+            if kept in other.maps:
+                head[channel] = start[name][other.maps.index(kept)]
+        start[name] = head
+    try:
+        model.load_state_dict(start)
+    except RuntimeError:
+        raise InputError(
+            f"a network {other.architecture} to start from; expected {model.architecture} but for "
+            "the maps: take another or change the configuration"
+        ) from None
 
 
 def _name_in_timm(encoder: Encoder, name: str) -> str:

@@ -81,14 +81,14 @@ def recipe_file(tmp_path):
     return tiny_recipe(tmp_path / "recipes" / "Tiny.yaml")
 
 
-def tiny_network(seed: int):
-    """Make an untrained tiny network."""
+def tiny_network(seed: int, *maps: str):
+    """Make an untrained tiny network, for cells unless told."""
     import torch
 
     from efficientcellseg.model import EfficientCellSeg
 
     torch.manual_seed(seed)
-    return EfficientCellSeg(**TINY).eval()
+    return EfficientCellSeg(**TINY, maps=maps or ("cells",)).eval()
 
 
 @pytest.fixture(scope="session")
@@ -102,12 +102,12 @@ def tiny_models(tmp_path_factory):
     image, _ = blobs((1, 64, 64), seed=5)
     tile = torch.from_numpy(np.stack([image[0] / 250] * 3).astype(np.float32))[None]
     for seed, name in enumerate(("cells", "centers")):
-        network = tiny_network(seed)
+        network = tiny_network(seed, name)
         with torch.no_grad():
             logits = network(tile)
             # Untrained, the map is next to flat: spread it, and put its median at 1/2.
             gain = 4 / logits.std()
             network.head.weight *= gain
             network.head.bias.copy_((network.head.bias - logits.median()) * gain)
-        save_model(folder / name, network, {"target": name})
+        save_model(folder / name, network, {"parameters": 1})
     return folder

@@ -99,14 +99,19 @@ def test_samples_of_a_frame_are_what_inference_sees(tiny_dataset, recipe_file):
     labels = read_volume(tiny_dataset / "01_GT" / "SEG" / "man_seg000.tif")[:, :64, :64]
     parts = list(frame_samples(volume, labels, recipe, 64))
     assert len(parts) == len(volume)
-    images, cells, centers, objects = map(np.concatenate, zip(*parts, strict=True))
+    assert [part.plane.tolist() for part in parts] == [[z] for z in range(len(volume))]
+    images = np.concatenate([part.images for part in parts])
+    cells, centers = (
+        np.concatenate([part.targets[name] for part in parts]) for name in ("cells", "centers")
+    )
+    objects = np.concatenate([part.objects for part in parts])
     assert objects.tolist() == [len(set(plane.ravel()) - {0}) for plane in labels]
     assert {part.dtype for part in (images, cells, centers)} == {np.dtype(np.uint8)}
     colored = np.moveaxis(pseudocolor(volume, recipe.pseudocolor), -1, 1)
     np.testing.assert_allclose(images / 255, colored, atol=0.5 / 255 + 1e-6)
-    np.testing.assert_array_equal(cells, 255 * (labels > 0))
+    np.testing.assert_array_equal(cells, 254 * (labels > 0))
     heatmap = center_heatmap(labels, recipe.anisotropy)
-    np.testing.assert_allclose(centers / 255, heatmap, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(centers / 254, heatmap, atol=0.5 / 254 + 1e-6)
 
 
 @pytest.fixture
@@ -124,7 +129,11 @@ def test_gathering_counts_frames_and_names_data_sets(tiny_dataset, recipes):
     assert np.bincount(found.dataset).tolist() == [18, 48]
     assert np.bincount(found.frame).tolist() == [6, 6, 6, 18, 18, 6, 6]
     assert found.images.shape[1:] == (3, 64, 64)
-    assert found.cells.shape == found.centers.shape == (len(found.images), 64, 64)
+    assert found.targets.keys() == {"cells", "centers"}
+    assert {target.shape for target in found.targets.values()} == {(len(found.images), 64, 64)}
+    assert found.tile.tolist()[:8] == [0, 1, 2, 3, 4, 5, 0, 1]
+    assert len(found.fingerprints) == found.frame.max() + 1
+    assert len(set(found.fingerprints)) == 5  # two frames of 02 stand twice
 
 
 def test_frames_go_by_number_where_the_reference_leaves_some_out(tiny_dataset, recipes):
@@ -133,9 +142,74 @@ def test_frames_go_by_number_where_the_reference_leaves_some_out(tiny_dataset, r
     last = gather([{**entry, "frames": "2:3"}], tiny_dataset.parent, 64)
     both = gather([{**entry, "frames": "1:3"}], tiny_dataset.parent, 64)
     assert (len(last.images), len(both.images)) == (6, 12)
-    np.testing.assert_array_equal(last.cells, both.cells[6:])
+    np.testing.assert_array_equal(last.targets["cells"], both.targets["cells"][6:])
     with pytest.raises(InputError, match="no reference mask within the frames"):
         gather([{**entry, "frames": "0:1"}], tiny_dataset.parent, 64)
+
+
+def test_only_annotated_slices_are_learnt_from(tiny_dataset, recipes):
+    folder = tiny_dataset / "01_GT" / "SEG"
+    whole = {z: read_volume(folder / "man_seg001.tif")[z : z + 1] for z in (0, 2)}
+    for path in folder.iterdir():
+        path.unlink()
+    for z, plane in whole.items():
+        write_labels(folder / f"man_seg_001_00{z}.tif", plane)
+    found = gather([{"dataset": "Tiny", "sequences": ["01"]}], tiny_dataset.parent, 64)
+    assert found.plane.tolist() == [0] * 6 + [2] * 6
+    # The neighbours are seen, annotated or not.
+    recipe = load_recipe(recipes / "Tiny.yaml")
+    volume = read_volume(tiny_dataset / "01" / "t001.tif")
+    parts = list(frame_samples(volume, {z: p[0] for z, p in whole.items()}, recipe, 64))
+    colored = pseudocolor(volume, recipe.pseudocolor)
+    plain = list(frame_samples(volume, np.zeros_like(volume), recipe, 64))
+    np.testing.assert_array_equal(parts[1].images, plain[2].images)
+    assert colored[2].max() > 0
+    np.testing.assert_array_equal(found.images[6:], parts[1].images)
+    # A center is that of the section: one peak for each of the slice's cells.
+    heatmap = center_heatmap(whole[2], 1.0)
+    assert (heatmap == 1).sum() == len(np.unique(whole[2])) - 1
+
+
+def test_background_far_from_annotated_cells_is_unknown_where_cells_were_left_out(recipe_file):
+    recipe = replace(load_recipe(recipe_file), tiling=Tiling(1, 1))
+    labels = np.zeros((2, 64, 64), np.uint16)
+    labels[1, 20:30, 20:30] = 5
+    volume = np.random.default_rng(0).integers(0, 99, labels.shape).astype(np.uint8)
+    empty, sparse = frame_samples(volume, labels, recipe, 64, ["cells"], partial=True)
+    assert (empty.targets["cells"] == 255).all()
+    target = sparse.targets["cells"][0]
+    assert (target[20:30, 20:30] == 254).all()
+    assert target[25, 16:20].tolist() == [255, 0, 0, 0]  # three pixels around are background
+    assert target[25, 30:34].tolist() == [0, 0, 0, 255]
+    assert (target == 255).sum() == 64 * 64 - 10 * 10 - 4 * 3 * 10 - 4 * 4  # corners are round
+
+
+def test_gold_truth_goes_before_silver(tiny_dataset, recipes):
+    gold, silver = (tiny_dataset / f"02_{kind}" / "SEG" for kind in ("GT", "ST"))
+    for frame in range(3):
+        write_labels(silver / f"man_seg00{frame}.tif", np.full((1, 61, 47), 7, np.uint16))
+    (gold / "man_seg001.tif").unlink()
+    entry = {"dataset": "Tiny", "sequences": ["02"], "reference": "GT+ST"}
+    found = gather([entry], tiny_dataset.parent, 64, ["cells"])
+    full = [(found.targets["cells"][found.frame == frame] == 254).all() for frame in range(3)]
+    assert full == [False, True, False]
+    with pytest.raises(InputError, match="no such folder"):
+        gather([{**entry, "reference": "ERR_SEG"}], tiny_dataset.parent, 64)
+
+
+def test_a_slice_that_the_frame_does_not_have_is_refused(tiny_dataset, recipes):
+    folder = tiny_dataset / "01_GT" / "SEG"
+    (folder / "man_seg001.tif").unlink()
+    write_labels(folder / "man_seg_001_003.tif", np.ones((1, 70, 90), np.uint16))
+    with pytest.raises(InputError, match=r"man_seg_001_003.tif: slice 3; expected 0 to 2"):
+        gather([{"dataset": "Tiny", "sequences": ["01"]}], tiny_dataset.parent, 64)
+
+
+def test_parameters_of_a_training_take_the_place_of_the_recipes(tiny_dataset, recipes):
+    entry = {"dataset": "Tiny", "sequences": ["01"]}
+    found = gather([entry], tiny_dataset.parent, 64, pseudocolor={"context": "none"})
+    np.testing.assert_array_equal(found.images[:, 0], found.images[:, 1])
+    assert (gather([entry], tiny_dataset.parent, 64).images[:, 0] != found.images[:, 0]).any()
 
 
 def test_a_data_set_may_lie_in_another_folder(tiny_dataset, recipes):
@@ -178,12 +252,17 @@ def some_samples() -> Samples:
     random = np.random.default_rng(0)
     return Samples(
         random.integers(0, 256, (5, 3, 8, 8)).astype(np.uint8),
-        random.integers(0, 256, (5, 8, 8)).astype(np.uint8),
-        random.integers(0, 256, (5, 8, 8)).astype(np.uint8),
+        {
+            "cells": random.integers(0, 256, (5, 8, 8)).astype(np.uint8),
+            "centers": random.integers(0, 256, (5, 8, 8)).astype(np.uint8),
+        },
         np.array([0, 3, 1, 400, 2], np.uint16),
         np.array([0, 0, 1, 1, 1], np.uint8),
         np.array([0, 1, 2, 2, 3]),
+        np.array([0, 0, 0, 1, 0]),
+        np.array([4, 0, 0, 0, 2]),
         ("A", "B"),
+        ("ab", "cd", "ef", "01"),
     )
 
 
@@ -192,7 +271,11 @@ def test_samples_are_saved_and_loaded(tmp_path):
     samples.save(tmp_path / "a" / "samples.npz")
     found = Samples.load(tmp_path / "a" / "samples.npz")
     assert found.names == ("A", "B")
-    for name in ("images", "cells", "centers", "objects", "dataset", "frame"):
+    assert found.fingerprints == samples.fingerprints
+    assert found.targets.keys() == samples.targets.keys()
+    for name, target in found.targets.items():
+        np.testing.assert_array_equal(target, samples.targets[name])
+    for name in ("images", "objects", "dataset", "frame", "tile", "plane"):
         np.testing.assert_array_equal(getattr(found, name), getattr(samples, name))
         assert getattr(found, name).dtype == getattr(samples, name).dtype
 

@@ -13,9 +13,10 @@ from ctc_eval.sequence import InputError  # noqa: E402
 from efficientcellseg import training  # noqa: E402
 from efficientcellseg.samples import Samples  # noqa: E402
 from efficientcellseg.training import (  # noqa: E402
+    Augmentation,
     Batches,
+    Overlap,
     Training,
-    augment,
     dice_loss,
     focal_loss,
     train,
@@ -24,6 +25,10 @@ from efficientcellseg.training import (  # noqa: E402
 
 CPU = torch.device("cpu")
 QUICK = Training(batch=4, epochs=2, steps=3, learning_rate=0.01, validation=0.25, seed=5)
+
+
+def all_of(target: torch.Tensor) -> torch.Tensor:
+    return torch.ones_like(target)
 
 
 def logit(probability: float) -> float:
@@ -38,16 +43,21 @@ def test_dice_worked_by_hand():
     logits = torch.tensor([[[logit(p) for p in (0.8, 0.4, 0.1, 0.5)]]])
     target = torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
     wanted = 1 - (2 * 1.2 + 1) / (1.8 + 2 + 1)
-    assert dice_loss(logits, target).item() == pytest.approx(wanted, rel=1e-5)
+    assert dice_loss(logits, target, all_of(target)).item() == pytest.approx(wanted, rel=1e-5)
+    # Without the second pixel: overlap 0.8, sums 1.4 and 1.
+    known = torch.tensor([[[1.0, 0.0, 1.0, 1.0]]])
+    wanted = 1 - (2 * 0.8 + 1) / (1.4 + 1 + 1)
+    assert dice_loss(logits, target, known).item() == pytest.approx(wanted, rel=1e-5)
 
 
 def test_dice_is_0_where_the_prediction_is_right_and_near_1_where_it_is_wrong():
     target = (torch.rand(2, 16, 16, generator=torch.Generator().manual_seed(0)) < 0.5).float()
     right = (2 * target - 1) * 50
-    assert dice_loss(right, target).item() == pytest.approx(0, abs=1e-6)
-    assert dice_loss(-right, target).item() == pytest.approx(1, abs=0.01)
+    known = all_of(target)
+    assert dice_loss(right, target, known).item() == pytest.approx(0, abs=1e-6)
+    assert dice_loss(-right, target, known).item() == pytest.approx(1, abs=0.01)
     empty = torch.zeros(1, 4, 4)
-    assert dice_loss(empty - 50, empty).item() == pytest.approx(0, abs=1e-6)
+    assert dice_loss(empty - 50, empty, all_of(empty)).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_focal_loss_worked_by_hand():
@@ -59,7 +69,12 @@ def test_focal_loss_worked_by_hand():
     wanted /= 1.5 + 1
     logits = torch.tensor([[[logit(p) for p, _ in pairs]]])
     target = torch.tensor([[[t for _, t in pairs]]])
-    assert focal_loss(logits, target).item() == pytest.approx(wanted, rel=1e-5)
+    assert focal_loss(logits, target, all_of(target)).item() == pytest.approx(wanted, rel=1e-5)
+    # Without the last pixel, which counts in neither sum.
+    known = torch.tensor([[[1.0, 1.0, 0.0]]])
+    entropy = [-math.log(0.9) * 0.01, -math.log(0.7) * 0.09]
+    wanted = sum(entropy) / (1 + 1)
+    assert focal_loss(logits, target, known).item() == pytest.approx(wanted, rel=1e-5)
 
 
 def test_focal_loss_is_that_of_lin_for_targets_of_0_and_1():
@@ -67,10 +82,10 @@ def test_focal_loss_is_that_of_lin_for_targets_of_0_and_1():
     p = torch.sigmoid(logits)[0, 0].tolist()
     right = [p[0], 1 - p[1]]  # probability given to what is so
     wanted = sum(-((1 - q) ** 2) * math.log(q) for q in right) / 2
-    assert focal_loss(logits, target).item() == pytest.approx(wanted, rel=1e-5)
+    assert focal_loss(logits, target, all_of(target)).item() == pytest.approx(wanted, rel=1e-5)
     # Least where the prediction is the target, soft ones included.
     soft = torch.tensor([[[0.3, 0.6]]])
-    assert focal_loss(torch.logit(soft), soft).item() == pytest.approx(0, abs=1e-7)
+    assert focal_loss(torch.logit(soft), soft, all_of(soft)).item() == pytest.approx(0, abs=1e-7)
 
 
 # Augmentation
@@ -82,33 +97,39 @@ def patches() -> tuple[torch.Tensor, torch.Tensor]:
     targets = [
         torch.exp(-((y - a) ** 2 + (x - b) ** 2) / 60) for a, b in ((14, 30), (24, 8), (35, 36))
     ]
-    target = torch.stack(targets)
-    return target[:, None].repeat(1, 3, 1, 1), target
+    target = torch.stack(targets)[:, None]
+    return target.repeat(1, 3, 1, 1), target
+
+
+def varied(seed: int, *batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    torch.manual_seed(seed)
+    return Augmentation()(*batch)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_image_and_target_move_together(seed):
+def test_image_target_and_what_is_known_move_together(seed):
     images, target = patches()
-    found, moved = augment(images, target, torch.Generator().manual_seed(seed))
-    assert found.shape == images.shape
-    assert moved.shape == target.shape
+    found, moved, known = varied(seed, images, target, (target > 0.3).float())
+    assert (found.shape, moved.shape, known.shape) == (images.shape, target.shape, target.shape)
     assert found.min() >= 0
     assert found.max() <= 1
-    for image, before, after in zip(found, target, moved, strict=True):
+    assert set(known.unique().tolist()) == {0.0, 1.0}
+    for image, before, after, sure in zip(found, target, moved, known, strict=True):
         assert (after - before).abs().max() > 0.1  # it did move
         # Intensities change, but brighter stays brighter: image and target agree in rank.
         for channel in image:
             both = torch.stack([channel.flatten(), after.flatten()])
-            assert torch.corrcoef(both)[0, 1] > 0.85
+            assert channel.max() == 0 or torch.corrcoef(both)[0, 1] > 0.85
+        assert after[sure > 0].min() > 0.25
+        assert after[sure == 0].max() < 0.5
 
 
-def test_augmentation_is_seeded_and_leaves_its_input_alone():
+def test_augmentation_follows_torchs_seed_and_leaves_its_input_alone():
     images, target = patches()
     kept = images.clone(), target.clone()
-    first = augment(images, target, torch.Generator().manual_seed(1))
-    torch.rand(3)  # chance of elsewhere plays no part
-    again = augment(images, target, torch.Generator().manual_seed(1))
-    other = augment(images, target, torch.Generator().manual_seed(2))
+    known = all_of(target)
+    first, again = varied(1, images, target, known), varied(1, images, target, known)
+    other = varied(2, images, target, known)
     for a, b in zip(first, again, strict=True):
         assert torch.equal(a, b)
     assert not torch.equal(first[1], other[1])
@@ -116,13 +137,17 @@ def test_augmentation_is_seeded_and_leaves_its_input_alone():
     assert torch.equal(target, kept[1])
 
 
-def test_neighbours_are_swapped_green_stays():
-    images, target = torch.zeros(64, 3, 8, 8), torch.zeros(64, 8, 8)
+def test_neighbours_are_swapped_or_lost_green_stays():
+    images, target = torch.zeros(200, 3, 16, 16), torch.zeros(200, 1, 16, 16)
     images[:, 0], images[:, 1], images[:, 2] = 0.2, 0.5, 0.8
-    found, _ = augment(images, target, torch.Generator().manual_seed(0))
+    found, *_ = varied(0, images, target, all_of(target))
     red, green, blue = found.mean(dim=(2, 3)).T
+    lost = (red == 0) | (blue == 0)
+    assert 1 <= lost.sum() <= 30  # 3 of 100 on each side
+    assert green.min() > 0
+    red, green, blue = red[~lost], green[~lost], blue[~lost]
     assert ((green > torch.minimum(red, blue)) & (green < torch.maximum(red, blue))).all()
-    assert 16 < (red > blue).sum() < 48
+    assert 60 < (red > blue).sum() < 130
 
 
 # Batches and averages
@@ -137,17 +162,29 @@ def squares(frames: int = 8, kind: str = "A", side: int = 64) -> Samples:
         plane[top : top + side // 2, left : left + side // 2] = 255
     noise = random.integers(0, 60, (frames, 3, side, side))
     images = np.clip(noise + 0.7 * cells[:, None], 0, 255).astype(np.uint8)
-    dataset, objects = np.zeros(frames, np.uint8), np.ones(frames, np.uint16)
-    return Samples(images, cells, cells, objects, dataset, np.arange(frames), (kind,))
+    cells = np.minimum(cells, 254)
+    return Samples(
+        images=images,
+        targets={"cells": cells, "centers": cells},
+        objects=np.ones(frames, np.uint16),
+        dataset=np.zeros(frames, np.uint8),
+        frame=np.arange(frames),
+        tile=np.zeros(frames, np.int64),
+        plane=np.zeros(frames, np.int64),
+        names=(kind,),
+        fingerprints=tuple(map(str, range(frames))),
+    )
 
 
 def test_data_sets_are_drawn_in_their_shares():
     samples = squares(100)
     dataset = np.repeat([0, 1], [90, 10]).astype(np.uint8)
-    samples = replace(samples, dataset=dataset, images=dataset[:, None, None, None] * np.ones((1, 3, 2, 2), np.uint8), cells=np.zeros((100, 2, 2), np.uint8))  # fmt: skip  # noqa: E501
-    batches = Batches(samples, np.ones(100, bool), "cells", [1.0, 3.0], 1)
-    generator = torch.Generator().manual_seed(0)
-    drawn = [round(255 * batches.draw(generator)[0].mean().item()) for _ in range(400)]
+    images = dataset[:, None, None, None] * np.ones((1, 3, 2, 2), np.uint8)
+    targets = {"cells": np.zeros((100, 2, 2), np.uint8)}
+    samples = replace(samples, dataset=dataset, images=images, targets=targets)
+    batches = Batches(samples, np.ones(100, bool), ("cells",), [1.0, 3.0])
+    torch.manual_seed(0)
+    drawn = [round(255 * batches.draw(1)[0].mean().item()) for _ in range(400)]
     assert 0.68 < np.mean(drawn) < 0.82  # 3 of 4, though they are 1 in 10
 
 
@@ -155,9 +192,9 @@ def test_tiles_with_more_objects_are_drawn_more_often():
     samples = squares(2)
     images = np.array([0, 255], np.uint8)[:, None, None, None] * np.ones((1, 3, 64, 64), np.uint8)
     samples = replace(samples, images=images, objects=np.array([0, 3], np.uint16))
-    batches = Batches(samples, np.ones(2, bool), "cells", [1.0], 1)
-    generator = torch.Generator().manual_seed(0)
-    drawn = [batches.draw(generator)[0].mean().item() for _ in range(400)]
+    batches = Batches(samples, np.ones(2, bool), ("cells",), [1.0])
+    torch.manual_seed(0)
+    drawn = [batches.draw(1)[0].mean().item() for _ in range(400)]
     assert 0.73 < np.mean(drawn) < 0.87  # 3 + 1 of (0 + 1) + (3 + 1)
 
 
@@ -165,17 +202,38 @@ def test_batches_hold_nothing_that_is_held_out_and_no_sample_twice():
     samples = squares(10)
     marked = replace(samples, images=np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 64, 64), np.uint8))  # fmt: skip  # noqa: E501
     chosen = np.arange(10) % 2 == 0
-    generator = torch.Generator().manual_seed(0)
+    maps = ("cells", "centers")
 
     def drawn(batch: int) -> list[int]:
-        images, wanted = Batches(marked, chosen, "cells", [1.0], batch).draw(generator)
+        images, wanted, known = Batches(marked, chosen, maps, [1.0]).draw(batch)
         assert images.shape == (batch, 3, 64, 64)
-        assert wanted.shape == (batch, 64, 64)
+        assert wanted.shape == known.shape == (batch, 2, 64, 64)
         return sorted((255 * images[:, 0, 0, 0]).round().int().tolist())
 
     assert drawn(5) == [0, 2, 4, 6, 8]
     # A batch larger than the set repeats samples rather than fail.
     assert set(drawn(12)) <= {0, 2, 4, 6, 8}
+
+
+def test_what_is_unknown_is_told_from_the_target():
+    samples = squares(1)
+    target = np.zeros((1, 64, 64), np.uint8)
+    target[0, 0, :3] = 254, 127, 255
+    samples = replace(samples, targets={"cells": target})
+    _, wanted, known = Batches(samples, np.ones(1, bool), ("cells",), [1.0]).draw(1)
+    assert wanted[0, 0, 0, :4].tolist() == [1, 0.5, 0, 0]
+    assert known[0, 0, 0, :4].tolist() == [1, 1, 0, 1]
+
+
+def test_mean_iou_worked_by_hand_over_two_batches():
+    overlap = Overlap()
+    for found, wanted, known in (
+        ([1.0, 1.0, -1.0, -1.0], [1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]),
+        ([1.0, -1.0, -1.0, -1.0], [1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0]),
+    ):
+        overlap.add(*(torch.tensor(part)[None, None] for part in (found, wanted, known)))
+    # Cells: 2 of 5; background: 2 of 5, over the seven known pixels.
+    assert overlap.mean_iou() == pytest.approx((2 / 5 + 2 / 5) / 2)
 
 
 def test_the_average_forgets_its_start_then_slows_down():
@@ -191,21 +249,33 @@ def test_the_average_forgets_its_start_then_slows_down():
 # A whole run
 
 
-def small_network(seed: int) -> torch.nn.Module:
-    """Make a network with batch norm; training takes any, and this one trains at once."""
-    torch.manual_seed(seed)
-    return torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 3, padding=1),
-        torch.nn.BatchNorm2d(8),
-        torch.nn.ReLU(),
-        torch.nn.Conv2d(8, 1, 3, padding=1),
-    )
+class Small(torch.nn.Sequential):
+    """A network with batch norm; training takes any, and this one trains at once."""
+
+    def __init__(self, seed: int, *maps: str) -> None:
+        torch.manual_seed(seed)
+        super().__init__(
+            torch.nn.Conv2d(3, 8, 3, padding=1),
+            torch.nn.BatchNorm2d(8),
+            torch.nn.ReLU(),
+            torch.nn.Conv2d(8, len(maps), 3, padding=1),
+        )
+        self.maps = maps
 
 
-def run(folder, parameters=QUICK, samples=None, target="cells"):
-    network = small_network(11)
+class Pixelwise(torch.nn.Conv2d):
+    """The least network."""
+
+    maps = ("cells",)
+
+    def __init__(self) -> None:
+        super().__init__(3, 1, 1)
+
+
+def run(folder, parameters=QUICK, samples=None, maps=("cells",), held_out=()):
+    network = Small(11, *maps)
     samples = squares() if samples is None else samples
-    train(network, samples, target, [1.0], parameters, folder, CPU)
+    train(network, samples, [1.0, 1.0], parameters, folder, CPU, held_out)
     return network
 
 
@@ -226,10 +296,10 @@ def whole(tmp_path_factory):
     return folder, run(folder)
 
 
-@pytest.mark.parametrize("target", ["cells", "centers"])
-def test_two_epochs_lower_the_loss(tmp_path, target):
+@pytest.mark.parametrize("maps", [("cells",), ("centers",), ("centers", "cells")])
+def test_two_epochs_lower_the_loss(tmp_path, maps):
     parameters = replace(QUICK, steps=8)
-    network = run(tmp_path, parameters, target=target)
+    network = run(tmp_path, parameters, maps=maps)
     assert not network.training
     curve = rows(tmp_path)
     assert [row["epoch"] for row in curve] == ["1", "2"]
@@ -257,7 +327,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(whole, tmp_path, monkey
     resumed = run(tmp_path)
     assert_same(resumed, whole[1])
     for mine, theirs in zip(rows(tmp_path), rows(whole[0]), strict=True):
-        for name in ("training_loss", "validation_loss", "learning_rate"):
+        for name in mine.keys() - {"seconds"}:
             assert mine[name] == theirs[name]
 
 
@@ -281,13 +351,74 @@ def test_a_checkpoint_of_other_parameters_is_refused(whole, change):
 
 def test_a_checkpoint_of_the_other_target_is_refused(whole):
     with pytest.raises(InputError, match="of a run with"):
-        run(whole[0], target="centers")
+        run(whole[0], maps=("centers",))
+
+
+def test_a_checkpoint_of_other_samples_is_refused(whole):
+    with pytest.raises(InputError, match="of a run with"):
+        run(whole[0], samples=squares(9))
+
+
+def test_samples_without_the_target_are_refused(tmp_path):
+    samples = squares()
+    samples = replace(samples, targets={"cells": samples.targets["cells"]})
+    with pytest.raises(InputError, match="with targets cells; expected centers, too"):
+        run(tmp_path, samples=samples, maps=("cells", "centers"))
+
+
+def test_a_data_set_for_validation_alone_is_never_drawn(tmp_path, monkeypatch):
+    samples = replace(squares(), dataset=np.repeat([0, 1], 4).astype(np.uint8), names=("A", "B"))
+    samples.images[4:] = 255  # what is held out is white
+    seen = []
+    genuine = Augmentation.forward
+
+    def spy(self, images, target, known):
+        seen.append(images.amin(dim=(1, 2, 3)))
+        return genuine(self, images, target, known)
+
+    monkeypatch.setattr(Augmentation, "forward", spy)
+    run(tmp_path, samples=samples, held_out=(1,))
+    assert torch.cat(seen).max() < 1
+    assert len(seen) == QUICK.epochs * QUICK.steps
+
+
+def test_gradients_of_several_batches_make_one_step(tmp_path, monkeypatch):
+    counts = {"draw": 0, "step": 0}
+
+    def count(name, genuine):
+        def counted(*args, **options):
+            counts[name] += 1
+            return genuine(*args, **options)
+
+        return counted
+
+    monkeypatch.setattr(Batches, "draw", count("draw", Batches.draw))
+    monkeypatch.setattr(torch.optim.Adam, "step", count("step", torch.optim.Adam.step))
+    # Adam calls itself when its gradients are all there, once a step of three batches.
+    run(tmp_path, replace(QUICK, accumulate=3, epochs=1))
+    assert counts == {"draw": 3 * QUICK.steps, "step": QUICK.steps}
+
+
+def test_training_ends_early_where_nothing_is_gained(tmp_path, monkeypatch):
+    losses = iter([0.5, 1.0, 0.5, 2.0, 0.5, 3.0, 0.5, 4.0])
+    monkeypatch.setitem(
+        training.LOSSES, "cells", lambda logits, *_: logits.mean() * 0 + next(losses)
+    )
+    parameters = replace(QUICK, epochs=4, steps=1, early_stop=2)
+    train(Pixelwise(), squares(), [1.0], parameters, tmp_path, CPU)
+    assert len(rows(tmp_path)) == 3
+
+
+def test_the_rate_follows_a_cosine(tmp_path):
+    run(tmp_path, replace(QUICK, epochs=4, steps=1, schedule="cosine"))
+    rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
+    wanted = [1e-4 + (0.01 - 1e-4) * (1 + math.cos(math.pi * i / 4)) / 2 for i in range(4)]
+    np.testing.assert_allclose(rates, wanted, rtol=1e-6)
 
 
 def test_a_checkpoint_of_another_network_is_refused(whole):
-    other = torch.nn.Conv2d(3, 1, 1)
     with pytest.raises(InputError, match="of another network than the configuration's"):
-        train(other, squares(), "cells", [1.0], QUICK, whole[0], CPU)
+        train(Pixelwise(), squares(), [1.0], QUICK, whole[0], CPU)
 
 
 def test_a_single_frame_is_refused(tmp_path):
@@ -296,15 +427,15 @@ def test_a_single_frame_is_refused(tmp_path):
 
 
 def test_a_diverged_run_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(training.LOSSES, "cells", lambda logits, target: logits.sum() * math.nan)
+    monkeypatch.setitem(training.LOSSES, "cells", lambda logits, *_: logits.sum() * math.nan)
     with pytest.raises(InputError, match=r"no epoch .* finite loss; lower the learning rate"):
-        train(torch.nn.Conv2d(3, 1, 1), squares(), "cells", [1.0], QUICK, tmp_path, CPU)
+        train(Pixelwise(), squares(), [1.0], QUICK, tmp_path, CPU)
 
 
 def test_the_rate_is_lowered_on_a_plateau(tmp_path, monkeypatch):
-    monkeypatch.setitem(training.LOSSES, "cells", lambda logits, target: (logits * 0).sum() + 1)
+    monkeypatch.setitem(training.LOSSES, "cells", lambda logits, *_: (logits * 0).sum() + 1)
     parameters = replace(QUICK, epochs=4, steps=1, patience=1, factor=0.5)
-    train(torch.nn.Conv2d(3, 1, 1), squares(), "cells", [1.0], parameters, tmp_path, CPU)
+    train(Pixelwise(), squares(), [1.0], parameters, tmp_path, CPU)
     rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
     assert rates == [0.01, 0.01, 0.01, 0.005]
 
@@ -313,7 +444,7 @@ def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path, monkeypatch):
     # The validation loss (one call an epoch, after the one step) rises after the first epoch.
     losses = iter([0.5, 1.0, 0.5, 2.0, 0.5, 3.0])
     monkeypatch.setitem(
-        training.LOSSES, "cells", lambda logits, target: logits.mean() * 0.01 + next(losses)
+        training.LOSSES, "cells", lambda logits, *_: logits.mean() * 0.01 + next(losses)
     )
     kept = []
     genuine = training.write_curve
@@ -323,8 +454,8 @@ def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path, monkeypatch):
         genuine(folder, curve)
 
     monkeypatch.setattr(training, "write_curve", spy)
-    network = torch.nn.Conv2d(3, 1, 1)
+    network = Pixelwise()
     parameters = replace(QUICK, epochs=3, steps=1)
-    train(network, squares(), "cells", [1.0], parameters, tmp_path, CPU)
+    train(network, squares(), [1.0], parameters, tmp_path, CPU)
     assert torch.equal(network.weight, kept[0])
     assert not torch.equal(kept[0], kept[2])

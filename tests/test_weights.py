@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from ctc_eval.sequence import InputError  # noqa: E402
-from efficientcellseg.model import EfficientCellSeg, Encoder  # noqa: E402
+from efficientcellseg.model import EfficientCellSeg, Encoder, build  # noqa: E402
 from efficientcellseg.weights import (  # noqa: E402
     file_hash,
     load_encoder,
@@ -25,7 +25,7 @@ from efficientcellseg.weights import (  # noqa: E402
 
 @pytest.fixture
 def folder(tmp_path):
-    save_model(tmp_path / "cells", tiny_network(3), {"target": "cells", "seed": 3})
+    save_model(tmp_path / "cells", tiny_network(3), {"seed": 3})
     return tmp_path / "cells"
 
 
@@ -49,7 +49,8 @@ def test_the_card_says_what_the_model_is(folder):
     assert card["architecture"]["encoder"] == TINY["encoder"]
     assert card["architecture"]["decoder_filters"] == [8, 8, 8, 8]
     assert card["architecture"]["input_size"] == 64
-    assert (card["target"], card["seed"]) == ("cells", 3)
+    assert card["architecture"]["maps"] == ["cells"]
+    assert card["seed"] == 3
     data = (folder / "weights.safetensors").read_bytes()
     assert card["sha256"] == file_hash(folder / "weights.safetensors")
     assert card["sha256"] == hashlib.sha256(data).hexdigest()
@@ -239,4 +240,4 @@ def test_a_checkpoint_around_the_weights_is_refused(tmp_path):
 
 
 def test_all_keys_of_the_card_build_the_model(folder):
-    assert isinstance(EfficientCellSeg(**read_card(folder)["architecture"]), EfficientCellSeg)
+    assert isinstance(build(read_card(folder)["architecture"]), EfficientCellSeg)

@@ -121,7 +121,7 @@ def test_environments_have_what_their_jobs_import():
     environment = {
         path.stem: set(pins(path.read_text())) for path in (ROOT / "envs").glob("*.yaml")
     }
-    networks = {"torch", "torchvision", "timm", "safetensors"}
+    networks = {"torch", "torchvision", "timm", "monai", "safetensors"}
     method = imports("efficientcellseg")
     assert imports("ctc_eval") <= environment["evaluation"]
     assert method - networks <= environment["imaging"]

@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
     ):
         shape = tuple(arrays["shape"].tolist())
         maps = {
-            name: untile_volume(predict(network, arrays["tiles"]), recipe.tiling, shape)
-            for name, network in networks.items()
+            name: untile_volume(predicted, recipe.tiling, shape)
+            for name, predicted in predict(networks, arrays["tiles"]).items()
         }
         write_arrays(args.output / f"{stem}.npz", maps)
     return 0

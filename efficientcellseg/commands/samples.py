@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Pseudocolor and tile what a training configuration names: FILE.npz with images (N, 3, "
-        "S, S), cells and centers (N, S, S), uint8."
+        "S, S) and a target (N, S, S) for each map, uint8."
     )
     add_training(parser)
     parser.add_argument(
@@ -27,5 +27,8 @@ def run(args: argparse.Namespace) -> int:
 
     configuration = training_of(args)
     size = configuration["model"].get("input_size", 384)
-    gather(configuration["data"], args.data, size).save(args.output)
+    targets = configuration.get("targets", ["cells", "centers"])
+    gather(configuration["data"], args.data, size, targets, configuration.get("pseudocolor")).save(
+        args.output
+    )
     return 0

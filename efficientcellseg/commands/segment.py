@@ -29,6 +29,7 @@ from efficientcellseg.commands.common import (
     recipe_of,
 )
 from efficientcellseg.commands.infer import add_device
+from efficientcellseg.methods import METHODS, open_method
 
 if TYPE_CHECKING:
     from efficientcellseg.labeling import Maps
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     parser.add_argument(
         "--method",
-        choices=["efficientcellseg", "classical"],
+        choices=METHODS,
         default="efficientcellseg",
         help="classical is Otsu's threshold and distance watershed, without networks",
     )
@@ -73,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from efficientcellseg.labeling import label_volume
-    from efficientcellseg.methods import METHODS
 
     recipe = recipe_of(args)
     files = frames_of(args)
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         log.info("%d of %d masks are there already", len(files) - len(todo), len(files))
     if not todo:
         return 0
-    method = METHODS[args.method](recipe, model, args.device)
+    method = open_method(args.method, recipe, model, args.device)
     _claim(output, making, [masks[number] for number in todo])
 
     def prepare(number: int) -> Any:
@@ -123,13 +123,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _making(method: str, recipe: Recipe, model: Path) -> dict[str, Any]:
     """Say what masks are made with: method, parameters, and hashes of the weights."""
-    from efficientcellseg.weights import read_card
+    from efficientcellseg.weights import network_folders, read_card
 
-    networks = recipe.networks if method == "efficientcellseg" else ()
+    folders = [] if method == "classical" else network_folders(model, recipe.networks)
     parameters = asdict(recipe)
     for name in ("description", "sequences", "source", "model", "reference", "reference_note"):
         del parameters[name]
-    hashes = {name: read_card(model / name)["sha256"] for name in networks}
+    hashes = {folder.name: read_card(folder)["sha256"] for folder in folders}
     # Through JSON and back, as it will be compared with what a file says.
     return json.loads(json.dumps({"method": method, "recipe": parameters, "weights": hashes}))
 

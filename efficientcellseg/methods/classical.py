@@ -1,0 +1,39 @@
+"""The floor: what thresholds reach, without a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from efficientcellseg.labeling import Maps
+from efficientcellseg.recipe import Recipe
+
+
+class Classical:
+    """Gaussian blur, Otsu's threshold, distance watershed; no network.
+
+    Takes the same arguments as the other methods; `model` and `device` play no part.
+    """
+
+    def __init__(self, recipe: Recipe, model: Path, device: str) -> None:
+        self.recipe = recipe
+        single = recipe.labeling.method == "mask"
+        self.labeling = replace(
+            recipe.labeling, method="mask" if single else "distance_watershed", threshold=0.5
+        )
+
+    def prepare(self, volume: np.ndarray) -> np.ndarray:
+        """Blur by one in-plane pixel."""
+        from efficientcellseg.labeling import smooth
+
+        return smooth(volume.astype(np.float32), 1.0, self.recipe.anisotropy)
+
+    def maps(self, prepared: np.ndarray) -> Maps:
+        """Set what is brighter than Otsu's threshold to 1."""
+        from skimage.filters import threshold_otsu
+
+        if prepared.min() == prepared.max():
+            return {"cells": np.zeros_like(prepared)}
+        return {"cells": (prepared > threshold_otsu(prepared)).astype(np.float32)}

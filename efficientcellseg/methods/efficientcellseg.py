@@ -1,0 +1,48 @@
+"""The paper's method: pseudocolor, tiles, one network a map or one for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from efficientcellseg.inference import load_networks, predict, tile_volume, untile_volume
+from efficientcellseg.labeling import Maps
+from efficientcellseg.pseudocolor import pseudocolor
+from efficientcellseg.recipe import Recipe
+
+
+class EfficientCellSeg:
+    """Networks over the tiles of pseudocolored slices.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    model : Path
+        A model folder, or a folder of such, that predict the recipe's maps.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises
+    ------
+    InputError
+        Models that are not there, damaged or of different input sizes.
+    """
+
+    def __init__(self, recipe: Recipe, model: Path, device: str) -> None:
+        self.recipe, self.labeling = recipe, recipe.labeling
+        self.networks = load_networks(model, recipe.networks, device)
+
+    def prepare(self, volume: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
+        """Pseudocolor and tile."""
+        colored = pseudocolor(volume, self.recipe.pseudocolor)
+        tiles = tile_volume(colored, self.recipe.tiling, self.networks[0].input_size)
+        return tiles, volume.shape
+
+    def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
+        """Run the networks and put their tiles back in place."""
+        tiles, shape = prepared
+        return {
+            name: untile_volume(predicted, self.recipe.tiling, shape)
+            for name, predicted in predict(self.networks, tiles).items()
+        }
