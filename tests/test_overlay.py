@@ -160,3 +160,13 @@ def test_provenance_has_hashes_of_recipes_and_weights(tmp_path, recipe_file, tin
     assert set(record["seeds"]) == {"Sim-TRIC"}
     assert record["packages"]["numpy"] == np.__version__
     assert str(tmp_path) not in output.read_text()
+
+
+def test_an_output_that_cannot_be_written_shows_before_the_frames_are_read(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file" / "a.png"
+    assert main(["overlay", str(tmp_path / "nowhere"), "01", "--output", str(output)]) == 1
+    assert capsys.readouterr().err == (
+        f"{output}: cannot be written (Not a directory); expected a place for a file: "
+        "give another path\n"
+    )
