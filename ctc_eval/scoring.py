@@ -32,7 +32,6 @@ from ctc_eval.tracks import (
     trim_tracks,
 )
 
-MEASURES = ("SEG", "DET", "TRA", "MeanIoU")
 _OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
 _MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
 
@@ -128,7 +127,7 @@ def score_sequence(
     result : Path
         Folder with ``maskTTT.tif`` and, for TRA, ``res_track.txt``.
     wanted : sequence of str
-        Of `MEASURES`.
+        Of SEG, DET, TRA, MeanIoU.
     frames : slice
         Frame numbers to use, half open.
     penalize_extra : bool
@@ -187,7 +186,7 @@ def find_reference(folder: Path, wanted: Iterable[str]) -> Reference:
         ``01_GT`` with SEG and TRA, ``01_ST`` with SEG alone, or a folder of ``maskTTT.tif``
         such as ``01_ERR_SEG``, whose every object is a reference object for SEG and DET.
     wanted : iterable of str
-        The measures that it must serve, of `MEASURES`.
+        The measures that it must serve, of SEG, DET, TRA, MeanIoU.
 
     Returns
     -------
