@@ -13,7 +13,11 @@
 from pathlib import Path
 from shlex import quote
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
+
+from ctc_eval.sequence import InputError
+from efficientcellseg.recipe import check_values
 
 min_version("9.27")
 
@@ -21,7 +25,12 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
-validate(config, "config/schemas/config.schema.yaml")
+try:
+    schema = Path(workflow.basedir, "config", "schemas", "config.schema.yaml")
+    check_values(config, schema, "configuration")
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+validate(config, str(schema))  # fills in the defaults
 
 
 pathvars:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctc_eval.sequence import InputError, atomic, frames_text, parse_frames
+from ctc_eval.sequence import InputError, atomic, check_writable, frames_text, parse_frames
 
 if TYPE_CHECKING:
     from ctc_eval.scoring import Score
@@ -243,6 +243,8 @@ def _score_one(
     result = options.result or options.dataset / f"{sequence}_RES"
     reference = options.reference or options.dataset / f"{sequence}_GT"
     _refuse_seen(options, result)
+    for path in filter(None, (options.output, options.objects, options.logs and result / "log")):
+        check_writable(path)
     try:
         score = _measure(options, reference, result)
     except InputError as error:
@@ -386,7 +388,8 @@ def _validate(options: argparse.Namespace) -> int:
     faults = find_faults(options.dataset / options.sequence, result, options.frames)
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
     if faults:
-        sys.stderr.write(f"error: {result}: {len(faults)} faults; mend them and validate again\n")
+        count = "1 fault; mend it" if len(faults) == 1 else f"{len(faults)} faults; mend them"
+        sys.stderr.write(f"error: {result}: {count} and validate again\n")
         return 1
     sys.stdout.write(f"{result}: no fault\n")
     return 0

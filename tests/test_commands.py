@@ -109,6 +109,14 @@ def test_complete_masks_are_kept_and_damaged_ones_made_anew(tiny_dataset, recipe
     assert segment(*chosen) == 0
     assert masks(out) == whole
     assert (out / "mask002.tif").stat().st_mtime_ns == times["mask002.tif"]
+    # Headers intact, pixels not.
+    with tifffile.TiffFile(out / "mask000.tif") as tif:
+        last = tif.pages[0].dataoffsets[0] + tif.pages[0].databytecounts[0] - 1
+    damaged = bytearray(whole["mask000.tif"])
+    damaged[last] ^= 1
+    (out / "mask000.tif").write_bytes(damaged)
+    assert segment(*chosen) == 0
+    assert masks(out) == whole
     assert (out / "mask001.tif").stat().st_mtime_ns != times["mask001.tif"]
     assert segment(*chosen, "--overwrite") == 0
     assert masks(out) == whole
@@ -263,12 +271,23 @@ def test_frames_that_are_not_there(
     assert re.search(message, refused(capsys, tmp_path))
 
 
+def test_frames_after_the_last_are_told(tiny_dataset, recipe_file, tiny_models, tmp_path, caplog):
+    options = ("--frames", "1:5", "--output", tmp_path / "out")
+    assert segment(tiny_dataset, "02", recipe_file, tiny_models, *options) == 0
+    assert list(masks(tmp_path / "out")) == ["mask001.tif", "mask002.tif"]
+    told = [record.getMessage() for record in caplog.records if "no frame" in record.getMessage()]
+    assert told == [f"{tiny_dataset / '02'}: no frame 3 to 4, the last one is 2"]
+
+
 def test_an_unknown_key_of_the_recipe(tiny_dataset, tiny_models, tmp_path, capsys):
     recipe = tiny_recipe(tmp_path / "r.yaml", labeling={"method": "components", "min_sise": 3})
     out = ("--output", tmp_path / "out")
     assert segment(tiny_dataset, "02", recipe, tiny_models, *out) == 1
     line = refused(capsys, tmp_path)
-    assert "labeling: unknown key min_sise, allowed: anisotropy, center_threshold" in line
+    assert (
+        "labeling: unknown key min_sise (meant: min_size?), allowed: anisotropy, center_threshold"
+        in line
+    )
 
 
 def test_an_unknown_data_set(tiny_dataset, tiny_models, tmp_path, capsys):
@@ -309,7 +328,9 @@ def test_a_step_without_the_step_before(recipe_file, tiny_models, tmp_path, caps
         ("tile", "npy", model), ("infer", "npz", model), ("label", "npz", ())
     ):  # fmt: skip
         assert run(command, *shared, *options) == 1
-        line = refused(capsys, tmp_path)
+        line = capsys.readouterr().err.removesuffix("\n")
+        assert "\n" not in line  # no progress bar before work begins
+        assert "\r" not in line
         assert f"no t*.{ending}; expected the step before to have filled it" in line
         (tmp_path / "in" / f"t000.{ending}").write_bytes(
             b"PK\x03\x04" if ending == "npz" else b"no array"

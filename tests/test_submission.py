@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, offline, tiny_recipe, write_tiny
+from conftest import ROOT, offline, tiny_network, tiny_recipe, write_tiny
 
 from ctc_eval.sequence import write_labels
 from efficientcellseg.__main__ import main
-from efficientcellseg.model import EfficientCellSeg
+from efficientcellseg.model import build
 from efficientcellseg.recipe import read_yaml
 from efficientcellseg.submission import SCHEMA
+from efficientcellseg.weights import save_model
 
 
 def package(plan: Path, output: Path, *options: str) -> int:
@@ -143,7 +144,7 @@ def test_manifest_says_what_is_in_it(tmp_path, segmented):
     first = manifest["sequences"][0]
     assert (first["script"], first["result"]) == ("SW/Tiny-01.sh", "Tiny/01_RES")
     architecture = {**first["networks"]["cells"]["architecture"]}
-    weights = sum(p.numel() for p in EfficientCellSeg(**architecture).parameters())
+    weights = sum(p.numel() for p in build(architecture).parameters())
     assert first["parameters"] == 2 * weights
     assert [(row["method"], row["SEG"]) for row in manifest["scores"]] == [("mine", 0.5)]
     assert manifest["packages"]["numpy"] == np.__version__
@@ -196,7 +197,7 @@ def test_two_recipes_and_models_of_one_name_stay_apart(tmp_path, segmented, tiny
     """One data set in two training configurations: the weights differ, and so may the recipe."""
     other = tmp_path / "other" / tiny_models.name
     shutil.copytree(tiny_models, other)
-    shutil.copytree(tiny_models / "centers", other / "cells", dirs_exist_ok=True)
+    save_model(other / "cells", tiny_network(9, "cells"), {})
     recipe = tmp_path / "other" / "Tiny.yaml"
     shutil.copy(segmented["recipe"], recipe)
     again = {**segmented, "recipe": str(recipe), "model": str(other), "sequence": "02"}

@@ -83,6 +83,23 @@ def test_wrong_configuration_names_the_key(tmp_path):
     assert "datasets.0.sequences.01: found 0, allowed: 1 or more" in str(caught.value)
 
 
+def test_a_mistyped_key_is_told_in_a_line_with_the_one_meant(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text((ROOT / "config" / "config.yaml").read_text().replace("gpus:", "gpu:"))
+    with pytest.raises(InputError, match=r"unknown key gpu \(meant: gpus\?\), allowed: "):
+        read_yaml(path, SCHEMA)
+    config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    config["datasets"][0]["sequences"] = {"1": 3}
+    path.write_text(yaml.safe_dump(config | {"threeds": 1}))
+    done = snakemake(tmp_path, path, "--dry-run")
+    told = [line for line in (done.stdout + done.stderr).splitlines() if "unknown key" in line]
+    assert len(told) == 1
+    assert "top level: unknown key threeds (meant: threads?)" in told[0]
+    assert "datasets.0.sequences: unknown key 1, allowed: keys like ^[0-9]{2}$" in told[0]
+    assert "additionalProperties" not in done.stdout + done.stderr  # the schema is not printed
+    assert done.returncode == 1
+
+
 # Environments
 
 
@@ -127,6 +144,7 @@ def test_environments_have_what_their_jobs_import():
         path.stem: set(pins(path.read_text())) for path in (ROOT / "envs").glob("*.yaml")
     }
     networks = {"torch", "torchvision", "timm", "kornia", "monai", "safetensors"}
+    networks |= {"onnx", "onnxruntime"}
     method = imports("efficientcellseg")
     assert imports("ctc_eval") <= environment["evaluation"]
     assert method - networks <= environment["imaging"]
@@ -352,7 +370,7 @@ def test_plan_of_two_methods(tmp_path, tiny_dataset, recipe_file, models):
     [
         ({"colour": 1}, "colour"),
         ({"methods": ["otsu"]}, "otsu"),
-        ({"model": "nowhere"}, "nowhere/cells/weights.safetensors"),
+        ({"model": "nowhere"}, "nowhere: no model there"),
         ({"submission": {"colour": 1}}, "colour"),
         (
             {"submission": {"configurations": [{"training": "GT", "datasets": ["Big"]}]}},

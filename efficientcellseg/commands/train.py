@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from ctc_eval.sequence import InputError
+    from ctc_eval.sequence import InputError, check_writable
     from efficientcellseg.download import wheel_members
     from efficientcellseg.inference import device_of
     from efficientcellseg.model import build, count_parameters
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         start_from,
     )
 
+    check_writable(args.output / "model.yaml")
     configuration = training_of(args)
     parameters = Training(**configuration.get("training", {}))
     samples = Samples.load(args.samples)
