@@ -43,6 +43,8 @@ def conda(tmp_path):
     command.write_text(f'#!/bin/sh\nexec {tools}/bin/python {STANDIN}/conda "$@"\n')
     command.chmod(0o755)
     return {
+        # The user's index, proxy and wheels.
+        **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         "CONDA_CHANNEL_ALIAS": f"{channels.as_uri()}/",
         "PATH": f"{command.parent}:{Path(sys.executable).parent}:/usr/bin:/bin",
     }
