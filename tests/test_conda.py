@@ -43,6 +43,8 @@ def conda(tmp_path):
     command.write_text(f'#!/bin/sh\nexec {tools}/bin/python {STANDIN}/conda "$@"\n')
     command.chmod(0o755)
     return {
+        # The user's index, proxy and wheels.
+        **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         "CONDA_CHANNEL_ALIAS": f"{channels.as_uri()}/",
         "PATH": f"{command.parent}:{Path(sys.executable).parent}:/usr/bin:/bin",
     }
@@ -74,7 +76,10 @@ def test_all_jobs_run_with_what_their_environment_lists(
     for python in (tmp_path / "environments").glob("*/bin/python"):
         listing = [python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"]
         text = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
-        found[python.parent.parent.name] = pins(text)
+        # 2.13.0+cpu is a build of 2.13.0.
+        found[python.parent.parent.name] = {
+            name: version.partition("+")[0] for name, version in pins(text).items()
+        }
     for path in (ROOT / "envs").glob("*.yaml"):
         listed = pins(path.read_text())
         assert any(listed.items() <= environment.items() for environment in found.values())
