@@ -177,7 +177,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--set",
-        nargs="+",
+        nargs="*",
         default=[],
         metavar="KEY=VALUE",
         help="changes of the configuration, for example training.seed=3",
