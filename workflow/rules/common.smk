@@ -124,10 +124,10 @@ def shard_frames(wildcards):
 
 
 def model_dir(wildcards):
-    """Give the folder of a data set's networks: trained in this run, or there already."""
+    """Give the folder of a data set's networks: trained or taken over, or there already."""
     entry = DATASETS[wildcards.dataset]
-    if entry["training"]:
-        return f"{config['pathvars']['results']}/models/{Path(entry['training']).stem}"
+    if made := entry["training"] or entry["weights"]:
+        return f"{config['pathvars']['results']}/models/{Path(made).stem}"
     return entry["model"] or config["model"] or RECIPES[wildcards.dataset].model
 
 
@@ -274,6 +274,14 @@ TRAININGS = {
 }
 
 
+# Likewise the networks that are taken over.
+TAKEN_OVER = {
+    Path(entry["weights"]).stem: entry["weights"]
+    for entry in DATASETS.values()
+    if entry["weights"]
+}
+
+
 def training_file(wildcards):
     """Give a training configuration's file."""
     return TRAININGS[wildcards.training]
@@ -337,6 +345,7 @@ SUBMITTED = submitted()
 
 wildcard_constraints:
     training=one_of(TRAININGS),
+    weights=one_of(TAKEN_OVER),
     target="cells|centers",
     suffix=r"(-[A-Za-z+]+)?",
 
