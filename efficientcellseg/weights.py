@@ -197,6 +197,40 @@ def load_encoder(encoder: Encoder, path: Path) -> None:
         raise InputError(
             f"{path}: no weights ({reason}); expected a .safetensors or .pth file of named tensors"
         ) from None
+    _fit(encoder, source, str(path))
+
+
+def load_from_hub(encoder: Encoder, name: str) -> None:
+    """Start an encoder from timm's own weights, in place; they are downloaded, or in its cache.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    name : str
+        Of the model in timm, for example ``tf_efficientnet_b5``.
+
+    Raises
+    ------
+    InputError
+        The hub cannot be reached, or has no weights of that name.
+    """
+    import timm
+
+    try:
+        net = timm.create_model(name, pretrained=True)
+    except Exception as error:
+        # Whatever the hub's client raises, the remedy is the same.
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{name}: no weights from timm's hub ({reason}); expected to reach it: give a file "
+            "with --encoder-weights, or a package under encoder_weights"
+        ) from None
+    state = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]
+    _fit(encoder, state, f"timm's hub, {name}")
+
+
+def _fit(encoder: Encoder, source: list[tuple[str, Any]], origin: str) -> None:
+    """Put named tensors into an encoder, by timm's names or else by position."""
     wanted = encoder.state_dict()
     names = [name for name in wanted if not name.endswith("num_batches_tracked")]
     # Files that are sorted by name, as .safetensors are, have lost the positions.
@@ -206,12 +240,12 @@ def load_encoder(encoder: Encoder, path: Path) -> None:
     for name, (theirs, value) in zip(names, source, strict=False):
         if wanted[name].shape != value.shape:
             raise InputError(
-                f"{path}: {theirs} has shape {tuple(value.shape)}; expected "
+                f"{origin}: {theirs} has shape {tuple(value.shape)}; expected "
                 f"{tuple(wanted[name].shape)} for {name}: take the file of the same encoder"
             )
         wanted[name] = value
     if len(source) < len(names):
-        raise InputError(f"{path}: {len(source)} tensors; expected at least {len(names)}")
+        raise InputError(f"{origin}: {len(source)} tensors; expected at least {len(names)}")
     encoder.load_state_dict(wanted)
 
 

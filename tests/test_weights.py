@@ -241,3 +241,40 @@ def test_a_checkpoint_around_the_weights_is_refused(tmp_path):
 
 def test_all_keys_of_the_card_build_the_model(folder):
     assert isinstance(build(read_card(folder)["architecture"]), EfficientCellSeg)
+
+
+def test_weights_from_the_hub(monkeypatch):
+    import timm
+
+    from efficientcellseg.weights import load_from_hub
+
+    torch.manual_seed(5)
+    net = timm.create_model(TINY["encoder"], pretrained=False)
+    asked = []
+
+    def create(name, pretrained):
+        asked.append((name, pretrained))
+        return net
+
+    encoder = Encoder(TINY["encoder"])
+    monkeypatch.setattr(timm, "create_model", create)
+    load_from_hub(encoder, TINY["encoder"])
+    assert asked == [(TINY["encoder"], True)]
+    image = torch.rand(1, 3, 64, 64)
+    stem = torch.nn.functional.relu6(net.bn1(net.conv_stem(image)))
+    torch.testing.assert_close(encoder.bn1(encoder.conv_stem(image)), stem)
+    torch.testing.assert_close(encoder.expansion[0].weight, net.blocks[5][0].conv_pw.weight)
+
+
+def test_a_hub_out_of_reach_says_what_else_there_is(monkeypatch):
+    import timm
+
+    from efficientcellseg.weights import load_from_hub
+
+    def fail(name, pretrained):
+        raise OSError("no route\nto host")
+
+    encoder = Encoder(TINY["encoder"])
+    monkeypatch.setattr(timm, "create_model", fail)
+    with pytest.raises(InputError, match=r"hub \(no route to host\).*--encoder-weights"):
+        load_from_hub(encoder, TINY["encoder"])

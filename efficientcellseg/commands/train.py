@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.weights import (
         file_hash,
         load_encoder,
+        load_from_hub,
         load_model,
         read_card,
         save_model,
@@ -81,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         start_from(model, load_model(args.start))
     elif args.encoder_weights:
         load_encoder(encoder, args.encoder_weights)
+    elif source and source.get("hub"):
+        load_from_hub(encoder, configuration["model"].get("encoder", "tf_efficientnet_b5"))
     elif source and not (args.output / "checkpoint.pt").is_file():
         with TemporaryDirectory() as folder:
             members = {source["member"]: source["sha256"]}
