@@ -179,6 +179,7 @@ def test_a_volume_through_a_network_pixel_by_pixel():
 
     torch.manual_seed(0)
     network = torch.nn.Conv2d(3, 1, 1).eval()
+    network.maps = ("cells",)
     colored = np.random.default_rng(0).random((3, 48, 80, 3), np.float32)
     tiling = Tiling(2, 4, 0.5)
     tiles = tile_volume(colored, tiling, 32)
@@ -186,7 +187,7 @@ def test_a_volume_through_a_network_pixel_by_pixel():
     np.testing.assert_array_equal(tiles[8], np.moveaxis(colored[1, :32, :32], -1, 0))
     weight, bias = (p.detach().numpy() for p in network.parameters())
     wanted = 1 / (1 + np.exp(-(colored @ weight[0, :, 0, 0] + bias)))
-    found = untile_volume(predict(network, tiles), tiling, (3, 48, 80))
+    found = untile_volume(predict([network], tiles)["cells"], tiling, (3, 48, 80))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
