@@ -23,6 +23,8 @@ from ctc_eval.sequence import (
     read_volume,
 )
 
+from efficientcellseg.distances import cell_distance, neighbor_distance
+
 if TYPE_CHECKING:
     from efficientcellseg.recipe import Recipe
 
@@ -168,6 +170,9 @@ def center_heatmap(
 TARGETS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "cells": cell_mask,
     "centers": center_heatmap,
+    # Plane by plane, so that the distance of planes plays no part.
+    "cell_distance": lambda labels, _: cell_distance(labels),
+    "neighbor_distance": lambda labels, _: neighbor_distance(labels),
 }
 
 
