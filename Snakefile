@@ -4,6 +4,7 @@
 #   snakemake --workflow-profile workflow/profiles/default \
 #       --configfile config/demo.yaml                                      the demo
 #   snakemake segmentation | scores | figures                              a part of it
+#   snakemake tables                                   the paper's tables, methods compared
 #
 # Start it in the project's folder. Without --sdm conda, the jobs run in the environment that
 # Snakemake itself runs in (`make install` makes one in .venv).
@@ -35,6 +36,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/compare.smk"
 
 
 # On a cluster: what takes no computing, and what needs the network.

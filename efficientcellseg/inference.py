@@ -101,7 +101,9 @@ def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndar
     return {name: sum(maps[1:], maps[0]) / np.float32(len(maps)) for name, maps in found.items()}
 
 
-def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> list[Network]:
+def load_networks(
+    model: Path, maps: tuple[str, ...], device: str = "auto", kind: str = "efficientcellseg"
+) -> list[Network]:
     """Load the networks that predict a recipe's maps.
 
     Parameters
@@ -112,6 +114,8 @@ def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> l
         For example ``("cells", "centers")``.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    kind : str
+        Of `efficientcellseg.model.NETWORKS`, what they must be.
 
     Returns
     -------
@@ -121,14 +125,20 @@ def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> l
     Raises
     ------
     InputError
-        A model that is not there or damaged; networks of different input sizes; a device
-        that is not there.
+        A model that is not there or damaged; networks of another kind, or of different input
+        sizes; a device that is not there.
     """
     import torch
 
     place = device_of(device)
     folders = network_folders(model, maps)
     networks = [load_model(folder) for folder in folders]
+    found = {network.architecture["kind"] for network in networks}
+    if found != {kind}:
+        raise InputError(
+            f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "
+            "folder of such with --model DIR, or another --method"
+        )
     sizes = {folder.name: net.input_size for folder, net in zip(folders, networks, strict=True)}
     if len(set(sizes.values())) > 1:
         raise InputError(
@@ -136,7 +146,8 @@ def load_networks(model: Path, maps: tuple[str, ...], device: str = "auto") -> l
             "share their tiles: train them for the same one"
         )
     for net in networks:
-        net.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        layout = torch.channels_last_3d if net.planes else torch.channels_last
+        net.to(place).to(memory_format=layout)  # type: ignore[call-overload]
     return networks
 
 

@@ -55,8 +55,8 @@ def label_volume(
     anisotropy = parameters.anisotropy or anisotropy
     if missing := set(NEEDED.get(parameters.method, ("cells",))) - maps.keys():
         raise InputError(
-            f"{parameters.method}: no {', '.join(sorted(missing))} map among {', '.join(maps)}; expected "
-            "networks for all that the labeling needs: add it to the recipe's networks"
+            f"{parameters.method}: no {', '.join(sorted(missing))} map among {', '.join(maps)}; "
+            "expected networks for all that the labeling needs: add it to the recipe's networks"
         )
     if parameters.per_slice:
         labels = np.zeros(next(iter(maps.values())).shape, np.int32)
@@ -163,6 +163,23 @@ NEEDED = {
     "marker_watershed": ("cells", "centers"),
     "dunet_watershed": ("cell_distance", "neighbor_distance"),
 }
+
+
+def without_centers(parameters: Labeling) -> Labeling:
+    """Give the labeling of a method that predicts cells alone: a mask stays, the rest is split.
+
+    Parameters
+    ----------
+    parameters : Labeling
+        The recipe's section.
+
+    Returns
+    -------
+    Labeling
+        Its method ``mask`` or ``distance_watershed``.
+    """
+    single = parameters.method == "mask"
+    return replace(parameters, method="mask" if single else "distance_watershed")
 
 
 def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:

@@ -22,7 +22,6 @@ from ctc_eval.sequence import (
     parse_frames,
     read_volume,
 )
-
 from efficientcellseg.distances import cell_distance, neighbor_distance
 
 if TYPE_CHECKING:

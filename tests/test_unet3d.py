@@ -8,7 +8,7 @@ pytest.importorskip("monai")
 
 from ctc_eval.sequence import InputError  # noqa: E402
 from efficientcellseg.model import count_parameters  # noqa: E402
-from efficientcellseg.unet3d import UNet3D, predict_volume, standardize  # noqa: E402
+from efficientcellseg.unet3d import UNet3D, predict_volume  # noqa: E402
 
 SMALL = {"filters": (4, 4, 8, 8, 8), "planes": 4, "input_size": 32}
 

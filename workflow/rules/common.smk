@@ -3,11 +3,16 @@
 from snakemake.exceptions import WorkflowError
 
 from ctc_eval.sequence import InputError
+from efficientcellseg.methods import METHODS, find_method
 from efficientcellseg.recipe import find_recipe, load_recipe
-from efficientcellseg.weights import CARD, WEIGHTS, read_card
+from efficientcellseg.weights import CARD, WEIGHTS, network_folders, read_card
 
-# Methods that run networks, a job a step; the others run in one job a shard.
+# Methods that run a job a step; the others run in one job a shard, those with networks as FUSED.
 STAGED = ["efficientcellseg"]
+FUSED = [name for name in METHODS if name not in [*STAGED, "classical"]]
+
+# What the table calls networks, by their kind.
+TITLES = {"unet": "U-Net", "dunet": "DU-Net", "unet3d": "3D U-Net"}
 
 
 def by_name(entries):
@@ -72,13 +77,24 @@ def sequences_of(wildcards):
 
 def shards(wildcards):
     """List a sequence's masks, a folder a shard of frames."""
-    frames = DATASETS[wildcards.dataset]["sequences"][wildcards.sequence]
+    begin, frames = frame_range(wildcards)
     size = DATASETS[wildcards.dataset]["frames_per_shard"]
     return [
         "<results>/work/{method}/{dataset}/{sequence}/"
         f"{first:04d}-{min(first + size, frames):04d}/masks"
-        for first in range(0, frames, size)
+        for first in range(begin, frames, size)
     ]
+
+
+def frame_range(wildcards):
+    """Give the first frame of a sequence that is run, and the one after the last."""
+    entry = DATASETS[wildcards.dataset]
+    return entry["first"], entry["sequences"][wildcards.sequence]
+
+
+def sequence_frames(wildcards):
+    """Say the frames of a sequence as the command lines do."""
+    return ":".join(map(str, frame_range(wildcards)))
 
 
 def shard_frames(wildcards):
@@ -87,44 +103,57 @@ def shard_frames(wildcards):
 
 
 def model_dir(wildcards):
-    """Give the folder of a data set's networks."""
-    return config["model"] or RECIPES[wildcards.dataset].model
+    """Give the folder of the networks of a method and data set."""
+    model = config["models"].get(wildcards.method, config["model"])
+    return model or RECIPES[wildcards.dataset].model
+
+
+def network_dirs(folder, maps):
+    """List the folders of the networks for some maps, a folder a map where there are none yet."""
+    folder = Path(folder)
+    if not (folder / CARD).is_file() and not any(folder.glob(f"*/{CARD}")):
+        return [folder / name for name in maps]
+    try:
+        return network_folders(folder, maps)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def model_files(wildcards):
-    """List the files of a data set's networks; none for a method without."""
-    if getattr(wildcards, "method", STAGED[0]) not in STAGED:
-        return []
-    folders = [
-        Path(model_dir(wildcards)) / name
-        for name in RECIPES[wildcards.dataset].networks
-    ]
+    """List the files of the networks of a method and data set; none for a method without."""
+    maps = find_method(wildcards.method).adapt(RECIPES[wildcards.dataset]).networks
+    folders = network_dirs(model_dir(wildcards), maps) if maps else []
     return [str(folder / name) for folder in folders for name in (CARD, WEIGHTS)]
 
 
 def model_options(wildcards):
-    """Give what a score says of the networks: their number, kind and weights."""
+    """Give what a score says of the networks: their number, kind, weights and training."""
     cards = [read_card(Path(file).parent) for file in model_files(wildcards)[::2]]
     if not cards:
         return ["--networks", "none"]
-    kind = cards[0]["architecture"].get("encoder", "tf_efficientnet_b5")
+    built = cards[0]["architecture"]
+    title = TITLES.get(built.get("kind"), f"EfficientCellSeg {built.get('encoder')}")
     if any("parameters" not in card for card in cards):
         raise WorkflowError(
             f"{model_dir(wildcards)}: a model.yaml without the key parameters"
         )
     weights = sum(card["parameters"] for card in cards)
+    # With repetitions; cards of earlier trainings do not say.
+    seen = sum(card.get("slices_seen", 0) for card in cards)
     return [
         "--networks",
-        f"{len(cards)} x EfficientCellSeg {kind}",
+        f"{len(cards)} x {title}",
         "--parameters",
         str(weights),
+        "--training",
+        f"{seen} slices" if seen else "",
     ]
 
 
 def measures(wildcards):
     """Name what can be measured: no DET against a silver truth, no PESEG without weights."""
     silver = RECIPES[wildcards.dataset].reference == "ST"
-    weighed = wildcards.method in STAGED
+    weighed = bool(model_files(wildcards))
     return ",".join(["SEG"] + ["DET", "OP_CSB"] * (not silver) + ["PESEG"] * weighed)
 
 

@@ -19,9 +19,10 @@ rule validate:
         mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
     params:
         folder=dataset_dir,
+        frames=sequence_frames,
     shell:
         "python -m ctc_eval validate {params.folder:q} {wildcards.sequence} "
-        "--result {input.masks:q} 2>&1 | tee {log:q} > {output:q}"
+        "--frames {params.frames} --result {input.masks:q} 2>&1 | tee {log:q} > {output:q}"
 
 
 rule score:
