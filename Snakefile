@@ -5,6 +5,7 @@
 #       --configfile config/demo.yaml                                      the demo
 #   snakemake segmentation | scores | figures                              a part of it
 #   snakemake tables                                   the paper's tables, methods compared
+#   snakemake ablation --configfile config/ablation.yaml                   the paper's ablations
 #
 # Start it in the project's folder. Without --sdm conda, the jobs run in the environment that
 # Snakemake itself runs in (`make install` makes one in .venv).
@@ -37,6 +38,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/ablation.smk"
 
 
 # On a cluster: what takes no computing, and what needs the network.

@@ -24,6 +24,7 @@ COMMANDS = {
     "segment": ("efficientcellseg.commands.segment", "all steps at once: frames to masks"),
     "samples": ("efficientcellseg.commands.samples", "make training samples"),
     "train": ("efficientcellseg.commands.train", "train a network"),
+    "ablation": ("efficientcellseg.ablation", "compare trained models: curves and a table"),
     "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.download", "bring a data set onto the disk"),
     "overlay": ("efficientcellseg.overlay", "draw result and reference over a frame"),

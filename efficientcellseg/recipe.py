@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ class Recipe:
         return self.voxel_size[0] / self.voxel_size[1]
 
 
-def read_yaml(path: Path, schema: Path) -> dict[str, Any]:
+def read_yaml(path: Path, schema: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
     """Read a YAML mapping and check it against a JSON schema.
 
     Parameters
@@ -95,6 +96,9 @@ def read_yaml(path: Path, schema: Path) -> dict[str, Any]:
         The YAML file.
     schema : Path
         The schema, in YAML.
+    changes : sequence of str
+        ``a.b=value``: what takes the place of single keys, values in YAML; ``null`` leaves a
+        key out.
 
     Returns
     -------
@@ -116,6 +120,8 @@ def read_yaml(path: Path, schema: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not YAML ({reason}); correct the file") from None
+    for change in changes:
+        values = _changed(values, change)
     rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
     # JSON knows neither 3.0 as different from 3 nor NaN and infinity; YAML does.
     types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
@@ -126,6 +132,22 @@ def read_yaml(path: Path, schema: Path) -> dict[str, Any]:
     if faults:
         raise InputError(f"{path}: {'; '.join(faults)}; correct the file")
     return values
+
+
+def _changed(values: Any, change: str) -> Any:
+    """Give a mapping with one key changed, as ``a.b=value`` says."""
+    key, equals, text = change.partition("=")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        equals = ""
+    if not equals or not key:
+        raise InputError(f"{change!r}; expected KEY=VALUE, for example training.seed=3")
+    first, _, others = key.partition(".")
+    inner = values.get(first) if isinstance(values, dict) else None
+    new = _changed(inner or {}, f"{others}={text}") if others else value
+    kept = {name: old for name, old in (values or {}).items() if name != first}
+    return kept if new is None else {**kept, first: new}
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -147,10 +147,9 @@ def test_a_network_for_another_map_is_refused(
     tiny_dataset, recipe_file, tiny_models, tmp_path, capsys
 ):
     models = shutil.copytree(tiny_models, tmp_path / "models")
-    card = models / "centers" / "model.yaml"
-    card.write_text(yaml.safe_dump({**yaml.safe_load(card.read_text()), "target": "cells"}))
+    shutil.rmtree(models / "centers")
     assert segment(tiny_dataset, "02", recipe_file, models, "--output", tmp_path / "out") == 1
-    assert "centers: a network for cells; expected one for centers" in capsys.readouterr().err
+    assert "no network for centers, only for cells; expected one" in capsys.readouterr().err
 
 
 # Bad input: exit code 1, one line, nothing written
@@ -255,7 +254,7 @@ def test_no_weights(tiny_dataset, recipe_file, tmp_path, capsys):
     out = ("--output", tmp_path / "out")
     assert segment(tiny_dataset, "02", recipe_file, tmp_path / "nowhere", *out) == 1
     line = refused(capsys, tmp_path)
-    assert "nowhere/cells: no model there; expected a folder with model.yaml" in line
+    assert "nowhere: no model there; expected a folder with model.yaml" in line
 
 
 def test_tampered_weights(tiny_dataset, recipe_file, tiny_models, tmp_path, capsys):
@@ -333,11 +332,13 @@ def test_from_frames_to_networks_to_masks(tiny_dataset, recipe_file, tmp_path, m
     monkeypatch.setattr("efficientcellseg.recipe.RECIPES", recipe_file.parent)
     config, samples = configuration(tmp_path), tmp_path / "samples.npz"
     assert run("samples", config, "--data", tiny_dataset.parent, "--output", samples) == 0
-    for target in ("cells", "centers"):
-        place = ("--target", target, "--output", tmp_path / "models" / target)
+    for name in ("cells", "centers"):
+        place = ("--maps", name, "--output", tmp_path / "models" / name)
         assert run("train", config, "--samples", samples, *place, "--device", "cpu") == 0
-        card = yaml.safe_load((tmp_path / "models" / target / "model.yaml").read_text())
-        assert (card["target"], card["samples"]) == (target, 18)
+        card = yaml.safe_load((tmp_path / "models" / name / "model.yaml").read_text())
+        assert (card["architecture"]["maps"], card["samples"]) == ([name], 18)
+        assert len(card["seen"]) == 3
+        assert {"commit", "packages", "python"} <= card["software"].keys()
         assert card["configuration"]["training"]["steps"] == 1
     assert segment(tiny_dataset, "02", recipe_file, tmp_path / "models") == 0
     assert len(masks(tiny_dataset / "02_RES")) == 3
@@ -348,7 +349,7 @@ def test_samples_of_another_configuration(tiny_dataset, recipe_file, tmp_path, m
     config, samples = configuration(tmp_path), tmp_path / "samples.npz"
     assert run("samples", config, "--data", tiny_dataset.parent, "--output", samples) == 0
     other = configuration(tmp_path, model={**TINY, "decoder_filters": [8] * 4, "input_size": 96})
-    options = ("--target", "cells", "--output", tmp_path / "out")
+    options = ("--maps", "cells", "--output", tmp_path / "out")
     capsys.readouterr()
     assert run("train", other, "--samples", samples, *options) == 1
     assert "of Tiny at 64 pixels; expected Tiny at 96" in refused(capsys, tmp_path)

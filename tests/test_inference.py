@@ -21,29 +21,40 @@ from efficientcellseg.weights import save_model  # noqa: E402
 
 
 class Mean(torch.nn.Module):
-    """Stand-in network: the channels' mean as logit; keeps the batches' sizes."""
+    """Stand-in network: the channels' mean as logit of each map; keeps the batches' sizes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *maps: str) -> None:
         super().__init__()
+        self.maps = maps
         self.place = torch.nn.Parameter(torch.zeros(1))
         self.batches: list[int] = []
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         assert torch.is_inference_mode_enabled()
         self.batches.append(len(image))
-        return image.mean(1, keepdim=True)
+        mean = image.mean(1, keepdim=True)
+        return torch.cat([mean + i for i, _ in enumerate(self.maps)], 1)
 
 
 @pytest.mark.parametrize("count", [1, inference.BATCH, 2 * inference.BATCH + 3])
 def test_predictions_are_probabilities_in_order(count):
     tiles = np.random.default_rng(0).normal(0, 3, (count, 3, 4, 4)).astype(np.float32)
-    network = Mean()
-    found = predict(network, tiles)
-    assert found.shape == (count, 4, 4)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, 1 / (1 + np.exp(-tiles.mean(1))), atol=1e-6)
+    network = Mean("cells", "centers")
+    found = predict([network], tiles)
+    assert list(found) == ["cells", "centers"]
+    for logit, values in zip((0, 1), found.values(), strict=True):
+        assert values.shape == (count, 4, 4)
+        assert values.dtype == np.float32
+        np.testing.assert_allclose(values, 1 / (1 + np.exp(-tiles.mean(1) - logit)), atol=1e-6)
     assert sum(network.batches) == count
     assert max(network.batches) <= inference.BATCH
+
+
+def test_what_several_networks_predict_is_averaged():
+    tiles = np.zeros((1, 3, 4, 4), np.float32)
+    found = predict([Mean("cells"), Mean("centers", "cells")], tiles)
+    np.testing.assert_allclose(found["centers"], 0.5)
+    np.testing.assert_allclose(found["cells"], (0.5 + 1 / (1 + np.exp(-1))) / 2, rtol=1e-6)
 
 
 def test_tiles_of_a_volume_come_back_in_their_planes():
@@ -54,16 +65,26 @@ def test_tiles_of_a_volume_come_back_in_their_planes():
 
 def test_the_networks_of_a_folder(tiny_models):
     networks = load_networks(tiny_models, ("cells", "centers"), "cpu")
-    assert list(networks) == ["cells", "centers"]
-    assert not any(network.training for network in networks.values())
+    assert [network.maps for network in networks] == [("cells",), ("centers",)]
+    assert not any(network.training for network in networks)
     assert input_size(tiny_models, ("cells", "centers")) == 64
-    weights = [network.head.weight for network in networks.values()]
+    weights = [network.head.weight for network in networks]
     assert not torch.equal(*weights)
+
+
+def test_one_network_may_give_all_maps(tmp_path):
+    save_model(tmp_path / "both", tiny_network(0, "cells", "centers"), {})
+    for folder in (tmp_path, tmp_path / "both"):
+        (network,) = load_networks(folder, ("cells", "centers"), "cpu")
+        assert network.maps == ("cells", "centers")
+    save_model(tmp_path / "other", tiny_network(1, "centers"), {})
+    # What a recipe has no use for is not loaded.
+    assert len(load_networks(tmp_path, ("cells",), "cpu")) == 1
 
 
 def test_networks_of_different_sizes_are_refused(tmp_path):
     for name in ("cells", "centers"):
-        save_model(tmp_path / name, tiny_network(0), {})
+        save_model(tmp_path / name, tiny_network(0, name), {})
     card = yaml.safe_load((tmp_path / "centers" / "model.yaml").read_text())
     card["architecture"]["input_size"] = 96
     (tmp_path / "centers" / "model.yaml").write_text(yaml.safe_dump(card))
@@ -72,8 +93,10 @@ def test_networks_of_different_sizes_are_refused(tmp_path):
 
 
 def test_a_missing_network_is_named(tiny_models, tmp_path):
-    with pytest.raises(InputError, match=r"cells: no model there; expected .* --model DIR"):
+    with pytest.raises(InputError, match=r"no model there; expected .* --model DIR"):
         load_networks(tmp_path, ("cells",), "cpu")
+    with pytest.raises(InputError, match=r"no network for centers, only for cells; expected one"):
+        load_networks(tiny_models / "cells", ("cells", "centers"), "cpu")
 
 
 def test_devices(monkeypatch):

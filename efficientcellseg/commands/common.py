@@ -154,8 +154,16 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="for example config/training/generalist.yaml",
     )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="changes of the configuration, for example training.seed=3",
+    )
 
 
 def training_of(args: argparse.Namespace) -> dict[str, Any]:
     """Read and check the training configuration."""
-    return read_yaml(args.configuration, ROOT / "config" / "schemas" / "training.schema.yaml")
+    schema = ROOT / "config" / "schemas" / "training.schema.yaml"
+    return read_yaml(args.configuration, schema, args.set)

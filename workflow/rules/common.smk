@@ -189,6 +189,24 @@ def score_files():
     ]
 
 
+ABLATION_TRAININGS = {Path(file).stem: file for file in config["ablation"]["trainings"]}
+
+
+def ablation_changes(wildcards):
+    """Give a model's changes of the training configuration, as options."""
+    return ["--set", *config["ablation"]["models"][wildcards.model]]
+
+
+def ablation_runs(wildcards):
+    """List the trained models that are compared."""
+    return [
+        f"<results>/runs/{training}/{model}/{seed}"
+        for training in ABLATION_TRAININGS
+        for model in config["ablation"]["models"]
+        for seed in config["ablation"]["seeds"]
+    ]
+
+
 def mask_dirs():
     """List the results of all methods, data sets and sequences."""
     return [
