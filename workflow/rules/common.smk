@@ -39,6 +39,17 @@ def read_recipes():
         raise WorkflowError(str(error)) from None
 
 
+def check_methods(names):
+    """Refuse methods that there are not."""
+    if unknown := sorted(set(names) - METHODS.keys()):
+        raise WorkflowError(
+            f"methods: {', '.join(unknown)}: no such method; expected some of "
+            f"{', '.join(METHODS)}"
+        )
+
+
+check_methods([*config["methods"], *config["models"]])
+
 DATASETS = by_name(config["datasets"])
 RECIPES = read_recipes()
 SIMULATED = [
