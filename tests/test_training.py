@@ -488,7 +488,7 @@ def seen_frames(folder, monkeypatch, parameters, network) -> set[int]:
 def test_folds_have_no_frame_in_common_and_are_all(tmp_path, monkeypatch):
     held = []
     for fold in range(4):
-        parameters = replace(QUICK, batch=2, steps=8, folds=4, fold=fold)
+        parameters = replace(QUICK, batch=2, epochs=1, steps=12, folds=4, fold=fold)
         seen = seen_frames(tmp_path / str(fold), monkeypatch, parameters, Slabwise())
         held.append({0, 1, 2, 3} - seen)
     assert sorted(map(len, held)) == [1, 1, 1, 1]
