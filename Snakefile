@@ -5,7 +5,8 @@
 #       --configfile config/demo.yaml                                      the demo
 #   snakemake segmentation | scores | figures                              a part of it
 #   snakemake tables                                   the paper's tables, methods compared
-#   snakemake ablation --configfile config/ablation.yaml                   the paper's ablations
+#   snakemake ablation                                                     the paper's ablations
+#   snakemake submission                           test sequences, and the software to send in
 #
 # Start it in the project's folder. Without --sdm conda, the jobs run in the environment that
 # Snakemake itself runs in (`make install` makes one in .venv).
@@ -13,7 +14,11 @@
 from pathlib import Path
 from shlex import quote
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
+
+from ctc_eval.sequence import InputError
+from efficientcellseg.recipe import check_values
 
 min_version("9.27")
 
@@ -21,7 +26,12 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
-validate(config, "config/schemas/config.schema.yaml")
+try:
+    schema = Path(workflow.basedir, "config", "schemas", "config.schema.yaml")
+    check_values(config, schema, "configuration")
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+validate(config, str(schema))  # fills in the defaults
 
 
 pathvars:
@@ -35,10 +45,12 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={quote(workflow.basedir)}; "
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/ablation.smk"
+include: "workflow/rules/submission.smk"
 
 
 # On a cluster: what takes no computing, and what needs the network.
@@ -48,6 +60,7 @@ localrules:
     scores,
     figures,
     download,
+    download_test,
     gather,
     table,
 

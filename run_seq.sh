@@ -10,7 +10,9 @@ python="$root/.venv/bin/python"
 if [[ ! -x "$python" ]]; then
     # Another environment will do, if it holds what is needed.
     python="$(command -v python3 || true)"
-    if [[ -z "$python" ]] || ! "$python" -c 'import timm, torch, tqdm' 2>/dev/null; then
+    # Found, not imported: timm alone does not import beside a torch without CUDA.
+    needed='from importlib.util import find_spec as f; exit(not all(map(f, ("timm", "torch"))))'
+    if [[ -z "$python" ]] || ! "$python" -c "$needed"; then
         echo "$root/.venv: no environment there; expected the project's packages: run make install" >&2
         exit 1
     fi

@@ -3,7 +3,8 @@
 Two made-up sequences of the sizes of Fluo-C3DL-MDA231 and Fluo-N3DL-TRIC are scored in
 processes of their own. CPU seconds are user and system time over those of a bare interpreter,
 the median of several runs; memory is the peak resident set. py-ctcmetrics is timed beside it
-where an interpreter has it: this one, or the one that CTCMETRICS_PYTHON names.
+where an interpreter has it: this one, or the one that CTCMETRICS_PYTHON names. All take turns,
+so that what else the machine does slows them alike; bytecode is cached, as it is for users.
 
 Writes results/bench/judge.json.
 """
@@ -103,14 +104,19 @@ def run(command: list[str]) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, said)
 
 
-def median(command: list[str], repeats: int) -> dict[str, float | str]:
-    """Give the median cost of a command."""
-    costs = [run(command) for _ in range(repeats)]
+def measure(commands: dict[str, list[str]], repeats: int) -> dict[str, dict[str, float | str]]:
+    """Give the median cost of each command; they take turns, after a first run not counted."""
+    for command in commands.values():
+        run(command)
+    rounds = [{name: run(command) for name, command in commands.items()} for _ in range(repeats)]
     return {
-        "cpu_s": round(statistics.median(cost.cpu for cost in costs), 3),
-        "wall_s": round(statistics.median(cost.wall for cost in costs), 3),
-        "memory_mb": round(statistics.median(cost.memory for cost in costs), 1),
-        "said": costs[-1].said,
+        name: {
+            "cpu_s": round(statistics.median(costs[name].cpu for costs in rounds), 3),
+            "wall_s": round(statistics.median(costs[name].wall for costs in rounds), 3),
+            "memory_mb": round(statistics.median(costs[name].memory for costs in rounds), 1),
+            "said": rounds[-1][name].said,
+        }
+        for name in commands
     }
 
 
@@ -141,32 +147,32 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
 
     judge = [sys.executable, "-m", "ctc_eval"]
+    score = [*judge, "score"]
     with tempfile.TemporaryDirectory(prefix="bench-judge-") as folder:
         mda231, tric = Path(folder, "MDA231"), Path(folder, "TRIC")
         # In a process of its own: a child's peak memory counts from that of its parent.
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             pool.submit(make_sequence, mda231, 12, (30, 512, 512), 50, (5, 30, 30)).result()
             pool.submit(make_sequence, tric, 1, (13, 1745, 2440), 1500, (3, 12, 12)).result()
-        start_up = median([sys.executable, "-c", "pass"], options.repeats)
-        figures = {
-            "start_up": start_up,
-            "help": median([*judge, "--help"], options.repeats),
-            "seg_12x30x512x512": median(
-                [*judge, "score", str(mda231), "01", "--measures", "SEG"], options.repeats
-            ),
-            "seg_det_tra_13x1745x2440": median(
-                [*judge, "score", str(tric), "01", "--measures", "SEG,DET,TRA"], options.repeats
-            ),
-        }
-        del figures["help"]["said"]
         python = find_ctcmetrics()
+        commands = {
+            "start_up": [sys.executable, "-c", "pass"],
+            "help": [*judge, "--help"],
+            "seg_12x30x512x512": [*score, str(mda231), "01", "--measures", "SEG"],
+            "seg_det_tra_13x1745x2440": [*score, str(tric), "01", "--measures", "SEG,DET,TRA"],
+        }
         if python is None:
             logger.info("py-ctcmetrics left out: not installed (CTCMETRICS_PYTHON names another)")
         else:
-            command = [python, "-c", PY_CTCMETRICS, str(mda231 / "01_RES"), str(mda231 / "01_GT")]
-            figures["py_ctcmetrics_seg_12x30x512x512"] = median(command, 3)
-            figures["py_ctcmetrics_start_up"] = median([python, "-c", "pass"], options.repeats)
+            paths = [str(mda231 / "01_RES"), str(mda231 / "01_GT")]
+            commands["py_ctcmetrics_start_up"] = [python, "-c", "pass"]
+            commands["py_ctcmetrics_seg_12x30x512x512"] = [python, "-c", PY_CTCMETRICS, *paths]
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder, "bytecode"))
+        figures = measure(commands, options.repeats)
+        del figures["help"]["said"]
 
+    start_up = figures["start_up"]
     small, large = figures["seg_12x30x512x512"], figures["seg_det_tra_13x1745x2440"]
     checks = {
         "help, wall seconds": (figures["help"]["wall_s"], 0.3),

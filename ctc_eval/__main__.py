@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctc_eval.sequence import InputError, atomic, frames_text, parse_frames
+from ctc_eval.sequence import InputError, atomic, check_writable, frames_text, parse_frames
 
 if TYPE_CHECKING:
     from ctc_eval.scoring import Score
@@ -121,6 +121,9 @@ def _add_score(commands: Any) -> None:
     )
     parser.add_argument(
         "--parameters", type=_count, metavar="N", help="weights of all networks, for PESEG"
+    )
+    parser.add_argument(
+        "--seen", action="store_true", help="score frames, too, that the networks have learnt from"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON for the table command")
@@ -242,6 +245,9 @@ def _score_one(
 
     result = options.result or options.dataset / f"{sequence}_RES"
     reference = options.reference or options.dataset / f"{sequence}_GT"
+    _refuse_seen(options, result)
+    for path in filter(None, (options.output, options.objects, options.logs and result / "log")):
+        check_writable(path)
     try:
         score = _measure(options, reference, result)
     except InputError as error:
@@ -261,6 +267,19 @@ def _score_one(
     if options.logs or options.objects:
         _write_details(score, options, result)
     return values, official
+
+
+def _refuse_seen(options: argparse.Namespace, result: Path) -> None:
+    """Refuse frames that the result's networks have learnt from, unless told otherwise."""
+    from ctc_eval.sequence import is_inside, seen_frames
+
+    seen = sorted(frame for frame in seen_frames(result) if is_inside(frame, options.frames))
+    if seen and not options.seen:
+        raise InputError(
+            f"{result}: its networks have learnt from {len(seen)} of the frames, from {seen[0]} to "
+            f"{seen[-1]}; expected frames that are new to them: choose other --frames, or give "
+            "--seen to score all the same"
+        )
 
 
 def _write_details(score: Score, options: argparse.Namespace, result: Path) -> None:
@@ -373,7 +392,8 @@ def _validate(options: argparse.Namespace) -> int:
     faults = find_faults(options.dataset / options.sequence, result, options.frames)
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
     if faults:
-        sys.stderr.write(f"error: {result}: {len(faults)} faults; mend them and validate again\n")
+        count = "1 fault; mend it" if len(faults) == 1 else f"{len(faults)} faults; mend them"
+        sys.stderr.write(f"error: {result}: {count} and validate again\n")
         return 1
     sys.stdout.write(f"{result}: no fault\n")
     return 0

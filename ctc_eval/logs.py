@@ -1,4 +1,9 @@
-"""What went wrong, object by object: the official logs and a table of the reference objects."""
+"""What went wrong, object by object: the official logs and a table of the reference objects.
+
+TRA_log.txt is that of the official tool to the byte (tests/test_ctc_eval_cases.py has one).
+SEG_log.txt has the wording, order and digits that its readers and other programs' writers agree
+on. Of DET_log.txt only the lines are known, not the length of the rule before the measure.
+"""
 
 from __future__ import annotations
 

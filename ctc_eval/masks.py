@@ -8,12 +8,13 @@ refused by name.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ctc_eval.plain import plain_pages, read_plain
 from ctc_eval.sequence import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class LabelImage:
 
     path: Path
     shape: tuple[int, int, int]
-    _pages: Any
+    _read: Callable[[int], np.ndarray]
 
     def plane(self, index: int) -> np.ndarray:
         """Read one plane.
@@ -56,10 +57,8 @@ class LabelImage:
         InputError
             The data do not decode.
         """
-        import numpy as np
-
         try:
-            return np.asarray(self._pages[index].asarray(maxworkers=1), dtype=np.uint16)
+            return self._read(index)
         except Exception as error:
             # Decoders raise types of their own; to the user they all mean one thing.
             raise InputError(
@@ -86,10 +85,31 @@ def open_labels(path: Path) -> Iterator[LabelImage]:
     InputError
         Missing, not a TIFF, truncated, or one of the traps that :func:`label_faults` lists.
     """
-    import tifffile
-
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a label image: check the path")
+    with path.open("rb") as file:
+        pages = plain_pages(file)
+
+        def read(index: int) -> np.ndarray:
+            try:
+                return read_plain(file, pages[index])
+            except Exception:
+                with _open_any(path) as image:
+                    return image._read(index)
+
+        if pages:
+            yield LabelImage(path, (len(pages), *pages[0].shape), read)
+            return
+    with _open_any(path) as image:
+        yield image
+
+
+@contextmanager
+def _open_any(path: Path) -> Iterator[LabelImage]:
+    """Open a label image of any kind, with words for all that may be wrong with it."""
+    import numpy as np
+    import tifffile
+
     try:
         tif = tifffile.TiffFile(path)
     except Exception as error:
@@ -103,7 +123,11 @@ def open_labels(path: Path) -> Iterator[LabelImage]:
         if faults:
             raise InputError(f"{path}: {'; '.join(faults)}")
         rows, columns = pages[0].shape
-        yield LabelImage(path, (len(pages), rows, columns), pages)
+
+        def read(index: int) -> np.ndarray:
+            return np.asarray(pages[index].asarray(maxworkers=1), dtype=np.uint16)
+
+        yield LabelImage(path, (len(pages), rows, columns), read)
 
 
 def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[str]]:

@@ -15,10 +15,23 @@ from ctc_eval import measures
 from ctc_eval.masks import LabelImage, core_count, open_labels
 from ctc_eval.measures import EdgeErrors, NodeErrors
 from ctc_eval.overlap import Matching, PairCounts, add_up, count_runs, match
-from ctc_eval.sequence import InputError, frame_digits, frame_files, frame_name, is_inside
-from ctc_eval.tracks import Track, image_faults, lineage_faults, read_tracks, trim_tracks
+from ctc_eval.sequence import (
+    InputError,
+    frame_digits,
+    frame_files,
+    frame_name,
+    frames_beyond,
+    is_inside,
+)
+from ctc_eval.tracks import (
+    Track,
+    and_more,
+    image_faults,
+    lineage_faults,
+    read_tracks,
+    trim_tracks,
+)
 
-MEASURES = ("SEG", "DET", "TRA", "MeanIoU")
 _OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
 _MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
 
@@ -114,7 +127,7 @@ def score_sequence(
     result : Path
         Folder with ``maskTTT.tif`` and, for TRA, ``res_track.txt``.
     wanted : sequence of str
-        Of `MEASURES`.
+        Of SEG, DET, TRA, MeanIoU.
     frames : slice
         Frame numbers to use, half open.
     penalize_extra : bool
@@ -138,6 +151,7 @@ def score_sequence(
     markers = _within(reference.markers, frames, reference.folder) if with_markers else ()
     images = tuple(dict.fromkeys((*objects, *markers)))
     masks = _masks(result, images)
+    _warn_of_frames(frames, result)
 
     matchings = _match_images(masks, images, workers or _worth_their_cost(masks))
     matched_objects = tuple((image, matchings[image]) for image in objects)
@@ -172,7 +186,7 @@ def find_reference(folder: Path, wanted: Iterable[str]) -> Reference:
         ``01_GT`` with SEG and TRA, ``01_ST`` with SEG alone, or a folder of ``maskTTT.tif``
         such as ``01_ERR_SEG``, whose every object is a reference object for SEG and DET.
     wanted : iterable of str
-        The measures that it must serve, of `MEASURES`.
+        The measures that it must serve, of SEG, DET, TRA, MeanIoU.
 
     Returns
     -------
@@ -275,6 +289,13 @@ def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
             "masks, or score a part of the frames with --frames A:B"
         )
     return masks
+
+
+def _warn_of_frames(frames: slice, result: Path) -> None:
+    """Say so where a range goes on after the last mask."""
+    last = max(int(path.stem[4:]) for path in result.glob("mask*.tif") if path.stem[4:].isdecimal())
+    if beyond := frames_beyond(frames, last):
+        logger.warning("%s: no frame %s, the last mask is of frame %d", result, beyond, last)
 
 
 def _worth_their_cost(masks: Mapping[int, Path]) -> int:
@@ -386,5 +407,4 @@ def _consistent_tracks(
 def _refuse_first(path: Path, faults: Iterator[str]) -> None:
     found = list(faults)
     if found:
-        more = f" (and {len(found) - 1} more faults)" if len(found) > 1 else ""
-        raise InputError(f"{path}: {found[0]}{more}: mend the tracks")
+        raise InputError(f"{path}: {found[0]}{and_more(len(found) - 1)}: mend the tracks")

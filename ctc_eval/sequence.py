@@ -6,7 +6,9 @@ a 2D frame is a volume with one plane.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import json
 import logging
 import math
 import os
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     import tifffile
 
 MAX_LABEL = 65535
+# Beside masks: what they were made with, and which frames the networks had learnt from.
+RECORD = ".segmentation.json"
 
 
 class InputError(ValueError):
@@ -130,6 +134,14 @@ def frames_text(frames: slice) -> str:
     if not frames.start and frames.stop is None:
         return "all"
     return f"{frames.start or 0}:{'' if frames.stop is None else frames.stop}"
+
+
+def frames_beyond(frames: slice, last: int) -> str:
+    """Name the frames of a range after the last one that there is: "3 to 4", "" for none."""
+    first = max(frames.start or 0, last + 1)
+    if frames.stop is None or first >= frames.stop:
+        return ""
+    return str(first) if first == frames.stop - 1 else f"{first} to {frames.stop - 1}"
 
 
 def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:
@@ -302,6 +314,34 @@ def check_frames(files: dict[int, Path]) -> tuple[int, int, int]:
     return expected[0]
 
 
+def check_writable(path: Path) -> None:
+    """Check that a file can be written, before the work that is to fill it.
+
+    Parameters
+    ----------
+    path : Path
+        Nothing is made there, missing folders neither.
+
+    Raises
+    ------
+    InputError
+        No writable folder, or `path` is a folder.
+    """
+    import tempfile
+
+    existing = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); expected a place for a file: "
+            "give another path"
+        ) from None
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary file that takes the place of `path` when the block ends well.
@@ -319,6 +359,11 @@ def atomic(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(mode)  # safetensors puts a private file of its own in place
         temporary.replace(path)
+    except OSError as error:
+        if error.filename not in (temporary, str(temporary)):
+            raise
+        # The user knows the other name.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -366,6 +411,25 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
             "raise the size filter or renumber the labels"
         )
     write_volume(path, labels.astype(np.uint16, copy=False))
+
+
+def seen_frames(result: Path) -> set[int]:
+    """List the frames that a result's networks had learnt from, as its record says.
+
+    Parameters
+    ----------
+    result : Path
+        Folder of masks.
+
+    Returns
+    -------
+    set of int
+        Empty where there is no record.
+    """
+    try:
+        return set(json.loads((result / RECORD).read_text())["seen"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def fingerprint(path: Path) -> str:

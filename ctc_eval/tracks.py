@@ -99,7 +99,7 @@ def read_tracks(path: Path) -> dict[int, Track]:
         )
     tracks, faults = parse_tracks(path.read_text(errors="replace"))
     if faults:
-        raise InputError(f"{path}: {faults[0]}" + _and_more(len(faults) - 1))
+        raise InputError(f"{path}: {faults[0]}" + and_more(len(faults) - 1))
     return tracks
 
 
@@ -148,7 +148,7 @@ def image_faults(
             where = "of which there is no image" if lacking[0] not in labels else "but is not there"
             yield (
                 f"track {track.label} is not consistent with the images, it covers frame "
-                f"{lacking[0]}, {where}" + _and_more(len(lacking) - 1)
+                f"{lacking[0]}, {where}" + and_more(len(lacking) - 1)
             )
     stray: dict[int, list[int]] = {}
     for frame, present in sorted(labels.items()):
@@ -159,7 +159,7 @@ def image_faults(
     for label, frames in sorted(stray.items()):
         yield (
             f"track {label} is not consistent with the images, label {label} is in frame "
-            f"{frames[0]}, which no track of that label covers" + _and_more(len(frames) - 1)
+            f"{frames[0]}, which no track of that label covers" + and_more(len(frames) - 1)
         )
 
 
@@ -189,5 +189,6 @@ def _reaches(tracks: Mapping[int, Track], track: Track, first: int) -> bool:
     return track.parent != 0 and tracks[track.parent].end >= first
 
 
-def _and_more(count: int) -> str:
+def and_more(count: int) -> str:
+    """Say how many faults there are beside the one that is told."""
     return f" (and {count} more)" if count else ""

@@ -90,7 +90,8 @@ def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndar
     found: dict[str, list[np.ndarray]] = {}
     with torch.inference_mode():
         for network in networks:
-            device = next(network.parameters()).device
+            # A compiled network has no parameters, and takes tensors of the CPU.
+            device = next((p.device for p in network.parameters()), torch.device("cpu"))
             parts = [
                 network(torch.from_numpy(tiles[start : start + BATCH]).to(device)).float().sigmoid()
                 for start in range(0, len(tiles), BATCH)
@@ -102,7 +103,11 @@ def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndar
 
 
 def load_networks(
-    model: Path, maps: tuple[str, ...], device: str = "auto", kind: str = "efficientcellseg"
+    model: Path,
+    maps: tuple[str, ...],
+    device: str = "auto",
+    backend: str = "torch",
+    kind: str = "efficientcellseg",
 ) -> list[Network]:
     """Load the networks that predict a recipe's maps.
 
@@ -114,6 +119,8 @@ def load_networks(
         For example ``("cells", "centers")``.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    backend : {"torch", "onnxruntime", "openvino"}
+        What runs them; on a GPU torch alone.
     kind : str
         Of `efficientcellseg.model.NETWORKS`, what they must be.
 
@@ -126,7 +133,7 @@ def load_networks(
     ------
     InputError
         A model that is not there or damaged; networks of another kind, or of different input
-        sizes; a device that is not there.
+        sizes; a device or backend that is not there; another backend than torch for a 3D network.
     """
     import torch
 
@@ -145,6 +152,12 @@ def load_networks(
             f"{model}: networks of different input sizes {sizes}; expected one size, since they "
             "share their tiles: train them for the same one"
         )
+    if backend != "torch":
+        if any(net.planes for net in networks):
+            raise InputError(f"backend {backend}; expected torch, which alone runs 3D networks")
+        from efficientcellseg.backends import compile_network
+
+        return [compile_network(net, backend, device) for net in networks]
     for net in networks:
         layout = torch.channels_last_3d if net.planes else torch.channels_last
         net.to(place).to(memory_format=layout)  # type: ignore[call-overload]

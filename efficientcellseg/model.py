@@ -69,6 +69,9 @@ class EfficientCellSeg(Network):
     maps : sequence of str
         What the output channels are. The paper has a network a map; one network for two maps
         shares all but the last layer.
+    raw_skip : bool
+        Give the decoder's last block the image itself, as the authors' network does, instead of
+        the normalised image.
 
     Raises
     ------
@@ -88,6 +91,7 @@ class EfficientCellSeg(Network):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         maps: Sequence[str] = ("cells",),
+        raw_skip: bool = False,
     ) -> None:
         super().__init__()
         if input_size % 32 or input_size < 32:
@@ -98,7 +102,7 @@ class EfficientCellSeg(Network):
         if len(decoder_filters) != 4:
             raise InputError(f"decoder filters {tuple(decoder_filters)}; expected four numbers")
         self.encoder = Encoder(encoder)
-        self.input_size, self.maps = input_size, tuple(maps)
+        self.input_size, self.maps, self.raw_skip = input_size, tuple(maps), raw_skip
         self.architecture = {
             "kind": "efficientcellseg",
             "encoder": encoder,
@@ -107,6 +111,7 @@ class EfficientCellSeg(Network):
             "mean": list(mean or self.encoder.statistics["mean"]),
             "std": list(std or self.encoder.statistics["std"]),
             "maps": list(maps),
+            "raw_skip": raw_skip,
         }
         for name in ("mean", "std"):
             values = torch.tensor(self.architecture[name]).view(1, 3, 1, 1)
@@ -132,9 +137,10 @@ class EfficientCellSeg(Network):
         Tensor of shape (N, C, S, S), float32
             A channel for each of `maps`, before the sigmoid.
         """
-        image = (image - self.mean) / self.std
-        *skips, x = self.encoder(image)
-        for block, skip in zip(self.decoder, [*reversed(skips), image], strict=True):
+        normalised = (image - self.mean) / self.std
+        *skips, x = self.encoder(normalised)
+        skips = [image if self.raw_skip else normalised, *skips]
+        for block, skip in zip(self.decoder, reversed(skips), strict=True):
             x = block(x, skip)
         return self.head(x)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctc_eval.sequence import InputError, atomic, frame_files, read_volume
+from ctc_eval.sequence import InputError, atomic, check_writable, frame_files, read_volume
 
 if TYPE_CHECKING:
     import numpy as np
@@ -227,6 +227,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out ``python -m efficientcellseg overlay``."""
     result = args.result or args.dataset_dir / f"{args.sequence}_RES"
     reference = args.reference or args.dataset_dir / f"{args.sequence}_GT"
+    check_writable(args.output)
     figure = overlay(args.dataset_dir, args.sequence, result, reference)
     with atomic(args.output) as temporary:
         # No date and no version in it: the same result gives the same bytes.

@@ -20,14 +20,14 @@ PACKAGES = (
 )
 
 
-def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[str, Any]:
+def describe_run(recipes: list[Path], models: list[Path], device: str) -> dict[str, Any]:
     """Collect what is needed to repeat a run.
 
     Parameters
     ----------
     recipes : list of Path
-    model : Path or None
-        Folder of networks; None stands for the recipes' own.
+    models : list of Path
+        Folders of networks; none stands for the recipes' own.
     device : str
         As given on the command line.
 
@@ -44,9 +44,10 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
         A recipe that does not load.
     """
     loaded = {path: load_recipe(path) for path in recipes}
-    folders = sorted({folder for one in loaded.values() for folder in _networks(one, model)})
+    folders = sorted({folder for one in loaded.values() for folder in _networks(one, models)})
     return {
-        **describe_software(device),
+        **describe_software(),
+        "device": device_name(device),
         "recipes": {one.name: file_hash(path) for path, one in loaded.items()},
         "seeds": {
             one.name: one.source.get("seed", 0)
@@ -63,37 +64,34 @@ def describe_run(recipes: list[Path], model: Path | None, device: str) -> dict[s
     }
 
 
-def describe_software(device: str) -> dict[str, Any]:
-    """Name source, versions and device: the part of a run that is not its input.
-
-    Returns
-    -------
-    dict
-        ``commit`` and whether files were ``changed`` since, ``python``, ``platform``,
-        ``processor``, ``device``, ``packages``.
-    """
+def describe_software() -> dict[str, Any]:
+    """Name the versions at work: ``commit`` and ``changed``, ``python``, ``packages``."""
     return {
         "commit": _git("rev-parse", "HEAD"),
         "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),
-        "device": _device_name(device),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
 
 
-def _networks(recipe: Recipe, model: Path | None) -> list[Path]:
-    folder = model or ROOT / recipe.model
-    if not (folder / CARD).is_file() and not any(folder.glob(f"*/{CARD}")):
-        return []  # a run without networks needs none
-    return network_folders(folder, recipe.networks)
+def _networks(recipe: Recipe, models: list[Path]) -> list[Path]:
+    """List a recipe's networks; a run without networks needs none."""
+    folders = [
+        folder
+        for folder in models or [ROOT / recipe.model]
+        if (folder / CARD).is_file() or any(folder.glob(f"*/{CARD}"))
+    ]
+    return [one for folder in folders for one in network_folders(folder, recipe.networks)]
 
 
 def _relative(path: Path) -> str:
     """Name a path from the project's root, so that no machine's own paths are told."""
     resolved = path.resolve()
-    return str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else path.name
+    if resolved.is_relative_to(ROOT):
+        return str(resolved.relative_to(ROOT))
+    return f"{resolved.parent.name}/{path.name}"
 
 
 def _git(*words: str) -> str | None:
@@ -112,7 +110,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
     """Name the device that is meant, the GPU by its model."""
     try:
         import torch
@@ -130,7 +128,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and weights."
     )
     parser.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE", help="recipe (.yaml)")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="default: the recipes' own")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of networks (default: the recipes' own)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.json")
 

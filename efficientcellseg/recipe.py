@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,8 +113,6 @@ def read_yaml(path: Path, schema: Path, changes: Sequence[str] = ()) -> dict[str
         No such file, no YAML, or anything the schema does not allow; the line names each
         key, what was found and what is allowed.
     """
-    import jsonschema
-
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a YAML file: check the path")
     try:
@@ -122,6 +122,30 @@ def read_yaml(path: Path, schema: Path, changes: Sequence[str] = ()) -> dict[str
         raise InputError(f"{path}: not YAML ({reason}); correct the file") from None
     for change in changes:
         values = _changed(values, change)
+    check_values(values, schema, str(path))
+    return values
+
+
+def check_values(values: Any, schema: Path, name: str) -> None:
+    """Check values against a JSON schema.
+
+    Parameters
+    ----------
+    values : any
+        As YAML gives them.
+    schema : Path
+        The schema, in YAML.
+    name : str
+        Where they come from, for the message.
+
+    Raises
+    ------
+    InputError
+        Anything the schema does not allow; one line with each key, what was found and what is
+        allowed.
+    """
+    import jsonschema
+
     rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
     # JSON knows neither 3.0 as different from 3 nor NaN and infinity; YAML does.
     types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
@@ -130,8 +154,7 @@ def read_yaml(path: Path, schema: Path, changes: Sequence[str] = ()) -> dict[str
     checker = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)
     faults = [fault for error in checker(rules).iter_errors(values) for fault in _explain(error)]
     if faults:
-        raise InputError(f"{path}: {'; '.join(faults)}; correct the file")
-    return values
+        raise InputError(f"{name}: {'; '.join(faults)}; correct the file")
 
 
 def _changed(values: Any, change: str) -> Any:
@@ -186,9 +209,16 @@ def _explain(error: Any) -> list[str]:
         chosen = [other for other in error.context if other.schema_path[0] in meant]
         return [fault for other in chosen for fault in _explain(other)]
     if rule == "additionalProperties":
-        known = sorted(error.schema["properties"])
-        unknown = sorted(str(name) for name in found if name not in known)
-        return [f"{key}: unknown key {', '.join(unknown)}, allowed: {', '.join(known)}"]
+        known = sorted(error.schema.get("properties", ()))
+        like = sorted(error.schema.get("patternProperties", ()))
+        unknown = sorted(
+            str(name)
+            for name in found
+            if name not in known and not any(re.search(one, str(name)) for one in like)
+        )
+        allowed = ", ".join([*known, *(f"keys like {one}" for one in like)])
+        named = ", ".join(name + _nearest(name, known) for name in unknown)
+        return [f"{key}: unknown key {named}, allowed: {allowed}"]
     if rule == "required":
         missing = [name for name in value if name not in found]
         return [f"{key}: missing key {', '.join(missing)}, required: {', '.join(value)}"]
@@ -201,6 +231,11 @@ def _explain(error: Any) -> list[str]:
     if rule == "oneOf":
         return [f"{key}: found {found!r}, allowed: a mapping with the key kind"]
     return [f"{key}: found {found!r}, allowed: {rule} {value}"]
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """Say which key was meant, if one looks much like it."""
+    return "".join(f" (meant: {key}?)" for key in difflib.get_close_matches(name, known, n=1))
 
 
 _TYPES = {

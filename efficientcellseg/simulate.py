@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctc_eval.sequence import InputError, atomic, frame_name, write_labels, write_volume
+from ctc_eval.sequence import (
+    InputError,
+    atomic,
+    check_writable,
+    frame_name,
+    read_volume,
+    write_labels,
+    write_volume,
+)
 from efficientcellseg.specimen import (
     BACKDROP,
     LAYOUT,
@@ -354,7 +362,12 @@ def sequence_seed(seed: int, sequence: str) -> int:
 
 
 def write_sequence(
-    dataset_dir: Path, sequence: str, simulation: Simulation, digits: int = 3
+    dataset_dir: Path,
+    sequence: str,
+    simulation: Simulation,
+    digits: int = 3,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Write a simulated sequence in challenge layout.
 
@@ -365,12 +378,14 @@ def write_sequence(
     Parameters
     ----------
     dataset_dir : Path
-        Made where it is missing; files of the same names are replaced.
+        Made where it is missing. A run that was stopped can be done again.
     sequence : str
         Two digits.
     simulation : Simulation
     digits : int
         Digits of the frame number.
+    overwrite : bool
+        Replace the frames of another simulation.
 
     Returns
     -------
@@ -380,7 +395,8 @@ def write_sequence(
     Raises
     ------
     InputError
-        A frame number needs more digits; frames beyond the sequence's end lie there already.
+        A frame number needs more digits; frames beyond the sequence's end lie there already;
+        frames of another simulation do, such as of another seed; the folder cannot be written.
     """
     if len(simulation) > 10**digits:
         raise InputError(
@@ -401,9 +417,16 @@ def write_sequence(
                 f"{folder}: has {stale[0]}, which this run of {len(simulation)} frames does not "
                 "make; expected an empty folder: remove it or choose another one"
             )
-    tracks.unlink(missing_ok=True)
+    check_writable(tracks)
     for frame, (raw, labels) in enumerate(simulation):
-        write_volume(raw_dir / frame_name("t", frame, digits), raw)
+        path = raw_dir / frame_name("t", frame, digits)
+        if not overwrite and path.is_file() and not np.array_equal(read_volume(path), raw):
+            raise InputError(
+                f"{path}: is of another simulation, such as of another seed; expected none or "
+                "this one: give --overwrite or another folder"
+            )
+        tracks.unlink(missing_ok=True)
+        write_volume(path, raw)
         write_labels(folders["man_seg"] / frame_name("man_seg", frame, digits), labels)
         write_labels(folders["man_track"] / frame_name("man_track", frame, digits), labels)
     with atomic(tracks) as temporary:
@@ -418,6 +441,8 @@ def simulate_recipe(
     sequences: tuple[str, ...] | None = None,
     frames: int | None = None,
     seed: int | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Simulate the sequences of a recipe.
 
@@ -429,6 +454,8 @@ def simulate_recipe(
         Where the sequences are written.
     sequences, frames, seed
         Take the place of the recipe's own where given.
+    overwrite : bool
+        Replace the frames of another simulation.
 
     Raises
     ------
@@ -454,7 +481,9 @@ def simulate_recipe(
             seed=sequence_seed(source.get("seed", 0) if seed is None else seed, sequence),
             voxel_size=recipe.voxel_size,
         )
-        folder = write_sequence(dataset_dir, sequence, simulation, recipe.digits)
+        folder = write_sequence(
+            dataset_dir, sequence, simulation, recipe.digits, overwrite=overwrite
+        )
         log.info("%s: %d frames", folder, len(simulation))
 
 
@@ -476,6 +505,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, help="seed of the data set, 0 or more (default: the recipe's)"
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace frames of another simulation"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -485,5 +517,12 @@ def run(args: argparse.Namespace) -> int:
     given = Path(args.recipe)
     path = given if given.suffix in {".yaml", ".yml"} else find_recipe(args.recipe)
     sequences = tuple(args.sequences) if args.sequences else None
-    simulate_recipe(load_recipe(path), args.dataset_dir, sequences, args.frames, args.seed)
+    simulate_recipe(
+        load_recipe(path),
+        args.dataset_dir,
+        sequences,
+        args.frames,
+        args.seed,
+        overwrite=args.overwrite,
+    )
     return 0

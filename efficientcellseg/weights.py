@@ -98,8 +98,8 @@ def load_model(folder: Path) -> Network:
     return model.float().eval()
 
 
-def save_model(folder: Path, model: Network, card: dict[str, Any]) -> None:
-    """Write a model folder, weights as float16.
+def save_model(folder: Path, model: Network, card: dict[str, Any], *, half: bool = True) -> None:
+    """Write a model folder.
 
     Parameters
     ----------
@@ -107,18 +107,20 @@ def save_model(folder: Path, model: Network, card: dict[str, Any]) -> None:
     model : Network
     card : dict
         What to say of it beside its architecture and hash: data, training, scores.
+    half : bool
+        Write the weights as float16, not float32.
     """
     import torch
     from safetensors.torch import save_file
 
-    halved = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+    weights = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
         for name, value in model.state_dict().items()
     }
-    if any(not torch.isfinite(value).all() for value in halved.values()):
+    if any(not torch.isfinite(value).all() for value in weights.values()):
         raise ValueError("weights that float16 cannot hold: the training has diverged")
     with atomic(folder / WEIGHTS) as temporary:
-        save_file(halved, temporary)
+        save_file(weights, temporary)
         contents = {"architecture": model.architecture, "sha256": file_hash(temporary), **card}
         # Before the weights take their place: a card that YAML cannot hold leaves all as it was.
         text = yaml.safe_dump(contents, sort_keys=False, width=100)

@@ -1,6 +1,8 @@
 """What tests share: the place of real data, a tiny data set, a tiny recipe, tiny networks."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +113,40 @@ def tiny_models(tmp_path_factory):
             network.head.bias.copy_((network.head.bias - logits.median()) * gain)
         save_model(folder / name, network, {"parameters": 1})
     return folder
+
+
+@pytest.fixture
+def models(tmp_path, tiny_models):
+    """Copy the tiny networks, and count their weights as training does."""
+    for network in ("cells", "centers"):
+        shutil.copytree(tiny_models / network, tmp_path / "models" / network)
+        card = tmp_path / "models" / network / "model.yaml"
+        card.write_text(card.read_text() + "parameters: 500000\n")
+    return tmp_path / "models"
+
+
+BLOCKED = """
+import socket
+
+def refuse(*args, **kwargs):
+    raise OSError("network is unreachable: blocked by the test")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+"""
+
+
+def offline(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Give what to put before a command, and its variables, so that it has no network.
+
+    A network namespace of its own where the system lets us, else Python's sockets blocked.
+    """
+    for prefix in (["unshare", "--net"], ["unshare", "--net", "--map-root-user"]):
+        try:
+            subprocess.run([*prefix, "true"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return prefix, {}
+    blocker = folder / "no-network"
+    blocker.mkdir(exist_ok=True)
+    (blocker / "sitecustomize.py").write_text(BLOCKED)
+    return [], {"PYTHONPATH": str(blocker)}

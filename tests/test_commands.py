@@ -1,5 +1,6 @@
 """The steps' command lines: both ways to the same masks, going on, and bad input."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ import tifffile
 import yaml
 from conftest import ROOT, TINY, tiny_recipe
 
-from ctc_eval.sequence import read_volume, write_volume
+from ctc_eval.__main__ import main as judge
+from ctc_eval.sequence import fingerprint, read_volume, write_volume
 from efficientcellseg.__main__ import main
 
 COMMANDS = ["pseudocolor", "tile", "infer", "label", "segment", "samples", "train"]
@@ -107,6 +109,14 @@ def test_complete_masks_are_kept_and_damaged_ones_made_anew(tiny_dataset, recipe
     assert segment(*chosen) == 0
     assert masks(out) == whole
     assert (out / "mask002.tif").stat().st_mtime_ns == times["mask002.tif"]
+    # Headers intact, pixels not.
+    with tifffile.TiffFile(out / "mask000.tif") as tif:
+        last = tif.pages[0].dataoffsets[0] + tif.pages[0].databytecounts[0] - 1
+    damaged = bytearray(whole["mask000.tif"])
+    damaged[last] ^= 1
+    (out / "mask000.tif").write_bytes(damaged)
+    assert segment(*chosen) == 0
+    assert masks(out) == whole
     assert (out / "mask001.tif").stat().st_mtime_ns != times["mask001.tif"]
     assert segment(*chosen, "--overwrite") == 0
     assert masks(out) == whole
@@ -150,6 +160,31 @@ def test_a_network_for_another_map_is_refused(
     shutil.rmtree(models / "centers")
     assert segment(tiny_dataset, "02", recipe_file, models, "--output", tmp_path / "out") == 1
     assert "no network for centers, only for cells; expected one" in capsys.readouterr().err
+
+
+def test_no_score_on_what_was_learnt_from_unless_told(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, capsys
+):
+    models, out = shutil.copytree(tiny_models, tmp_path / "models"), tmp_path / "out"
+    card = models / "centers" / "model.yaml"
+    seen = [fingerprint(tiny_dataset / "01" / f"t00{frame}.tif") for frame in (0, 1)]
+    card.write_text(yaml.safe_dump({**yaml.safe_load(card.read_text()), "seen": seen}))
+    # The frames count, wherever they lie.
+    moved = tiny_dataset.rename(tmp_path / "elsewhere")
+    assert segment(moved, "01", recipe_file, models, "--output", out) == 0
+    steps = tmp_path / "steps"
+    options = ("--recipe", recipe_file, "--model", models, "--output", steps)
+    assert run("record", moved, "01", *options) == 0
+    record = json.loads((out / ".segmentation.json").read_text())
+    assert record == json.loads((steps / ".segmentation.json").read_text())
+    assert record["seen"] == [0, 1]
+    capsys.readouterr()
+    score = ["score", str(moved), "01", "--result", str(out), "--measures", "SEG"]
+    assert judge(score) == 1
+    assert "learnt from 2 of the frames, from 0 to 1; expected" in capsys.readouterr().err
+    assert judge([*score, "--seen"]) == 0
+    assert judge([*score, "--frames", "2:"]) == 0
+    assert judge([*score, "--frames", "1:"]) == 1
 
 
 # Bad input: exit code 1, one line, nothing written
@@ -236,12 +271,23 @@ def test_frames_that_are_not_there(
     assert re.search(message, refused(capsys, tmp_path))
 
 
+def test_frames_after_the_last_are_told(tiny_dataset, recipe_file, tiny_models, tmp_path, caplog):
+    options = ("--frames", "1:5", "--output", tmp_path / "out")
+    assert segment(tiny_dataset, "02", recipe_file, tiny_models, *options) == 0
+    assert list(masks(tmp_path / "out")) == ["mask001.tif", "mask002.tif"]
+    told = [record.getMessage() for record in caplog.records if "no frame" in record.getMessage()]
+    assert told == [f"{tiny_dataset / '02'}: no frame 3 to 4, the last one is 2"]
+
+
 def test_an_unknown_key_of_the_recipe(tiny_dataset, tiny_models, tmp_path, capsys):
     recipe = tiny_recipe(tmp_path / "r.yaml", labeling={"method": "components", "min_sise": 3})
     out = ("--output", tmp_path / "out")
     assert segment(tiny_dataset, "02", recipe, tiny_models, *out) == 1
     line = refused(capsys, tmp_path)
-    assert "labeling: unknown key min_sise, allowed: anisotropy, center_threshold" in line
+    assert (
+        "labeling: unknown key min_sise (meant: min_size?), allowed: anisotropy, center_threshold"
+        in line
+    )
 
 
 def test_an_unknown_data_set(tiny_dataset, tiny_models, tmp_path, capsys):
@@ -282,7 +328,9 @@ def test_a_step_without_the_step_before(recipe_file, tiny_models, tmp_path, caps
         ("tile", "npy", model), ("infer", "npz", model), ("label", "npz", ())
     ):  # fmt: skip
         assert run(command, *shared, *options) == 1
-        line = refused(capsys, tmp_path)
+        line = capsys.readouterr().err.removesuffix("\n")
+        assert "\n" not in line  # no progress bar before work begins
+        assert "\r" not in line
         assert f"no t*.{ending}; expected the step before to have filled it" in line
         (tmp_path / "in" / f"t000.{ending}").write_bytes(
             b"PK\x03\x04" if ending == "npz" else b"no array"

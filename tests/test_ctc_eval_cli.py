@@ -295,12 +295,6 @@ def test_what_the_official_tool_reads_is_read(dataset, capsys, options):
     assert out.startswith("SEG measure: 0.400000\nDET measure: 0.400000\n")
 
 
-def test_where_nothing_can_be_written(dataset, capsys):
-    (dataset / "file").write_text("")
-    output = dataset / "file" / "score.json"
-    assert "file" in _refused(capsys, "score", dataset, "01", "--output", output)
-
-
 def test_damaged_data_are_refused(dataset, capsys):
     path = dataset / "01_RES" / "mask000.tif"
     with tifffile.TiffFile(path) as tif:
@@ -407,3 +401,19 @@ def test_scoring_loads_no_torch(dataset):
         "sys.exit('torch' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--output", "--objects"])
+def test_an_output_that_cannot_be_written_shows_before_scoring(dataset, capsys, option):
+    arguments = ("score", dataset / "nowhere", "01", option, "/proc/x.json")
+    assert _refused(capsys, *arguments).startswith("error: /proc/x.json: cannot be written")
+
+
+def test_frames_after_the_last_mask_are_told(dataset, capsys, caplog):
+    assert _run(capsys, "score", dataset, "01", "--frames", "1:5", "--measures", "SEG")[0] == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{dataset / '01_RES'}: no frame 2 to 4, the last mask is of frame 1"
+    ]
+    caplog.clear()
+    assert _run(capsys, "score", dataset, "01", "--frames", "0:2", "--measures", "SEG")[0] == 0
+    assert caplog.records == []

@@ -167,3 +167,24 @@ def test_no_result_at_all(dataset, capsys):
     status, found = _faults(capsys, dataset, "01", "--result", dataset / "none")
     assert status == 1
     assert len(found) == 4
+
+
+def test_the_number_of_faults_is_told(dataset, capsys):
+    (dataset / "01_RES" / "mask01.tif").write_bytes(b"")
+    assert main(["validate", str(dataset), "01"]) == 1
+    assert "01_RES: 1 fault; mend it and validate again" in capsys.readouterr().err
+    (dataset / "01_RES" / "mask02.tif").write_bytes(b"")
+    assert main(["validate", str(dataset), "01"]) == 1
+    assert "01_RES: 2 faults; mend them and validate again" in capsys.readouterr().err
+
+
+def test_damaged_pixels_are_found(dataset, capsys):
+    path = dataset / "01_RES" / "mask001.tif"
+    with tifffile.TiffFile(path) as tif:
+        last = tif.pages[0].dataoffsets[0] + tif.pages[0].databytecounts[0] - 1
+    damaged = bytearray(path.read_bytes())
+    damaged[last] ^= 1
+    path.write_bytes(damaged)
+    status, found = _faults(capsys, dataset, "01")
+    assert status == 1
+    assert found["mask001.tif"][0].startswith("plane 0 is damaged")

@@ -174,7 +174,7 @@ def test_cells_of_a_dunet_are_where_the_cell_distance_is_high(tmp_path, monkeypa
 
 def test_networks_of_another_kind_are_refused(tiny_models):
     with pytest.raises(InputError, match=r"networks of kind efficientcellseg; expected unet: give"):
-        load_networks(tiny_models, ("cells",), "cpu", "unet")
+        load_networks(tiny_models, ("cells",), "cpu", kind="unet")
 
 
 @pytest.mark.parametrize(

@@ -152,11 +152,22 @@ def test_provenance_has_hashes_of_recipes_and_weights(tmp_path, recipe_file, tin
     assert main(["provenance", str(recipe_file), str(shipped), *options]) == 0
     record = json.loads(output.read_text())
     assert record["device"] == "cpu"
-    assert set(record["models"]) == {"cells", "centers"}
+    names = {f"{tiny_models.name}/{name}" for name in ("cells", "centers")}
+    assert set(record["models"]) == names
     for network, entry in record["models"].items():
-        weights = (tiny_models / network / "weights.safetensors").read_bytes()
+        weights = (tiny_models.parent / network / "weights.safetensors").read_bytes()
         assert entry["sha256"] == hashlib.sha256(weights).hexdigest()
     assert record["recipes"]["Tiny"] == hashlib.sha256(recipe_file.read_bytes()).hexdigest()
     assert set(record["seeds"]) == {"Sim-TRIC"}
     assert record["packages"]["numpy"] == np.__version__
     assert str(tmp_path) not in output.read_text()
+
+
+def test_an_output_that_cannot_be_written_shows_before_the_frames_are_read(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file" / "a.png"
+    assert main(["overlay", str(tmp_path / "nowhere"), "01", "--output", str(output)]) == 1
+    assert capsys.readouterr().err == (
+        f"{output}: cannot be written (Not a directory); expected a place for a file: "
+        "give another path\n"
+    )

@@ -15,9 +15,11 @@ from ctc_eval.sequence import (
     InputError,
     atomic,
     check_frames,
+    check_writable,
     frame_digits,
     frame_files,
     frame_name,
+    frames_beyond,
     read_volume,
     volume_shape,
     write_labels,
@@ -373,3 +375,45 @@ def test_threads_write_side_by_side(tmp_path):
         thread.join()
     assert len(np.unique(read_volume(path))) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("frames", "last", "beyond"),
+    [
+        (slice(0, 5), 2, "3 to 4"),
+        (slice(0, 4), 2, "3"),
+        (slice(7, 9), 2, "7 to 8"),
+        (slice(0, 3), 2, ""),
+        (slice(None, 2), 2, ""),
+        (slice(1, None), 2, ""),
+        (slice(None), 2, ""),
+    ],
+)
+def test_frames_beyond_the_last(frames, last, beyond):
+    assert frames_beyond(frames, last) == beyond
+
+
+def test_a_place_is_probed_without_a_trace(tmp_path):
+    check_writable(tmp_path / "new" / "deep" / "x.json")
+    (tmp_path / "x.json").write_text("kept")
+    check_writable(tmp_path / "x.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+    assert (tmp_path / "x.json").read_text() == "kept"
+
+
+@pytest.mark.parametrize("place", ["folder", "file/x.json", "/proc/x.json"])
+def test_a_place_that_cannot_be_written(tmp_path, place):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=f"{place}: cannot be written"):
+        check_writable(tmp_path / place)
+
+
+def test_a_failed_write_names_the_file_that_was_wanted(tmp_path):
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(OSError, match="x") as caught, atomic(tmp_path / "x.json") as temporary:
+        temporary.write_text("new")
+    assert str(caught.value).endswith(f"'{tmp_path / 'x.json'}'")
+    with pytest.raises(OSError, match="y") as caught, atomic(Path("/proc/y.json")):
+        pass
+    assert caught.value.filename == "/proc/y.json"

@@ -474,3 +474,28 @@ def test_the_command_fails_with_one_line(arguments, message, tmp_path, capsys):
     assert written.err.count("\n") == 1
     assert written.out == ""
     assert not (tmp_path / "data").exists()
+
+
+def test_another_seed_replaces_nothing_unless_told_to(tmp_path, capsys):
+    asked = ["simulate", "Sim-A549", str(tmp_path), "--sequences", "01", "--frames", "1", "--seed"]
+    assert main([*asked, "1"]) == 0
+    before = hashes(tmp_path)
+    capsys.readouterr()
+    assert main([*asked, "2"]) == 1
+    line = capsys.readouterr().err
+    assert "t000.tif: is of another simulation" in line
+    assert "--overwrite" in line
+    assert hashes(tmp_path) == before
+    assert main([*asked, "1"]) == 0  # the same again, as after a stop
+    assert hashes(tmp_path) == before
+    assert main([*asked, "2", "--overwrite"]) == 0
+    assert hashes(tmp_path)["01/t000.tif"] != before["01/t000.tif"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    place = str(tmp_path / "file" / "data")
+    assert main(["simulate", "Sim-A549", place, "--sequences", "01", "--frames", "1"]) == 1
+    line = capsys.readouterr().err
+    assert "man_track.txt: cannot be written (Not a directory)" in line
+    assert line.count("\n") == 1

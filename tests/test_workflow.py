@@ -1,9 +1,12 @@
 """The workflow: its configuration, its environments, and a run from frames to the table."""
 
+import argparse
 import ast
 import csv
+import importlib
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,13 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from conftest import offline
 
 from ctc_eval.sequence import InputError, frame_files, read_volume
+from efficientcellseg.__main__ import COMMANDS
 from efficientcellseg.recipe import find_recipe, load_recipe, read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "config" / "schemas" / "config.schema.yaml"
-CONFIGS = ["config", "demo", "compare"]
+CONFIGS = ["config", "demo", "compare", "paper"]
 
 
 def keys(rules: dict, name: str = "") -> list[tuple[str, dict]]:
@@ -64,8 +69,8 @@ def test_shipped_configuration_shows_every_key():
 def test_training_frames_are_scored_apart(name):
     config = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
     (cho,) = [entry for entry in config["datasets"] if entry["name"] == "Fluo-N3DH-CHO"]
-    parts = {part["frames"]: part["note"] for part in cho["parts"]}
-    assert parts == {"0:12": "seen in training", "12:20": "not seen in training"}
+    parts = {part["frames"]: part.get("seen", False) for part in cho["parts"]}
+    assert parts == {"0:12": True, "12:20": False}
     assert cho["sequences"] == {"02": 20}
 
 
@@ -79,6 +84,23 @@ def test_wrong_configuration_names_the_key(tmp_path):
         read_yaml(path, SCHEMA)
     assert "datasets.0: unknown key colour" in str(caught.value)
     assert "datasets.0.sequences.01: found 0, allowed: 1 or more" in str(caught.value)
+
+
+def test_a_mistyped_key_is_told_in_a_line_with_the_one_meant(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text((ROOT / "config" / "config.yaml").read_text().replace("gpus:", "gpu:"))
+    with pytest.raises(InputError, match=r"unknown key gpu \(meant: gpus\?\), allowed: "):
+        read_yaml(path, SCHEMA)
+    config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    config["datasets"][0]["sequences"] = {"1": 3}
+    path.write_text(yaml.safe_dump(config | {"threeds": 1}))
+    done = snakemake(tmp_path, path, "--dry-run")
+    told = [line for line in (done.stdout + done.stderr).splitlines() if "unknown key" in line]
+    assert len(told) == 1
+    assert "top level: unknown key threeds (meant: threads?)" in told[0]
+    assert "datasets.0.sequences: unknown key 1, allowed: keys like ^[0-9]{2}$" in told[0]
+    assert "additionalProperties" not in done.stdout + done.stderr  # the schema is not printed
+    assert done.returncode == 1
 
 
 # Environments
@@ -124,11 +146,18 @@ def test_environments_have_what_their_jobs_import():
     environment = {
         path.stem: set(pins(path.read_text())) for path in (ROOT / "envs").glob("*.yaml")
     }
-    networks = {"torch", "torchvision", "timm", "monai", "safetensors"}
+    networks = {"torch", "torchvision", "timm", "kornia", "monai", "safetensors"}
+    networks |= {"onnx", "onnxruntime"}
     method = imports("efficientcellseg")
     assert imports("ctc_eval") <= environment["evaluation"]
     assert method - networks <= environment["imaging"]
     assert method <= environment["torch"]
+    # And nothing more, but what the packages need for that: imagecodecs for compressed TIFFs,
+    # torchvision for timm.
+    unseen = {"imagecodecs", "torchvision"}
+    assert environment["evaluation"] - unseen <= imports("ctc_eval")
+    assert environment["imaging"] - unseen <= method | imports("ctc_eval")
+    assert environment["torch"] - unseen <= method | imports("ctc_eval")
 
 
 # A run
@@ -156,37 +185,44 @@ def configure(folder: Path, recipe: Path, networks: Path, **changes) -> Path:
     return path
 
 
-def snakemake(folder: Path, config: Path, *options: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    profile = ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "default")]
+def snakemake(
+    folder: Path,
+    config: Path,
+    *options: str,
+    before: tuple[str, ...] = (),
+    profile: str = "default",
+    timeout: int = 300,
+    **variables: str,
+) -> subprocess.CompletedProcess:
+    command = [*before, sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    options = ("--workflow-profile", str(ROOT / "workflow" / "profiles" / profile), *options)
     where = ["--directory", str(folder), "--configfile", str(config), "--cores", "2"]
     return subprocess.run(
-        [*command, *profile, *where, *options],
+        [*command, *where, *options],
         capture_output=True,
         text=True,
-        timeout=300,
-        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(folder)},
+        timeout=timeout,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "HOME": str(folder),
+            **variables,
+        },
         check=False,
     )
 
 
-@pytest.fixture
-def models(tmp_path, tiny_models):
-    """Copy the tiny networks, and count their weights as training does."""
-    for network in ("cells", "centers"):
-        shutil.copytree(tiny_models / network, tmp_path / "models" / network)
-        card = tmp_path / "models" / network / "model.yaml"
-        card.write_text(card.read_text() + "parameters: 500000\n")
-    return tmp_path / "models"
+def add_markers(dataset: Path) -> None:
+    """Give the tiny data set reference markers, its masks."""
+    for path in (dataset / "01_GT" / "SEG").iterdir():
+        track = dataset / "01_GT" / "TRA" / path.name.replace("man_seg", "man_track")
+        track.parent.mkdir(exist_ok=True)
+        shutil.copy(path, track)
 
 
 def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
-    for path in (tiny_dataset / "01_GT" / "SEG").iterdir():
-        track = tiny_dataset / "01_GT" / "TRA" / path.name.replace("man_seg", "man_track")
-        track.parent.mkdir(exist_ok=True)
-        shutil.copy(path, track)
-    config = configure(tmp_path, recipe_file, models)
-    done = snakemake(tmp_path, config)
+    add_markers(tiny_dataset)
+    config = configure(tmp_path, recipe_file, models, submission={"part": "training"})
+    done = snakemake(tmp_path, config, "all", "submission")
     assert done.returncode == 0, done.stderr
     results = tmp_path / "results"
 
@@ -207,7 +243,16 @@ def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
         assert float(row["PESEG"]) == pytest.approx(float(row["SEG"]), abs=1e-6)
         assert 0 <= float(row["DET"]) <= 1
     assert {path.name for path in (results / "figures").iterdir()} == {"Tiny.png"}
-    assert set(json.loads((results / "run.json").read_text())["models"]) == {"cells", "centers"}
+    models_told = set(json.loads((results / "run.json").read_text())["models"])
+    assert models_told == {"models/cells", "models/centers"}
+
+    # What is submitted are the same masks, and the scores.
+    packed = frame_files(results / "submission" / "Tiny" / "01_RES", "mask")
+    for frame, path in masks.items():
+        assert packed[frame].read_bytes() == path.read_bytes()
+    manifest = json.loads((results / "submission" / "SW" / "manifest.json").read_text())
+    told = [row["SEG"] for row in manifest["scores"]]
+    assert told == pytest.approx([float(row["SEG"]) for row in measured], abs=1e-6)
 
     # The fused way gives the same masks, bit by bit.
     options = ["--recipe", str(recipe_file), "--model", str(models), "--device", "cpu"]
@@ -225,15 +270,97 @@ def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
         assert path.read_bytes() == masks[frame].read_bytes()
     assert any(read_volume(path).any() for path in masks.values())
 
-    again = snakemake(tmp_path, config, "--dry-run")
+    again = snakemake(tmp_path, config, "all", "submission", "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def jobs(done: subprocess.CompletedProcess) -> dict[str, str]:
+    """Read how many jobs of each rule are planned."""
+    return dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+
+
+def planned_commands(done: subprocess.CompletedProcess) -> list[list[str]]:
+    """Read the command lines of a dry run with --printshellcmds."""
+    found = re.findall(r"python -m efficientcellseg (.+?) *(?:>|\);|;)", done.stdout + done.stderr)
+    return [shlex.split(line) for line in found]
+
+
+def plan_of(tmp_path: Path, name: str, *options: str) -> subprocess.CompletedProcess:
+    """Plan a shipped configuration in an empty folder, without a network."""
+    for folder in ("config", "resources"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    before, variables = offline(tmp_path)
+    config = ROOT / "config" / f"{name}.yaml"
+    options = ("all", "submission", "--dry-run", "--printshellcmds", *options)
+    done = snakemake(tmp_path, config, *options, before=tuple(before), **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_the_full_benchmark_is_planned_without_a_network(tmp_path):
+    planned = jobs(plan_of(tmp_path, "config"))
+    # Shards: 2 x 3 of A549-SIM, 2 x 1 of MDA231, 13 + 42 of TRIC, 2 of CHO.
+    steps = ("pseudocolor", "tile", "infer", "label", "classical")
+    assert {step: planned[step] for step in steps} == dict.fromkeys(steps, "65")
+    # Seven sequences by two methods; CHO is scored in two parts.
+    assert (planned["gather"], planned["validate"], planned["score"]) == ("14", "14", "16")
+    assert (planned["download"], planned["download_test"]) == ("4", "3")
+    assert (planned["segment"], planned["submission"], planned["table"]) == ("6", "1", "1")
+    assert "train" not in planned
+
+
+def test_training_comes_before_what_it_is_for(tmp_path):
+    done = plan_of(tmp_path, "paper")
+    planned = jobs(done)
+    # A network of cells for each data set, and MDA231's centers.
+    assert (planned["samples"], planned["train"], planned["segment"]) == ("3", "4", "6")
+    # Every command line is one that the command takes.
+    commands = planned_commands(done)
+    assert {"samples", "train", "segment", "package", "provenance"} <= {one[0] for one in commands}
+    for name, *arguments in commands:
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        importlib.import_module(COMMANDS[name][0]).add_arguments(parser)
+        options = parser.parse_args(arguments)
+        if name == "infer":
+            assert str(options.model).startswith("results/paper/models/Fluo-")
+
+
+def test_what_is_submitted(tmp_path, recipe_file, models):
+    """Networks of a training configuration of its own, with the suffix in the folder's name."""
+    other = tmp_path / "other"
+    shutil.copytree(models, other)
+    submission = {
+        "part": "training",
+        "csb": ["Tiny"],
+        "scores": False,
+        "configurations": [{"training": "regular"}, {"training": "GT+ST", "model": str(other)}],
+    }
+    config = configure(tmp_path, recipe_file, models, submission=submission)
+    done = snakemake(tmp_path, config, "submission", "--dry-run", "--printshellcmds")
+    assert done.returncode == 0, done.stderr
+    assert jobs(done) == {"download": "1", "segment": "2", "submission": "1", "total": "4"}
+    used = {
+        line[line.index("--output") + 1]: line[line.index("--model") + 1]
+        for line in planned_commands(done)
+        if line[0] == "segment"
+    }
+    assert used == {
+        "results/submitted/Tiny/01_RES.part": str(models),
+        "results/submitted/Tiny/01_RES-GT+ST.part": str(other),
+    }
+
+
+def test_nothing_to_submit(tmp_path, recipe_file, models):
+    done = snakemake(tmp_path, configure(tmp_path, recipe_file, models), "submission", "--dry-run")
+    assert done.returncode == 1
+    assert "no data set has test sequences" in done.stdout + done.stderr
 
 
 def test_plan_of_two_methods(tmp_path, tiny_dataset, recipe_file, models):
     config = configure(tmp_path, recipe_file, models, methods=["efficientcellseg", "classical"])
     done = snakemake(tmp_path, config, "--dry-run")
     assert done.returncode == 0, done.stderr
-    planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    planned = jobs(done)
     steps = {name: int(planned[name]) for name in ("pseudocolor", "tile", "infer", "label")}
     assert steps == dict.fromkeys(steps, 2)
     assert planned["classical"] == "2"
@@ -266,7 +393,12 @@ def test_plan_of_the_compared_methods(tmp_path, tiny_dataset, recipe_file, model
         ({"colour": 1}, "colour"),
         ({"methods": ["otsu"]}, "methods: otsu: no such method; expected some of"),
         ({"models": {"otsu": "x"}}, "methods: otsu: no such method"),
-        ({"model": "nowhere"}, "nowhere/cells/weights.safetensors"),
+        ({"model": "nowhere"}, "nowhere: no model there"),
+        ({"submission": {"colour": 1}}, "colour"),
+        (
+            {"submission": {"configurations": [{"training": "GT", "datasets": ["Big"]}]}},
+            "Big: not one of the datasets",
+        ),
     ],
 )
 def test_faults_show_before_any_job_runs(tmp_path, recipe_file, models, fault, found):

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-from ctc_eval.sequence import InputError, atomic, check_frames, frame_files, is_inside, parse_frames
+from ctc_eval.sequence import (
+    InputError,
+    atomic,
+    check_frames,
+    frame_files,
+    frames_beyond,
+    is_inside,
+    parse_frames,
+)
 from efficientcellseg.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
 
 if TYPE_CHECKING:
     import numpy as np
+
+log = logging.getLogger(__name__)
 
 
 def add_sequence(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +93,9 @@ def frames_of(args: argparse.Namespace) -> dict[int, Path]:
             f"frames {args.frames}: none in {args.dataset_dir / args.sequence}; it has frames 0 "
             f"to {max(files)}: choose some of them"
         )
+    if beyond := frames_beyond(wanted, max(files)):
+        folder = args.dataset_dir / args.sequence
+        log.warning("%s: no frame %s, the last one is %d", folder, beyond, max(files))
     return chosen
 
 
@@ -89,6 +103,8 @@ def arrays_of(
     folder: Path, suffix: str, *names: str
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Read the arrays that the step before wrote, a file a frame.
+
+    That there are files is checked at once, the files as they are read.
 
     Parameters
     ----------
@@ -98,26 +114,31 @@ def arrays_of(
     *names : str
         Arrays that each .npz must have.
 
-    Yields
-    ------
-    stem : str
-        For example ``t007``.
-    arrays : dict of str to ndarray
-        Named arrays of an .npz; of an .npy, one named ``array``, mapped from disk.
+    Returns
+    -------
+    iterator of (str, dict of str to ndarray)
+        The file's stem, for example ``t007``, and the named arrays of an .npz; of an .npy, one
+        named ``array``, mapped from disk.
 
     Raises
     ------
     InputError
         No such file, or one that is damaged or of another step.
     """
-    import numpy as np
-
     files = sorted(folder.glob(f"t*{suffix}"))
     if not files:
         raise InputError(f"{folder}: no t*{suffix}; expected the step before to have filled it")
+    return _read_arrays(files, names)
+
+
+def _read_arrays(
+    files: list[Path], names: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    import numpy as np
+
     for path in files:
         try:
-            if suffix == ".npy":
+            if path.suffix == ".npy":
                 yield path.stem, {"array": np.load(path, mmap_mode="r", allow_pickle=False)}
             else:
                 # Opened here, since numpy leaves files open that turn out to be damaged.
@@ -156,7 +177,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--set",
-        nargs="+",
+        nargs="*",
         default=[],
         metavar="KEY=VALUE",
         help="changes of the configuration, for example training.seed=3",

@@ -29,9 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add where the networks run."""
+    """Add where the networks run, and in what."""
     parser.add_argument(
         "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=["torch", "onnxruntime", "openvino"],
+        default="torch",
+        help="what runs the networks; the others are faster on a CPU (default: torch)",
     )
 
 
@@ -42,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.inference import load_networks, predict, untile_volume
 
     recipe = recipe_of(args)
-    networks = load_networks(model_of(args, recipe), recipe.networks, args.device)
+    networks = load_networks(model_of(args, recipe), recipe.networks, args.device, args.backend)
     for stem, arrays in tqdm(
         arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
     ):

@@ -23,8 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the samples."""
+    from ctc_eval.sequence import check_writable
     from efficientcellseg.samples import gather
 
+    check_writable(args.output)
     configuration = training_of(args)
     size = configuration["model"].get("input_size", 384)
     targets = configuration.get("targets", ["cells", "centers"])

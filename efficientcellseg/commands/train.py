@@ -54,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
+    from ctc_eval.sequence import check_writable
     from efficientcellseg.download import wheel_members
     from efficientcellseg.inference import device_of
     from efficientcellseg.model import EfficientCellSeg, build, count_parameters
-    from efficientcellseg.provenance import describe_software
+    from efficientcellseg.provenance import describe_software, device_name
     from efficientcellseg.samples import Samples
     from efficientcellseg.training import Training, train
     from efficientcellseg.weights import (
@@ -69,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         start_from,
     )
 
+    check_writable(args.output / "model.yaml")
     configuration = training_of(args)
     parameters = _with_fold(Training(**configuration.get("training", {})), args.fold)
     samples = Samples.load(args.samples)
@@ -113,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         **({"fold": parameters.fold} if parameters.folds else {}),
         "slices_seen": _slices_seen(args.output, parameters, model.planes or 1, args.start),
         "samples_sha256": file_hash(args.samples),
-        "software": describe_software(args.device),
+        "software": {**describe_software(), "device": device_name(args.device)},
         "threads": torch.get_num_threads(),
         "curve": (args.output / "curve.csv").read_text().splitlines(),
         # Of the frames that it has learnt from, so that no score is taken on them unawares.

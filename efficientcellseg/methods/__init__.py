@@ -30,7 +30,7 @@ METHODS = {
 class Method(Protocol):
     """What the drivers ask of a method."""
 
-    def __init__(self, recipe: Recipe, model: Path, device: str) -> None:
+    def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         """Load the networks in the folder `model` for an adapted recipe."""
 
     @staticmethod

@@ -14,10 +14,10 @@ from efficientcellseg.recipe import Recipe
 class Classical:
     """Gaussian blur, Otsu's threshold, distance watershed; no network.
 
-    Takes the same arguments as the other methods; `model` and `device` play no part.
+    Takes the same arguments as the other methods; `model`, `device` and `backend` play no part.
     """
 
-    def __init__(self, recipe: Recipe, model: Path, device: str) -> None:
+    def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.anisotropy = recipe.anisotropy
 
     @staticmethod

@@ -22,6 +22,8 @@ class EfficientCellSeg:
         A model folder, or a folder of such, that predict the recipe's maps.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    backend : str
+        ``torch``, ``onnxruntime`` or ``openvino``.
 
     Raises
     ------
@@ -31,9 +33,9 @@ class EfficientCellSeg:
 
     kind = "efficientcellseg"
 
-    def __init__(self, recipe: Recipe, model: Path, device: str) -> None:
+    def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.recipe = recipe
-        self.networks = load_networks(model, recipe.networks, device, self.kind)
+        self.networks = load_networks(model, recipe.networks, device, backend, self.kind)
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:

@@ -6,7 +6,7 @@ rule ablation_samples:
     input:
         lambda wildcards: ABLATION_TRAININGS[wildcards.training],
     output:
-        temp("<results>/samples/{training}/{model}.npz"),
+        temp("<results>/ablation/samples/{training}/{model}.npz"),
     log:
         "<logs>/ablation_samples/{training}/{model}.log",
     benchmark:
@@ -31,9 +31,9 @@ rule ablation_train:
     """Train a model with a seed; DIR with weights, model.yaml and curve.csv."""
     input:
         training=lambda wildcards: ABLATION_TRAININGS[wildcards.training],
-        samples="<results>/samples/{training}/{model}.npz",
+        samples="<results>/ablation/samples/{training}/{model}.npz",
     output:
-        directory("<results>/runs/{training}/{model}/{seed}"),
+        directory("<results>/ablation/runs/{training}/{model}/{seed}"),
     log:
         "<logs>/ablation_train/{training}/{model}_{seed}.log",
     benchmark:

@@ -1,10 +1,15 @@
 # Functions that the rules share. No rules in here.
 
+import json
+import os
+from math import ceil, prod
+from types import SimpleNamespace
+
 from snakemake.exceptions import WorkflowError
 
 from ctc_eval.sequence import InputError
 from efficientcellseg.methods import METHODS, find_method
-from efficientcellseg.recipe import find_recipe, load_recipe
+from efficientcellseg.recipe import ROOT, find_recipe, load_recipe, read_yaml
 from efficientcellseg.weights import CARD, WEIGHTS, network_folders, read_card
 
 # Methods that run a job a step; the others run in one job a shard, those with networks as FUSED.
@@ -26,8 +31,13 @@ def by_name(entries):
 
 
 def recipe_path(dataset):
-    """Find the recipe of a data set, named from the project's folder where it lies in there."""
-    path = Path(DATASETS[dataset]["recipe"] or find_recipe(dataset)).resolve()
+    """Find the recipe of a data set."""
+    return from_here(Path(DATASETS[dataset]["recipe"] or find_recipe(dataset)))
+
+
+def from_here(path):
+    """Name a file from the project's folder where it lies in there."""
+    path = path.resolve()
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -108,38 +118,81 @@ def sequence_frames(wildcards):
     return ":".join(map(str, frame_range(wildcards)))
 
 
+def memory(bytes_per_voxel, base=1000):
+    """Make what a job asks for, in MB: for the largest frame, and more at each attempt.
+
+    docs/scale.md says how the bytes were measured.
+    """
+
+    def mem_mb(wildcards, attempt):
+        voxels = prod(DATASETS[wildcards.dataset]["frame"])
+        return attempt * round(base + bytes_per_voxel * voxels / 1e6)
+
+    return mem_mb
+
+
+def minutes(seconds_per_million):
+    """Make the time that a job asks for: seconds a million voxels on one CPU core, and a start."""
+
+    def runtime(wildcards, attempt):
+        entry = DATASETS[wildcards.dataset]
+        frames = entry["frames_per_shard"]
+        if not hasattr(wildcards, "shard"):
+            frames = entry["sequences"].get(getattr(wildcards, "sequence", None), 1)
+        seconds = frames * seconds_per_million * prod(entry["frame"]) / 1e6
+        return attempt * (10 + ceil(seconds / 60))
+
+    return runtime
+
+
 def shard_frames(wildcards):
     """Say a shard as the command lines do: 0010-0020 is 10:20."""
     return ":".join(str(int(number)) for number in wildcards.shard.split("-"))
 
 
 def model_dir(wildcards):
-    """Give the folder of the networks of a method and data set."""
-    model = config["models"].get(wildcards.method, config["model"])
-    return model or RECIPES[wildcards.dataset].model
+    """Give the folder of a method's networks: trained in this run, or there already."""
+    entry = DATASETS[wildcards.dataset]
+    own = config["models"].get(getattr(wildcards, "method", STAGED[0]))
+    if own:
+        return own
+    if entry["training"]:
+        return f"{config['pathvars']['results']}/models/{Path(entry['training']).stem}"
+    return entry["model"] or config["model"] or RECIPES[wildcards.dataset].model
 
 
-def network_dirs(folder, maps):
-    """List the folders of the networks for some maps, a folder a map where there are none yet."""
-    folder = Path(folder)
-    if not (folder / CARD).is_file() and not any(folder.glob(f"*/{CARD}")):
-        return [folder / name for name in maps]
-    try:
-        return network_folders(folder, maps)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+def model_dirs():
+    """List the folders of all networks of the run."""
+    return sorted({model_dir(SimpleNamespace(dataset=name)) for name in DATASETS})
 
 
 def model_files(wildcards):
     """List the files of the networks of a method and data set; none for a method without."""
-    maps = find_method(wildcards.method).adapt(RECIPES[wildcards.dataset]).networks
-    folders = network_dirs(model_dir(wildcards), maps) if maps else []
-    return [str(folder / name) for folder in folders for name in (CARD, WEIGHTS)]
+    method = find_method(getattr(wildcards, "method", STAGED[0]))
+    return network_files(model_dir(wildcards), method.adapt(RECIPES[wildcards.dataset]))
+
+
+def network_files(folder, recipe):
+    """List the files of the networks that a recipe runs; of this run's own, one a map."""
+    if not recipe.networks:
+        return []
+    try:
+        folders = (
+            [Path(folder, name) for name in recipe.networks]
+            if folder.startswith(f"{config['pathvars']['results']}/models/")
+            else network_folders(Path(folder), recipe.networks)
+        )
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    return [str(one / file) for one in folders for file in (CARD, WEIGHTS)]
 
 
 def model_options(wildcards):
     """Give what a score says of the networks: their number, kind, weights and training."""
-    cards = [read_card(Path(file).parent) for file in model_files(wildcards)[::2]]
+    files = model_files(wildcards)[::2]
+    for file in files:
+        os.stat(file)  # one that is still to be trained makes Snakemake ask again later
+    cards = [read_card(Path(file).parent) for file in files]
     if not cards:
         return ["--networks", "none"]
     built = cards[0]["architecture"]
@@ -173,14 +226,20 @@ def score_options(wildcards):
     recipe = RECIPES[wildcards.dataset]
     parts = DATASETS[wildcards.dataset]["parts"]
     part = next(one for one in parts if part_name(one) == wildcards.part)
-    notes = [note for note in (recipe.reference_note, part["note"]) if note]
+    notes = [recipe.reference_note, part["note"], "seen in training" * part["seen"]]
     reference = (
         Path(dataset_dir(wildcards)) / f"{wildcards.sequence}_{recipe.reference}"
     )
     return [
-        *("--reference", str(reference), "--reference-note", "; ".join(notes)),
+        *(
+            "--reference",
+            str(reference),
+            "--reference-note",
+            "; ".join(filter(None, notes)),
+        ),
         *("--penalize-extra-detections", str(int(recipe.penalize_extra_detections))),
         *("--frames", part["frames"], "--measures", measures(wildcards)),
+        *["--seen"] * part["seen"],
     ]
 
 
@@ -211,7 +270,7 @@ def ablation_changes(wildcards):
 def ablation_runs(wildcards):
     """List the trained models that are compared."""
     return [
-        f"<results>/runs/{training}/{model}/{seed}"
+        f"<results>/ablation/runs/{training}/{model}/{seed}"
         for training in ABLATION_TRAININGS
         for model in config["ablation"]["models"]
         for seed in config["ablation"]["seeds"]
@@ -238,3 +297,145 @@ def picture_reference(wildcards):
     """Give the reference that a data set's picture shows."""
     folder = f"{sequences_of(wildcards)[0]}_{RECIPES[wildcards.dataset].reference}"
     return str(Path(dataset_dir(wildcards)) / folder)
+
+
+# Training
+
+
+# By name, the file's: that is the networks' folder.
+TRAININGS = {
+    Path(entry["training"]).stem: entry["training"]
+    for entry in DATASETS.values()
+    if entry["training"]
+}
+
+
+def training_file(wildcards):
+    """Give a training configuration's file."""
+    return TRAININGS[wildcards.training]
+
+
+def training_names(wildcards):
+    """List the data sets that a training configuration names."""
+    schema = ROOT / "config" / "schemas" / "training.schema.yaml"
+    try:
+        chosen = read_yaml(Path(training_file(wildcards)), schema)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    return [entry["dataset"] for entry in chosen["data"] if "folder" not in entry]
+
+
+def training_data(wildcards):
+    """List the flags of the data sets to learn from; those that are not run lie there by hand."""
+    names = [name for name in training_names(wildcards) if name in DATASETS]
+    return [f"<results>/ready/{name}.done" for name in names]
+
+
+def training_recipes(wildcards):
+    """List the recipes by which samples are cut."""
+    return [str(from_here(find_recipe(name))) for name in training_names(wildcards)]
+
+
+# Submission
+
+
+def submitted():
+    """List what is submitted: data set, sequence, training configuration, suffix and model."""
+    chosen, entries = config["submission"], []
+    on_test = chosen["part"] == "test"
+    for one in chosen["configurations"]:
+        if unknown := sorted(set(one["datasets"] or ()) - DATASETS.keys()):
+            raise WorkflowError(
+                f"submission.configurations: {', '.join(unknown)}: not one of the datasets"
+            )
+        suffix = "" if one["training"] == "regular" else f"-{one['training']}"
+        for dataset in one["datasets"] or DATASETS:
+            recipe = RECIPES[dataset]
+            if on_test and recipe.source["kind"] != "zip":
+                continue  # the challenge's own data sets alone have test sequences
+            sequences = recipe.sequences if on_test else DATASETS[dataset]["sequences"]
+            model = one["model"] or model_dir(SimpleNamespace(dataset=dataset))
+            entries += [
+                SimpleNamespace(
+                    dataset=dataset,
+                    sequence=sequence,
+                    training=one["training"],
+                    suffix=suffix,
+                    model=model,
+                )
+                for sequence in sequences
+            ]
+    return entries
+
+
+SUBMITTED = submitted()
+
+
+wildcard_constraints:
+    training=one_of(TRAININGS),
+    target="cells|centers",
+    suffix=r"(-[A-Za-z+]+)?",
+
+
+def submitted_data(wildcards):
+    """Give the flag that says that the frames to be submitted are there."""
+    part = "test/" if config["submission"]["part"] == "test" else ""
+    return f"<results>/ready/{part}{wildcards.dataset}.done"
+
+
+def submitted_dir(wildcards):
+    """Give the folder of the frames to be submitted."""
+    part = "test" if config["submission"]["part"] == "test" else ""
+    return str(Path(config["pathvars"]["data"], part, wildcards.dataset))
+
+
+def submitted_model(wildcards):
+    """Give the networks of a data set in a training configuration."""
+    key = (wildcards.dataset, wildcards.suffix)
+    return next(one.model for one in SUBMITTED if (one.dataset, one.suffix) == key)
+
+
+def submitted_model_files(wildcards):
+    """List the files of these networks; none for a method without."""
+    if config["submission"]["method"] not in STAGED:
+        return []
+    return network_files(submitted_model(wildcards), RECIPES[wildcards.dataset])
+
+
+def submitted_masks(one):
+    """Give the folder of masks to be submitted."""
+    folder = f"{config['pathvars']['results']}/submitted/{one.dataset}"
+    return f"{folder}/{one.sequence}_RES{one.suffix}"
+
+
+def submitted_scores():
+    """List the scores that the manifest tells: those of the same method and data sets."""
+    method = config["submission"]["method"]
+    folders = {f"<results>/scores/{method}/{one.dataset}" for one in SUBMITTED}
+    if not config["submission"]["scores"]:
+        return []
+    return [file for file in score_files() if str(Path(file).parent) in folders]
+
+
+def submission_plan(wildcards, input):
+    """Say what to pack, as `python -m efficientcellseg package` wants it."""
+    chosen = config["submission"]
+    if not SUBMITTED:
+        raise WorkflowError(
+            "submission: no data set has test sequences; expected one of the challenge's, or "
+            "part: training"
+        )
+    sequences = [
+        {
+            "dataset": submitted_dir(one),
+            "sequence": one.sequence,
+            "training": one.training,
+            "masks": submitted_masks(one),
+            "recipe": recipe_file(one),
+            "model": str(one.model),
+            "method": chosen["method"],
+            "csb": one.dataset in chosen["csb"],
+        }
+        for one in SUBMITTED
+    ]
+    return json.dumps({"sequences": sequences, "scores": list(input.scores)}, indent=1)

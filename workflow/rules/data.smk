@@ -18,7 +18,7 @@ rule simulate:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(120),
     params:
         folder=dataset_dir,
         sequences=sequences_of,

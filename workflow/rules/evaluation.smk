@@ -16,7 +16,8 @@ rule validate:
         "../../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(20),
+        runtime=minutes(4),
     params:
         folder=dataset_dir,
         frames=sequence_frames,
@@ -41,7 +42,8 @@ rule score:
         "../../envs/evaluation.yaml"
     threads: lookup(dpath="threads", within=config)
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(60),
+        runtime=minutes(4),
     params:
         folder=dataset_dir,
         options=score_options,
@@ -99,7 +101,8 @@ rule overlay:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(60),
+        runtime=minutes(4),
     params:
         folder=dataset_dir,
         sequence=lambda wildcards: sequences_of(wildcards)[0],
@@ -131,10 +134,10 @@ rule provenance:
     resources:
         mem_mb=2000,
     params:
-        model=["--model", config["model"]] if config["model"] else [],
+        models=model_dirs(),
         device=lookup(dpath="device", within=config),
     shell:
-        "python -m efficientcellseg provenance {input.recipes:q} {params.model:q} "
+        "python -m efficientcellseg provenance {input.recipes:q} --model {params.models:q} "
         "--device {params.device} --output {output:q} > {log:q} 2>&1"
 
 

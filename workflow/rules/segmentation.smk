@@ -1,4 +1,5 @@
-# From frames to masks: a job a step and shard of frames. What lies between is temporary.
+# From frames to masks: a job a step and shard of frames. What lies between is temporary; later
+# steps come first, so that little of it lies there at a time.
 
 
 rule pseudocolor:
@@ -22,7 +23,8 @@ rule pseudocolor:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(60),
+        runtime=minutes(2),
     params:
         folder=dataset_dir,
         frames=shard_frames,
@@ -45,11 +47,13 @@ rule tile:
         "<benchmarks>/tile/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 1
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(40),
+        runtime=minutes(1),
     params:
         model=model_dir,
     shell:
@@ -71,11 +75,13 @@ rule infer:
         "<benchmarks>/infer/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 2
     conda:
         "../../envs/torch.yaml"
     threads: lookup(dpath="threads", within=config)
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(40, 2000),
+        runtime=minutes(20),
         gpu=lookup(dpath="gpus", within=config),
     params:
         model=model_dir,
@@ -98,11 +104,13 @@ rule label:
         "<benchmarks>/label/{method}/{dataset}/{sequence}_{shard}.tsv"
     wildcard_constraints:
         method=one_of(STAGED),
+    priority: 3
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(120),
+        runtime=minutes(4),
     shell:
         "python -m efficientcellseg label {input.maps:q} --output {output:q} "
         "--recipe {input.recipe:q} > {log:q} 2>&1"
@@ -125,7 +133,8 @@ rule classical:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(120),
+        runtime=minutes(4),
     params:
         folder=dataset_dir,
         frames=shard_frames,
@@ -153,7 +162,8 @@ rule fused:
         "../../envs/torch.yaml"
     threads: lookup(dpath="threads", within=config)
     resources:
-        mem_mb=lookup(dpath="{dataset}/mem_mb", within=DATASETS),
+        mem_mb=memory(200, base=3000),
+        runtime=minutes(120),
         gpu=lookup(dpath="gpus", within=config),
     params:
         folder=dataset_dir,
@@ -170,7 +180,10 @@ rule fused:
 rule gather:
     """Bring the masks of all shards together, in challenge layout."""
     input:
-        shards,
+        shards=shards,
+        ready="<results>/ready/{dataset}.done",
+        recipe=recipe_file,
+        model=model_files,
     output:
         directory("<results>/{method}/{dataset}/{sequence}_RES"),
     log:
@@ -182,9 +195,15 @@ rule gather:
     threads: 1
     resources:
         mem_mb=500,
+    params:
+        folder=dataset_dir,
+        model=model_dir,
     shell:
-        "(mkdir -p {output:q}; for shard in {input:q}; do "
-        'cp "$shard"/mask*.tif {output:q}; done) > {log:q} 2>&1'
+        "(mkdir -p {output:q}; for shard in {input.shards:q}; do "
+        'cp "$shard"/mask*.tif {output:q}; done; '
+        "python -m efficientcellseg record {params.folder:q} {wildcards.sequence} "
+        "--recipe {input.recipe:q} --method {wildcards.method} --model {params.model:q} "
+        "--output {output:q}) > {log:q} 2>&1"
 
 
 rule segmentation:

@@ -1,0 +1,340 @@
+"""A submission in the challenge's layout: results, and the software that makes them again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctc_eval.sequence import RECORD, InputError, frame_files
+from efficientcellseg.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
+from efficientcellseg.weights import CARD, WEIGHTS, file_hash, network_folders, read_card
+
+log = logging.getLogger(__name__)
+
+SCHEMA = ROOT / "config" / "schemas" / "submission.schema.yaml"
+# All that a script needs, beside networks and recipes.
+PROGRAM = ("ctc_eval", "efficientcellseg", "config/schemas", "run_seq.sh", "requirements.lock")
+MANIFEST = Path("SW") / "manifest.json"
+SCRIPT = """\
+#!/usr/bin/env bash
+# {source} -> {target}
+set -euo pipefail
+cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")"
+exec ./run_seq.sh {dataset} {sequence} --output {target} --overwrite \\
+    --recipe {recipe} --method {method}{model}
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One sequence to submit, in one training configuration; the schema says what each means."""
+
+    dataset: Path
+    sequence: str
+    masks: Path
+    recipe_file: Path
+    recipe: Recipe
+    model: Path
+    training: str = "regular"
+    method: str = "efficientcellseg"
+    csb: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+        return self.dataset.absolute().name  # as it is called, where it is a link
+
+    @property
+    def networks(self) -> list[Path]:
+        """Folders of the networks that the method runs."""
+        if self.method == "classical":
+            return []
+        return network_folders(self.model, self.recipe.networks)
+
+    @property
+    def script(self) -> str:
+        """Name of the script in SW/."""
+        return f"{self.name}-{self.sequence}{_suffix(self.training)}.sh"
+
+    @property
+    def result(self) -> Path:
+        """Folder of the masks in the submission."""
+        folder = f"{self.sequence}_RES{_suffix(self.training)}"
+        return Path(self.name, "CSB" if self.csb else "", folder)
+
+
+def _suffix(training: str) -> str:
+    return "" if training == "regular" else f"-{training}"
+
+
+def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
+    """Read what to submit.
+
+    Parameters
+    ----------
+    path : Path
+        YAML or JSON; config/schemas/submission.schema.yaml says what each key means.
+
+    Returns
+    -------
+    entries : list of Entry
+    scores : list of dict
+        Rows of the benchmark table.
+
+    Raises
+    ------
+    InputError
+        What the schema does not allow, a sequence that stands twice, a recipe or a score that
+        cannot be read.
+    """
+    from ctc_eval.table import read_scores
+
+    plan = read_yaml(path, SCHEMA)
+    entries = [_entry(**values) for values in plan["sequences"]]
+    names = Counter(entry.script for entry in entries)
+    if twice := ", ".join(name for name, count in names.items() if count > 1):
+        raise InputError(
+            f"{path}: {twice} stands for two sequences; expected one: remove the other"
+        )
+    return entries, [read_scores(Path(score)) for score in plan.get("scores", [])]
+
+
+def _entry(dataset: str, sequence: str, **values: Any) -> Entry:
+    folder = Path(dataset)
+    recipe_file = Path(values.pop("recipe", None) or find_recipe(folder.absolute().name))
+    recipe = load_recipe(recipe_file)
+    beside = folder / f"{sequence}_RES{_suffix(values.get('training', 'regular'))}"
+    masks = Path(values.pop("masks", None) or beside)
+    model = Path(values.pop("model", None) or ROOT / recipe.model)
+    return Entry(folder, sequence, masks, recipe_file, recipe, model, **values)
+
+
+def check_results(entries: Iterable[Entry]) -> None:
+    """Check that all masks are fit for submission, and made as the scripts will make them.
+
+    Raises
+    ------
+    InputError
+        Raw frames missing, faults of masks (each is logged), masks known to be made with other
+        parameters or weights than those to be submitted.
+    """
+    from ctc_eval.validation import find_faults
+    from efficientcellseg.commands.segment import making_of, recorded_making
+
+    faults = []
+    for entry in entries:
+        frame_files(entry.dataset / entry.sequence)
+        faults += find_faults(entry.dataset / entry.sequence, entry.masks)
+        frames = entry.dataset / entry.sequence
+        making = making_of(entry.method, entry.recipe, entry.model, frames)
+        if (entry.masks / RECORD).is_file() and recorded_making(entry.masks) != making:
+            raise InputError(
+                f"{entry.masks}: made with another recipe, method or model than "
+                f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
+                "will make: segment anew"
+            )
+    for fault in faults:
+        log.error("%s", fault)
+    if faults:
+        raise InputError(
+            f"{len(faults)} faults of masks, see above, the first: {faults[0]}; expected none: "
+            "correct them"
+        )
+
+
+def package(
+    entries: Sequence[Entry],
+    scores: list[dict[str, Any]],
+    output: Path,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a submission.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    scores : list of dict
+        For the manifest.
+    output : Path
+        Appears when it is whole: ``SW/`` with software, scripts and manifest, beside it the
+        results, ``<DATASET>/<SEQ>_RES``.
+    overwrite : bool
+        Replace a submission that lies there.
+
+    Raises
+    ------
+    InputError
+        What :func:`check_results` refuses; networks that are not there or damaged; something
+        in the way.
+    """
+    if output.exists() and not (overwrite and (output / MANIFEST).is_file()):
+        raise InputError(
+            f"{output}: exists already; expected no such folder, or with --overwrite an earlier "
+            "submission: remove it, or choose another"
+        )
+    check_results(entries)
+    with _staged(output) as folder:
+        software = folder / "SW"
+        models = _copy_models(entries, software)
+        recipes = _names(entry.recipe_file for entry in entries)
+        for path, name in recipes.items():
+            _copy(path, software / "config" / "datasets" / name)
+        for name in PROGRAM:
+            _copy(ROOT / name, software / name)
+        for path in (ROOT / "resources" / "submission").iterdir():
+            _copy(path, software / path.name)
+        records = []
+        for entry in entries:
+            for mask in frame_files(entry.masks, "mask").values():
+                _copy(mask, folder / entry.result / mask.name)
+            recipe = f"config/datasets/{recipes[entry.recipe_file.resolve()]}"
+            model = f"models/{models[entry.model.resolve()]}" if entry.networks else None
+            script = software / entry.script
+            script.write_text(_script(entry, recipe, model), encoding="utf-8")
+            script.chmod(0o755)
+            records.append(_record(entry, recipe, model, software))
+        contents = _manifest(records, scores, folder)
+        (folder / MANIFEST).write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+    log.info("%s: %d sequences", output, len(entries))
+
+
+@contextmanager
+def _staged(output: Path) -> Iterator[Path]:
+    """Give a hidden folder that takes the place of `output` when the block ends well."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex
+    staged = output.with_name(f".{output.name}-{mark}")
+    old = output.with_name(f".{output.name}-{mark}-old")
+    staged.mkdir()
+    try:
+        yield staged
+        if output.exists():
+            output.rename(old)
+        staged.rename(output)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, or a folder without what Python compiled."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def _names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Name each of some files or folders; those of equal name, in other places, by a number."""
+    names: dict[Path, str] = {}
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        name, count = path.name, 2
+        while name in names.values():
+            name, count = f"{path.stem}-{count}{path.suffix}", count + 1
+        names[path] = name
+    return names
+
+
+def _copy_models(entries: Iterable[Entry], software: Path) -> dict[Path, str]:
+    """Copy each network once; give the name under models/ of each folder of networks."""
+    used = {(entry.model, network) for entry in entries for network in entry.networks}
+    names = _names(sorted(model for model, _ in used))
+    for model, network in used:
+        for name in (CARD, WEIGHTS):
+            if not (network / name).is_file():
+                raise InputError(
+                    f"{network / name}: no such file; expected a model folder: train the network, "
+                    "or name another folder"
+                )
+            place = software / "models" / names[model.resolve()] / network.relative_to(model)
+            _copy(network / name, place / name)
+    return names
+
+
+def _script(entry: Entry, recipe: str, model: str | None) -> str:
+    from shlex import quote
+
+    return SCRIPT.format(
+        source=f"../{entry.name}/{entry.sequence}",
+        target=quote(f"../{entry.result.as_posix()}"),
+        dataset=quote(f"../{entry.name}"),
+        sequence=entry.sequence,
+        recipe=quote(recipe),
+        method=entry.method,
+        model=f" --model {quote(model)}" if model else "",
+    )
+
+
+def _record(entry: Entry, recipe: str, model: str | None, software: Path) -> dict[str, Any]:
+    """Say of a sequence what makes its masks; the weights are counted in the built networks."""
+    from efficientcellseg.model import count_parameters
+    from efficientcellseg.weights import load_model
+
+    networks = {}
+    for network in entry.networks:
+        folder = software / str(model) / network.relative_to(entry.model)
+        networks[network.name] = {
+            "parameters": count_parameters(load_model(folder)),
+            **{key: read_card(folder)[key] for key in ("sha256", "architecture")},
+        }
+    return {
+        "dataset": entry.name,
+        "sequence": entry.sequence,
+        "training": entry.training,
+        "script": f"SW/{entry.script}",
+        "result": entry.result.as_posix(),
+        "method": entry.method,
+        "recipe": f"SW/{recipe}",
+        "model": f"SW/{model}" if model else None,
+        "networks": networks,
+        "parameters": sum(one["parameters"] for one in networks.values()),
+    }
+
+
+def _manifest(
+    records: list[dict[str, Any]], scores: list[dict[str, Any]], folder: Path
+) -> dict[str, Any]:
+    from efficientcellseg.provenance import describe_software
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        **describe_software(),
+        "sequences": records,
+        "scores": scores,
+        "files": {path.relative_to(folder).as_posix(): file_hash(path) for path in files},
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line of ``python -m efficientcellseg package``."""
+    parser.description = (
+        "Put results and the software that makes them again into one folder, as the challenge "
+        "wants it: DIR/SW with a script a sequence, networks, recipes and manifest.json (SHA-256 "
+        "of each file, versions, parameters, scores), and DIR/<DATASET>/<SEQ>_RES, validated. "
+        "DIR appears when it is whole."
+    )
+    parser.add_argument(
+        "plan",
+        type=Path,
+        metavar="FILE",
+        help="what to submit, YAML or JSON; config/schemas/submission.schema.yaml says how",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier submission")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``python -m efficientcellseg package``."""
+    package(*read_plan(args.plan), args.output, overwrite=args.overwrite)
+    return 0
