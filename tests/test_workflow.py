@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import offline
+from conftest import offline, tiny_recipe
 
 from ctc_eval.sequence import InputError, frame_files, read_volume
 from efficientcellseg.__main__ import COMMANDS
@@ -354,6 +354,18 @@ def test_nothing_to_submit(tmp_path, recipe_file, models):
     done = snakemake(tmp_path, configure(tmp_path, recipe_file, models), "submission", "--dry-run")
     assert done.returncode == 1
     assert "no data set has test sequences" in done.stdout + done.stderr
+
+
+def test_the_authors_networks_are_taken_over_first(tmp_path, tiny_dataset, recipe_file, models):
+    tiny_recipe(recipe_file, networks=["cells"], labeling={"method": "mask"})
+    config = configure(tmp_path, recipe_file, models)
+    chosen = yaml.safe_load(config.read_text())
+    chosen["datasets"][0]["weights"] = "ecs_a549"
+    config.write_text(yaml.safe_dump(chosen))
+    done = snakemake(tmp_path, config, "--dry-run", "--printshellcmds")
+    assert done.returncode == 0, done.stderr
+    assert jobs(done)["take_over"] == "1"
+    assert "import-onnx ecs_a549 --output results/models/ecs_a549/cells" in done.stdout
 
 
 def test_plan_of_two_methods(tmp_path, tiny_dataset, recipe_file, models):

@@ -151,13 +151,12 @@ def shard_frames(wildcards):
 
 
 def model_dir(wildcards):
-    """Give the folder of a method's networks: trained in this run, or there already."""
+    """Give the folder of a method's networks: trained or taken over, or there already."""
     entry = DATASETS[wildcards.dataset]
-    own = config["models"].get(getattr(wildcards, "method", STAGED[0]))
-    if own:
+    if own := config["models"].get(getattr(wildcards, "method", STAGED[0])):
         return own
-    if entry["training"]:
-        return f"{config['pathvars']['results']}/models/{Path(entry['training']).stem}"
+    if made := entry["training"] or entry["weights"]:
+        return f"{config['pathvars']['results']}/models/{Path(made).stem}"
     return entry["model"] or config["model"] or RECIPES[wildcards.dataset].model
 
 
@@ -310,6 +309,14 @@ TRAININGS = {
 }
 
 
+# Likewise the networks that are taken over.
+TAKEN_OVER = {
+    Path(entry["weights"]).stem: entry["weights"]
+    for entry in DATASETS.values()
+    if entry["weights"]
+}
+
+
 def training_file(wildcards):
     """Give a training configuration's file."""
     return TRAININGS[wildcards.training]
@@ -373,6 +380,7 @@ SUBMITTED = submitted()
 
 wildcard_constraints:
     training=one_of(TRAININGS),
+    weights=one_of(TAKEN_OVER),
     target="cells|centers",
     suffix=r"(-[A-Za-z+]+)?",
 

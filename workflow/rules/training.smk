@@ -53,3 +53,26 @@ rule train:
         "python -m efficientcellseg train {input.configuration:q} --samples {input.samples:q} "
         "--maps {wildcards.target} --output {params.folder:q} --device {params.device} "
         "--threads {threads} > {log:q} 2>&1"
+
+
+rule take_over:
+    """Take over the authors' cell network from ONNX, checked against ONNX Runtime."""
+    output:
+        card="<results>/models/{weights}/cells/model.yaml",
+        weights="<results>/models/{weights}/cells/weights.safetensors",
+    log:
+        "<logs>/take_over/{weights}.log",
+    benchmark:
+        "<benchmarks>/take_over/{weights}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        source=lambda wildcards: TAKEN_OVER[wildcards.weights],
+        folder=lambda wildcards, output: Path(output.card).parent,
+    shell:
+        "python -m efficientcellseg import-onnx {params.source:q} --output {params.folder:q} "
+        "> {log:q} 2>&1"
