@@ -87,7 +87,8 @@ def test_trains_segments_and_is_scored_by_the_same_commands(
     masks = sorted((tiny_dataset / "01_RES").glob("mask*.tif"))
     assert [read_volume(mask).shape for mask in masks] == [(3, 70, 90)] * 3
     capsys.readouterr()
-    assert judge(["score", str(tiny_dataset), "01", "--measures", "SEG", "--json"]) == 0
+    options = ["--measures", "SEG", "--json", "--seen"]
+    assert judge(["score", str(tiny_dataset), "01", *options]) == 0
     assert 0 <= json.loads(capsys.readouterr().out)["SEG"] <= 1
     # With another method's networks it is refused, and so is another method with these.
     other = "unet" if name != "unet" else "dunet"
