@@ -4,6 +4,7 @@
 #   snakemake --workflow-profile workflow/profiles/default \
 #       --configfile config/demo.yaml                                      the demo
 #   snakemake segmentation | scores | figures                              a part of it
+#   snakemake tables                                   the paper's tables, methods compared
 #   snakemake ablation                                                     the paper's ablations
 #   snakemake submission                           test sequences, and the software to send in
 #
@@ -47,6 +48,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/submission.smk"
 

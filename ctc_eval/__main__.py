@@ -130,6 +130,9 @@ def _add_score(commands: Any) -> None:
     parser.add_argument("--method", default="", help="name of the method, for the table")
     parser.add_argument("--networks", default="", help="networks of the method, for the table")
     parser.add_argument(
+        "--training", default="", metavar="TEXT", help="what they were trained on, for the tables"
+    )
+    parser.add_argument(
         "--reference-note", metavar="TEXT", help="what the reference is, for the table"
     )
     parser.add_argument(
@@ -352,6 +355,7 @@ def _record(
         "method": options.method,
         "networks": options.networks,
         "parameters": options.parameters,
+        "training": options.training,
         **values,
         "frames": frames_text(options.frames),
         "penalize_extra_detections": options.penalize_extra_detections,

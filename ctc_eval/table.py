@@ -40,7 +40,7 @@ def read_scores(path: Path) -> Row:
     Returns
     -------
     dict
-        With the keys `COLUMNS`; None where the file has no value.
+        With the keys `COLUMNS`, and ``training``; None where the file has no value.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def read_scores(path: Path) -> Row:
             f"{path}: no data set and sequence in it; expected what `score --output` writes: "
             "score again"
         )
-    row = {column: record.get(column) for column in COLUMNS}
+    row = {column: record.get(column) for column in (*COLUMNS, "training")}
     numeric = [row[name] for name in (*_NUMBERS, "parameters")]
     if not all(value is None or isinstance(value, int | float) for value in numeric):
         raise InputError(f"{path}: a measure is not a number; expected one: score again")
@@ -164,51 +164,54 @@ def _mean(members: Sequence[Row]) -> Row:
     return row
 
 
-def render(rows: Sequence[Row], style: str = "text") -> str:
+def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = COLUMNS) -> str:
     """Write a table as text.
 
     Parameters
     ----------
     rows : sequence of dict
-        From :func:`build_table`.
+        From :func:`build_table`, or others with the `columns` as keys.
     style : {"text", "csv", "markdown", "latex"}
         CSV keeps six decimals and bare numbers; the others round to what one reads.
+    columns : sequence of str
 
     Returns
     -------
     str
         Ends with a line break.
     """
+    numeric = {
+        name
+        for name in columns
+        if name in (*_NUMBERS, "parameters")
+        or any(isinstance(row[name], int | float) for row in rows)
+    }
     if style == "csv":
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([_exact(row[column]) for column in COLUMNS] for row in rows)
+        writer.writerow(columns)
+        writer.writerows([_exact(row[column]) for column in columns] for row in rows)
         return buffer.getvalue()
-    cells = [list(COLUMNS), *([_readable(name, row[name]) for name in COLUMNS] for row in rows)]
+    cells = [list(columns), *([_readable(name, row[name]) for name in columns] for row in rows)]
     if style == "markdown":
         cells = [[cell.replace("|", r"\|") for cell in line] for line in cells]
-        rule = ["--:" if _is_number(name) else "---" for name in COLUMNS]
+        rule = ["--:" if name in numeric else "---" for name in columns]
         return "".join(f"| {' | '.join(line)} |\n" for line in (cells[0], rule, *cells[1:]))
     if style == "latex":
         lines = [" & ".join(map(_escape_latex, line)) + r" \\" for line in cells]
-        columns = "".join("r" if _is_number(name) else "l" for name in COLUMNS)
+        columns = "".join("r" if name in numeric else "l" for name in columns)
         head = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", lines[0], r"\hline"]
         return "\n".join([*head, *lines[1:], r"\hline", r"\end{tabular}", ""])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for line in cells:
         aligned = [
-            cell.rjust(width) if _is_number(name) else cell.ljust(width)
-            for name, cell, width in zip(COLUMNS, line, widths, strict=True)
+            cell.rjust(width) if name in numeric else cell.ljust(width)
+            for name, cell, width in zip(columns, line, widths, strict=True)
         ]
         lines.append("  ".join(aligned).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines) + "\n"
-
-
-def _is_number(column: str) -> bool:
-    return column in _NUMBERS or column == "parameters"
 
 
 def _exact(value: Any) -> str:
@@ -225,7 +228,7 @@ def _readable(column: str, value: Any) -> str:
         return f"{value:.4f}" if column == "PESEG" else f"{value:.3f}"
     if column == "parameters":
         return f"{value / 1e6:.2f} M" if value >= 1e4 else str(value)
-    return str(value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 _LATEX = str.maketrans(

@@ -31,6 +31,7 @@ COMMANDS = {
     "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.download", "bring a data set onto the disk"),
     "overlay": ("efficientcellseg.overlay", "draw result and reference over a frame"),
+    "tables": ("efficientcellseg.commands.tables", "the paper's tables and figure out of scores"),
     "package": ("efficientcellseg.submission", "put results and software into a submission"),
     "provenance": ("efficientcellseg.provenance", "write what a run was made with"),
 }

@@ -1,4 +1,4 @@
-"""The distances that DU-Net learns, and the watershed that turns them into labels.
+"""The distances that DU-Net learns.
 
 Method: Scherr et al., Cell segmentation and tracking using CNN-based distance predictions and a
 graph-based matching strategy, PLOS ONE 2020; figures that it leaves open are those of team
@@ -7,14 +7,7 @@ KIT-Sch-GE's software.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-from efficientcellseg.labeling import Maps, remove_small, smooth
-
-if TYPE_CHECKING:
-    from efficientcellseg.recipe import Labeling
 
 # How far around a cell neighbours are looked for, in mean diameters of the plane's cells.
 REACH = 2.5
@@ -27,12 +20,6 @@ TARGET_POWER = 3
 
 # The highest neighbor distance of a plane without cells that are close to each other.
 APART = 0.5
-
-# What the neighbor distance is raised to where it is taken off the cell distance.
-SEED_POWER = 2
-
-# A smaller seed is noise. Voxels.
-SEED_SIZE = 3
 
 
 def cell_distance(labels: np.ndarray) -> np.ndarray:
@@ -116,45 +103,3 @@ def _nearness(plane: np.ndarray) -> np.ndarray:
         distance = edt.edt(own | empty, black_border=False)[own]
         near[window][own] = 1 - distance / distance.max()
     return near
-
-
-def dunet_watershed(
-    maps: Maps,
-    parameters: Labeling,
-    anisotropy: float,
-    distance_threshold: float = 0.07,
-    seed_threshold: float = 0.5,
-) -> np.ndarray:
-    """Grow cells from their cores: watershed of the predicted cell distance.
-
-    Seeds are the connected voxels where the cell distance, less the squared neighbor distance,
-    is high. The maps are predicted slice by slice; the watershed runs on the stack of them, so
-    that seeds of successive planes join and a cell keeps its label through z. Cells that lie
-    exactly above each other are one seed, since both distances know of one plane only.
-
-    Parameters
-    ----------
-    maps : dict of str to ndarray of shape (Z, Y, X), float32
-        ``cell_distance`` and ``neighbor_distance``.
-    parameters : Labeling
-        The recipe's section, of which `smoothing` counts.
-    anisotropy : float
-        Distance of two planes in in-plane pixels.
-    distance_threshold : float
-        The smoothed cell distance is higher in cells.
-    seed_threshold : float
-        The smoothed cell distance, less the squared neighbor distance, is higher in seeds.
-
-    Returns
-    -------
-    ndarray of shape (Z, Y, X), int32
-        Label image; foreground without any seed is left out, as published.
-    """
-    import cc3d
-    from skimage.segmentation import watershed
-
-    height = smooth(maps["cell_distance"], parameters.smoothing, anisotropy)
-    near = maps["neighbor_distance"].clip(0, 1) ** SEED_POWER
-    seeds = cc3d.connected_components(height - near > seed_threshold, connectivity=6)
-    seeds = remove_small(seeds.astype(np.int32), SEED_SIZE)
-    return watershed(-height, seeds, mask=height > distance_threshold)

@@ -103,7 +103,11 @@ def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndar
 
 
 def load_networks(
-    model: Path, maps: tuple[str, ...], device: str = "auto", backend: str = "torch"
+    model: Path,
+    maps: tuple[str, ...],
+    device: str = "auto",
+    backend: str = "torch",
+    kind: str = "efficientcellseg",
 ) -> list[Network]:
     """Load the networks that predict a recipe's maps.
 
@@ -117,6 +121,8 @@ def load_networks(
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     backend : {"torch", "onnxruntime", "openvino"}
         What runs them; on a GPU torch alone.
+    kind : str
+        Of `efficientcellseg.model.NETWORKS`, what they must be.
 
     Returns
     -------
@@ -126,14 +132,20 @@ def load_networks(
     Raises
     ------
     InputError
-        A model that is not there or damaged; networks of different input sizes; a device
-        or backend that is not there.
+        A model that is not there or damaged; networks of another kind, or of different input
+        sizes; a device or backend that is not there; another backend than torch for a 3D network.
     """
     import torch
 
     place = device_of(device)
     folders = network_folders(model, maps)
     networks = [load_model(folder) for folder in folders]
+    found = {network.architecture["kind"] for network in networks}
+    if found != {kind}:
+        raise InputError(
+            f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "
+            "folder of such with --model DIR, or another --method"
+        )
     sizes = {folder.name: net.input_size for folder, net in zip(folders, networks, strict=True)}
     if len(set(sizes.values())) > 1:
         raise InputError(
@@ -141,11 +153,14 @@ def load_networks(
             "share their tiles: train them for the same one"
         )
     if backend != "torch":
+        if any(net.planes for net in networks):
+            raise InputError(f"backend {backend}; expected torch, which alone runs 3D networks")
         from efficientcellseg.backends import compile_network
 
         return [compile_network(net, backend, device) for net in networks]
     for net in networks:
-        net.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        layout = torch.channels_last_3d if net.planes else torch.channels_last
+        net.to(place).to(memory_format=layout)  # type: ignore[call-overload]
     return networks
 
 

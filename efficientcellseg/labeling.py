@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 Maps = dict[str, np.ndarray]
 
+# What the neighbor distance is raised to where it is taken off the cell distance.
+SEED_POWER = 2
+
+# A smaller seed is noise. Voxels.
+SEED_SIZE = 3
+
 
 def label_volume(
     maps: Maps, parameters: Labeling, anisotropy: float = 1.0, field_of_interest: int = 0
@@ -25,7 +31,8 @@ def label_volume(
     ----------
     maps : dict of str to ndarray of shape (Z, Y, X), float32
         ``cells``, the probability that a voxel is cell; for ``marker_watershed`` also
-        ``centers``, the heatmap of cell centers.
+        ``centers``, the heatmap of cell centers; for ``dunet_watershed`` ``cell_distance`` and
+        ``neighbor_distance`` instead.
     parameters : Labeling
         The recipe's section.
     anisotropy : float
@@ -46,14 +53,13 @@ def label_volume(
     """
     split = METHODS[parameters.method]
     anisotropy = parameters.anisotropy or anisotropy
-    needed = {"cells", "centers"} if split is marker_watershed else {"cells"}
-    if missing := needed - maps.keys():
+    if missing := set(NEEDED.get(parameters.method, ("cells",))) - maps.keys():
         raise InputError(
-            f"{parameters.method}: no {', '.join(missing)} map among {', '.join(maps)}; expected "
-            "networks for all that the labeling needs: add it to the recipe's networks"
+            f"{parameters.method}: no {', '.join(sorted(missing))} map among {', '.join(maps)}; "
+            "expected networks for all that the labeling needs: add it to the recipe's networks"
         )
     if parameters.per_slice:
-        labels = np.zeros(maps["cells"].shape, np.int32)
+        labels = np.zeros(next(iter(maps.values())).shape, np.int32)
         whole = replace(parameters, per_slice=False)
         for z in range(len(labels)):
             plane = {name: values[z : z + 1] for name, values in maps.items()}
@@ -107,12 +113,73 @@ def marker_watershed(maps: Maps, parameters: Labeling, anisotropy: float) -> np.
     return flood(height + depth / max(depth.max(), 1), markers, foreground)
 
 
+def dunet_watershed(maps: Maps, parameters: Labeling, anisotropy: float) -> np.ndarray:
+    """Grow cells from their cores: watershed of the predicted cell distance.
+
+    Seeds are the connected voxels where the cell distance, less the squared neighbor distance,
+    is high. The maps are predicted slice by slice; the watershed runs on the stack of them, so
+    that seeds of successive planes join and a cell keeps its label through z. Cells that lie
+    exactly above each other are one seed, since both distances know of one plane only.
+
+    Method: Scherr et al., Cell segmentation and tracking using CNN-based distance predictions and
+    a graph-based matching strategy, PLOS ONE 2020.
+
+    Parameters
+    ----------
+    maps : dict of str to ndarray of shape (Z, Y, X), float32
+        ``cell_distance`` and ``neighbor_distance``.
+    parameters : Labeling
+        The recipe's section, of which `smoothing` counts, `distance_threshold`, which the
+        smoothed cell distance exceeds in cells, and `seed_threshold`, which it exceeds in seeds
+        less the squared neighbor distance.
+    anisotropy : float
+        Distance of two planes in in-plane pixels.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int32
+        Label image; foreground without any seed is left out, as published.
+    """
+    import cc3d
+    from skimage.segmentation import watershed
+
+    height = smooth(maps["cell_distance"], parameters.smoothing, anisotropy)
+    near = maps["neighbor_distance"].clip(0, 1) ** SEED_POWER
+    seeds = cc3d.connected_components(height - near > parameters.seed_threshold, connectivity=6)
+    seeds = remove_small(seeds.astype(np.int32), SEED_SIZE)
+    return watershed(-height, seeds, mask=height > parameters.distance_threshold)
+
+
 METHODS: dict[str, Callable[[Maps, Labeling, float], np.ndarray]] = {
     "mask": mask,
     "components": components,
     "distance_watershed": distance_watershed,
     "marker_watershed": marker_watershed,
+    "dunet_watershed": dunet_watershed,
 }
+
+# The maps that a method needs, where it needs others than cells alone.
+NEEDED = {
+    "marker_watershed": ("cells", "centers"),
+    "dunet_watershed": ("cell_distance", "neighbor_distance"),
+}
+
+
+def without_centers(parameters: Labeling) -> Labeling:
+    """Give the labeling of a method that predicts cells alone: a mask stays, the rest is split.
+
+    Parameters
+    ----------
+    parameters : Labeling
+        The recipe's section.
+
+    Returns
+    -------
+    Labeling
+        Its method ``mask`` or ``distance_watershed``.
+    """
+    single = parameters.method == "mask"
+    return replace(parameters, method="mask" if single else "distance_watershed")
 
 
 def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from inspect import signature
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +24,9 @@ import timm  # isort: skip
 class Network(nn.Module):
     """What all networks here have in common: (N, 3, S, S) in 0..1 to logits (N, C, S, S).
 
+    With `planes`, they see slabs, the green channel of so many successive slices of a tile:
+    (N, 1, P, S, S) to (N, C, P, S, S).
+
     Attributes
     ----------
     architecture : dict
@@ -31,11 +35,14 @@ class Network(nn.Module):
         S.
     maps : tuple of str
         What the C channels are.
+    planes : int
+        P; 0 for a network that sees slice by slice.
     """
 
     architecture: dict[str, Any]
     input_size: int
     maps: tuple[str, ...]
+    planes: int = 0
 
 
 class EfficientCellSeg(Network):
@@ -244,14 +251,29 @@ def build(architecture: dict[str, Any]) -> Network:
     Returns
     -------
     Network
+
+    Raises
+    ------
+    InputError
+        A parameter that is of another kind's; what the network itself refuses.
     """
     parameters = dict(architecture)
-    module, _, name = NETWORKS[parameters.pop("kind", "efficientcellseg")].partition(":")
-    return getattr(import_module(module), name)(**parameters)
+    kind = parameters.pop("kind", "efficientcellseg")
+    module, _, name = NETWORKS[kind].partition(":")
+    network = getattr(import_module(module), name)
+    known = signature(network).parameters.keys()
+    if unknown := ", ".join(sorted(parameters.keys() - known)):
+        raise InputError(f"model: {kind} with {unknown}; expected only {', '.join(sorted(known))}")
+    return network(**parameters)
 
 
 # Where the network of each kind is defined; imported when it is built.
-NETWORKS = {"efficientcellseg": "efficientcellseg.model:EfficientCellSeg"}
+NETWORKS = {
+    "efficientcellseg": "efficientcellseg.model:EfficientCellSeg",
+    "unet": "efficientcellseg.unet:UNet",
+    "dunet": "efficientcellseg.unet:DUNet",
+    "unet3d": "efficientcellseg.unet3d:UNet3D",
+}
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -16,7 +16,7 @@ from efficientcellseg.weights import CARD, WEIGHTS, file_hash, network_folders, 
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
-    *("tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
+    *("monai", "tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
 )
 
 

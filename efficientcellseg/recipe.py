@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ctc_eval.sequence import InputError
+from efficientcellseg.labeling import NEEDED
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "config" / "datasets"
@@ -58,6 +59,8 @@ class Labeling:
     min_size: int = 0
     fill_holes: bool = True
     per_slice: bool = False
+    distance_threshold: float = 0.07
+    seed_threshold: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -284,10 +287,12 @@ def load_recipe(path: Path) -> Recipe:
         if key in values:
             values[key] = section(**values[key])
     recipe = Recipe(**values)
-    if recipe.labeling.method == "marker_watershed" and "centers" not in recipe.networks:
+    needed = NEEDED.get(recipe.labeling.method, ("cells",))
+    if missing := [name for name in needed if name not in recipe.networks]:
         raise InputError(
             f"{path}: networks: found {', '.join(recipe.networks)}, allowed with labeling.method "
-            "marker_watershed: cells, centers; add centers or choose distance_watershed"
+            f"{recipe.labeling.method}: {', '.join(needed)}; add {', '.join(missing)} or choose "
+            "another method"
         )
     return recipe
 

@@ -22,6 +22,7 @@ from ctc_eval.sequence import (
     parse_frames,
     read_volume,
 )
+from efficientcellseg.distances import cell_distance, neighbor_distance
 
 if TYPE_CHECKING:
     from efficientcellseg.recipe import Recipe
@@ -168,6 +169,9 @@ def center_heatmap(
 TARGETS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "cells": cell_mask,
     "centers": center_heatmap,
+    # Plane by plane, so that the distance of planes plays no part.
+    "cell_distance": lambda labels, _: cell_distance(labels),
+    "neighbor_distance": lambda labels, _: neighbor_distance(labels),
 }
 
 

@@ -6,6 +6,7 @@ import copy
 import csv
 import hashlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -38,6 +39,9 @@ class Training:
     factor: float = 0.3
     early_stop: int = 0
     validation: float = 0.05
+    validation_samples: int = 0
+    folds: int = 0
+    fold: int = 0
     average: float = 0.99
     seed: int = 0
 
@@ -85,10 +89,31 @@ def focal_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     return (weight * entropy).sum() / ((target * known).sum() + 1)
 
 
+def distance_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Smooth L1 loss of a distance map: that of Scherr et al. 2020, but behind a sigmoid.
+
+    Parameters
+    ----------
+    logits, target : Tensor of one shape
+        The target in 0..1.
+    known : Tensor of that shape
+        1 where the target is known, 0 where a pixel does not count.
+
+    Returns
+    -------
+    Tensor, scalar
+        Mean over the pixels that are known.
+    """
+    apart = functional.smooth_l1_loss(logits.sigmoid(), target, reduction="none")
+    return (apart * known).sum() / known.sum().clamp(min=1)
+
+
 # The loss of each map: logits, target, known -> scalar.
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "cells": dice_loss,
     "centers": focal_loss,
+    "cell_distance": distance_loss,
+    "neighbor_distance": distance_loss,
 }
 
 
@@ -122,8 +147,8 @@ class Augmentation(nn.Module):
         Parameters
         ----------
         images : Tensor of shape (N, 3, S, S), float32
-            In 0..1.
-        target, known : Tensor of shape (N, C, S, S), float32
+            In 0..1; or slabs, (N, 1, P, S, S), all planes of which are moved alike.
+        target, known : Tensor of shape (N, C, S, S) or (N, C, P, S, S), float32
 
         Returns
         -------
@@ -132,14 +157,23 @@ class Augmentation(nn.Module):
         """
         # Slices may be turned over: then what was above lies below.
         turned = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        images = torch.where(turned, images.flip(1), images)
-        maps = target.shape[1]
-        moved = self.geometry(torch.cat([images, target, known], 1))
-        images, target, known = moved.split([3, maps, maps], 1)
-        images = self.intensity(images.clamp(0, 1)).clamp(0, 1)
-        lost = torch.rand(len(images), 3, 1, 1, device=images.device) < 0.03
-        lost[:, 1] = False
-        return images.masked_fill(lost, 0.0), target, (known > 0.999).float()
+        if images.ndim == 5:
+            slabs = (images, target, known)
+            images, target, known = (torch.where(turned[..., None], x.flip(2), x) for x in slabs)
+        else:
+            images = torch.where(turned, images.flip(1), images)
+        shapes = [x.shape[1:-2] for x in (images, target, known)]
+        folded = torch.cat([x.flatten(1, -3) for x in (images, target, known)], 1)
+        parts = self.geometry(folded).split([math.prod(shape) for shape in shapes], 1)
+        parts = self.intensity(parts[0].clamp(0, 1)).clamp(0, 1), *parts[1:]
+        images, target, known = (
+            part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)
+        )
+        if images.ndim == 4:
+            lost = torch.rand(len(images), 3, 1, 1, device=images.device) < 0.03
+            lost[:, 1] = False
+            images = images.masked_fill(lost, 0.0)
+        return images, target, (known > 0.999).float()
 
 
 @torch.no_grad()
@@ -161,32 +195,83 @@ class Batches:
     """Endless random batches of samples; data sets are drawn in given shares.
 
     Within a data set, a tile is drawn in proportion to its objects (and one more, so that empty
-    tiles are seen, too): SEG counts objects, most of which lie in few crowded frames.
+    tiles are seen, too): SEG counts objects, most of which lie in few crowded frames. With
+    `planes`, slabs of so many slices are drawn, by the objects of their first one.
     """
 
     def __init__(
-        self, samples: Samples, chosen: np.ndarray, maps: Sequence[str], shares: list[float]
+        self,
+        samples: Samples,
+        chosen: np.ndarray,
+        maps: Sequence[str],
+        shares: list[float],
+        planes: int = 0,
     ) -> None:
         self.samples, self.maps = samples, maps
-        self.chosen = torch.from_numpy(np.flatnonzero(chosen))
-        dataset = samples.dataset[chosen]
-        worth = samples.objects[chosen] + 1.0
+        self.chosen = places_of(samples, chosen, planes)
+        first = self.chosen[:, 0] if planes else self.chosen
+        dataset = samples.dataset[first]
+        worth = samples.objects[first] + 1.0
         total = np.bincount(dataset, worth, minlength=len(shares))
         self.weights = torch.from_numpy((np.array(shares) / np.maximum(total, 1))[dataset] * worth)
 
     def draw(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw images (N, 3, S, S), targets and what of them is known (N, C, S, S), in 0..1."""
+        """Draw images (N, 3, S, S), targets and what of them is known (N, C, S, S), in 0..1.
+
+        Of slabs, images are (N, 1, P, S, S), the others (N, C, P, S, S).
+        """
         # A batch holds no sample twice, unless there are fewer samples than it has places.
         drawn = torch.multinomial(self.weights, batch, batch > len(self.weights))
-        return self.take(self.chosen[drawn].numpy())
+        return self.take(self.chosen[drawn.numpy()])
 
     def take(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the samples of these indices."""
-        images = torch.from_numpy(self.samples.images[indices]).float() / 255
+        """Give the samples of these indices (N,), or slabs of these (N, P)."""
+        stored = self.samples.images
+        stored = stored[indices, 1][:, None] if indices.ndim == 2 else stored[indices]
+        images = torch.from_numpy(stored).float() / 255
         stored = np.stack([self.samples.targets[name][indices] for name in self.maps], axis=1)
         target = torch.from_numpy(stored).float() / FULL
         known = torch.from_numpy(stored != UNKNOWN).float()
         return images, target * known, known
+
+
+def places_of(samples: Samples, chosen: np.ndarray, planes: int = 0) -> np.ndarray:
+    """Say which samples can be drawn: indices, or those of the slices of each slab.
+
+    Parameters
+    ----------
+    samples : Samples
+    chosen : ndarray of shape (N,), bool
+        Those to draw from.
+    planes : int
+        Slices of a slab; 0 for single slices.
+
+    Returns
+    -------
+    ndarray of shape (M,) or (M, planes), int64
+        Of a slab, successive slices of one tile of one frame; slabs overlap.
+
+    Raises
+    ------
+    InputError
+        No tile has so many successive slices.
+    """
+    if not planes:
+        return np.flatnonzero(chosen)
+    order = np.lexsort((samples.plane, samples.tile, samples.frame))
+    order = order[chosen[order]]
+    if len(order) >= planes:
+        slabs = np.lib.stride_tricks.sliding_window_view(order, planes)
+        first, last = slabs[:, 0], slabs[:, -1]
+        whole = samples.plane[last] - samples.plane[first] == planes - 1
+        for along in (samples.frame, samples.tile):
+            whole &= along[first] == along[last]
+        if whole.any():
+            return slabs[whole]
+    raise InputError(
+        f"samples without {planes} successive slices of one tile; expected such slabs for a 3D "
+        "network: lower the configuration's model.planes, or add frames with more slices"
+    )
 
 
 class Overlap:
@@ -250,13 +335,16 @@ def train(
             f"samples with targets {', '.join(samples.targets)}; expected {missing}, too, which "
             "the network is to predict: name it under targets, and make the samples anew"
         )
-    torch.manual_seed(parameters.seed)
+    torch.manual_seed(parameters.seed + parameters.fold)
     held = _held_out(samples, held_out, parameters)
     # In random order, so that each batch of them has its share of cells.
-    validated = np.random.default_rng(parameters.seed).permutation(np.flatnonzero(held))
-    batches = Batches(samples, ~held, maps, shares)
+    places = places_of(samples, held, model.planes)
+    validated = np.random.default_rng(parameters.seed).permutation(places)
+    validated = validated[: parameters.validation_samples or None]
+    batches = Batches(samples, ~held, maps, shares, model.planes)
     augment = Augmentation()
-    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = torch.channels_last_3d if model.planes else torch.channels_last
+    model.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval()
     optimizer = torch.optim.Adam(model.parameters(), parameters.learning_rate)
     parts: dict[str, Any] = {
@@ -292,7 +380,7 @@ def train(
     def measure(net: nn.Module, batch: tuple[Tensor, Tensor, Tensor], overlap: Overlap) -> Tensor:
         images, target, known = (part.to(device) for part in batch)
         with torch.autocast(device.type, torch.bfloat16):
-            logits = net(images.contiguous(memory_format=torch.channels_last))
+            logits = net(images.contiguous(memory_format=layout))
         if "cells" in maps:
             cells = maps.index("cells")
             overlap.add(logits[:, cells], target[:, cells], known[:, cells])
@@ -358,7 +446,11 @@ def train(
 
 
 def _held_out(samples: Samples, datasets: Sequence[int], parameters: Training) -> np.ndarray:
-    """Choose the samples for validation, (N,) bool: those of some data sets, or random frames."""
+    """Choose the samples for validation, (N,) bool: of some data sets, or of random frames.
+
+    Frames are a share of all, or one of the folds, which are alike in size and have no frame
+    in common.
+    """
     if datasets:
         return np.isin(samples.dataset, datasets)
     frames = np.unique(samples.frame)
@@ -367,8 +459,12 @@ def _held_out(samples: Samples, datasets: Sequence[int], parameters: Training) -
             f"samples of {len(frames)} frame; expected two or more, since some are held out to "
             "measure the validation loss: add frames"
         )
-    count = max(1, round(len(frames) * parameters.validation))
-    chosen = np.random.default_rng(parameters.seed).choice(frames, count, replace=False)
+    chance = np.random.default_rng(parameters.seed)
+    if parameters.folds:
+        chosen = chance.permutation(frames)[parameters.fold :: parameters.folds]
+    else:
+        count = max(1, round(len(frames) * parameters.validation))
+        chosen = chance.choice(frames, count, replace=False)
     return np.isin(samples.frame, chosen)
 
 
@@ -392,6 +488,9 @@ def _identity(maps: tuple[str, ...], samples: Samples, parameters: Training) -> 
         digest.update(np.ascontiguousarray(samples.targets[name]).data)
     # A longer run begins as a shorter one does, unless its length shapes the learning rate.
     free = {"early_stop"} | ({"epochs"} if parameters.schedule == "plateau" else set())
+    # What is not asked for changes nothing.
+    free |= {name for name in ("validation_samples", "folds") if not getattr(parameters, name)}
+    free |= set() if parameters.folds else {"fold"}
     kept = {key: value for key, value in asdict(parameters).items() if key not in free}
     return {"maps": list(maps), "samples": digest.hexdigest(), **kept}
 

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ctc_eval.sequence import InputError
+from efficientcellseg.model import Network
 
 FILTERS = (64, 128, 256, 512, 1024)
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """Predict maps of a pseudocolored or gray slice.
 
     Against Ronneberger et al., convolutions are padded and followed by batch norm, and the
@@ -50,6 +51,7 @@ class UNet(nn.Module):
         check_side("input size", input_size, 2 ** (len(filters) - 1))
         self.maps, self.input_size = tuple(maps), input_size
         self.architecture = {
+            "kind": "unet",
             "maps": list(maps),
             "filters": list(filters),
             "input_size": input_size,
@@ -73,7 +75,7 @@ class UNet(nn.Module):
         return self.decoder(self.encoder(image))
 
 
-class DUNet(nn.Module):
+class DUNet(Network):
     """Predict, for a gray slice, the distances to the background and to neighbour cells.
 
     One encoder, which halves the resolution by strided convolutions, and a decoder for each
@@ -81,8 +83,13 @@ class DUNet(nn.Module):
     and 24.2 M to the decoders, while 22.0 M and 24.4 M are counted here. (The difference is
     what the two last blocks of the decoders have, 0.22 M.)
 
+    Against Scherr et al., whose last layers are linear, a sigmoid follows, as for the maps of all
+    networks here; the distances lie in 0..1 anyway.
+
     Parameters
     ----------
+    maps : sequence of str
+        Names of the output channels, a decoder each.
     filters : sequence of int
         As in :class:`UNet`.
     input_size : int
@@ -94,18 +101,26 @@ class DUNet(nn.Module):
         An input size that the blocks cannot halve.
     """
 
-    maps = ("cell_distance", "neighbor_distance")
-
-    def __init__(self, filters: Sequence[int] = FILTERS, input_size: int = 384) -> None:
+    def __init__(
+        self,
+        maps: Sequence[str] = ("cell_distance", "neighbor_distance"),
+        filters: Sequence[int] = FILTERS,
+        input_size: int = 384,
+    ) -> None:
         super().__init__()
         check_side("input size", input_size, 2 ** (len(filters) - 1))
-        self.input_size = input_size
-        self.architecture = {"filters": list(filters), "input_size": input_size}
+        self.maps, self.input_size = tuple(maps), input_size
+        self.architecture = {
+            "kind": "dunet",
+            "maps": list(maps),
+            "filters": list(filters),
+            "input_size": input_size,
+        }
         self.encoder = Encoder(1, filters, strided=True)
         self.decoders = nn.ModuleList(Decoder(filters, 1, transposed=True) for _ in self.maps)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Predict distances.
+        """Predict logits.
 
         Parameters
         ----------
@@ -116,7 +131,7 @@ class DUNet(nn.Module):
         Returns
         -------
         Tensor of shape (N, 2, S, S), float32
-            Cell distance and neighbor distance as they are, about 0..1: no sigmoid follows.
+            Before the sigmoid; cell distance and neighbor distance.
         """
         tensors = self.encoder(image[:, 1:2])
         return torch.cat([decoder(tensors) for decoder in self.decoders], dim=1)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ctc_eval.sequence import InputError
+from efficientcellseg.model import Network
 from efficientcellseg.unet import check_side
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ PLANE_STRIDES = (1, 1, 1, 1, 2, 1, 1)
 BATCH = 2
 
 
-class UNet3D(nn.Module):
+class UNet3D(Network):
     """Predict maps of a patch of a volume.
 
     nnU-Net's rules for planes that are eight times as far apart as pixels, as those of
@@ -40,7 +41,8 @@ class UNet3D(nn.Module):
     convolutions. The plan of that entry is not known; of those that the rules allow, this one
     has the weights that Wagner & Rohr 2022 print, 44.0 M, and four of them 176.0 M. nnU-Net's
     further outputs at lower resolutions, which only its training uses, are left out (about a
-    thousand weights).
+    thousand weights). Intensities come scaled to 0..1, as for all networks here: the instance
+    norm after the first layer takes out mean and deviation, as nnU-Net does beforehand.
 
     Parameters
     ----------
@@ -76,6 +78,7 @@ class UNet3D(nn.Module):
         check_side("input size", input_size, 2 ** (stages - 1))
         self.maps, self.planes, self.input_size = tuple(maps), planes, input_size
         self.architecture = {
+            "kind": "unet3d",
             "maps": list(maps),
             "filters": list(filters),
             "planes": planes,
@@ -99,7 +102,7 @@ class UNet3D(nn.Module):
         Parameters
         ----------
         patch : Tensor of shape (N, 1, P, S, S), float32
-            Of a standardized volume; P planes, S the input size.
+            In 0..1; P planes, S the input size.
 
         Returns
         -------
@@ -107,24 +110,6 @@ class UNet3D(nn.Module):
             Before the sigmoid; a channel for each of `maps`.
         """
         return self.net(patch)
-
-
-def standardize(volume: np.ndarray) -> np.ndarray:
-    """Shift and scale intensities to mean 0 and standard deviation 1, as nnU-Net does.
-
-    Parameters
-    ----------
-    volume : ndarray of shape (Z, Y, X)
-
-    Returns
-    -------
-    ndarray of shape (Z, Y, X), float32
-        All 0 where all intensities are one.
-    """
-    values = volume.astype(np.float32)
-    # In double precision: float32 sums of 16-bit intensities lose digits.
-    mean, deviation = values.mean(dtype=float), values.std(dtype=float)
-    return ((values - mean) / (deviation or 1)).astype(np.float32)
 
 
 def predict_volume(networks: Sequence[UNet3D], volume: np.ndarray, overlap: float = 0.5) -> Maps:
@@ -137,7 +122,7 @@ def predict_volume(networks: Sequence[UNet3D], volume: np.ndarray, overlap: floa
     networks : sequence of UNet3D
         Of the same maps and patch, in evaluation mode, on one device.
     volume : ndarray of shape (Z, Y, X), float32
-        From :func:`standardize`.
+        In 0..1.
     overlap : float
         Share of a patch that it has in common with the next one along each axis.
 

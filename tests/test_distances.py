@@ -1,5 +1,7 @@
 """DU-Net's distances worked by hand, restated literally; its watershed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,10 @@ from scipy.ndimage import distance_transform_edt, maximum_filter, minimum_filter
 
 from ctc_eval.measures import seg
 from ctc_eval.overlap import add_up, count_runs, match
-from ctc_eval.sequence import read_volume
+from ctc_eval.sequence import InputError, read_volume
 from efficientcellseg import distances
-from efficientcellseg.distances import cell_distance, dunet_watershed, neighbor_distance
+from efficientcellseg.distances import cell_distance, neighbor_distance
+from efficientcellseg.labeling import dunet_watershed, label_volume
 from efficientcellseg.recipe import Labeling
 
 SHARP = Labeling(smoothing=0.0)
@@ -198,11 +201,11 @@ def test_thresholds():
     cell = maps([[0.0, 0.1, 0.2, 0.6, 0.7, 0.6, 0.2, 0.1, 0.0]])
     # Seeds of two voxels are too small, so the seed threshold is passed by three or by none.
     for lowest, columns in ((0.15, slice(2, 7)), (0.05, slice(1, 8)), (0.3, slice(3, 6))):
-        found = dunet_watershed(cell, SHARP, 1.0, distance_threshold=lowest)[0, 0]
+        found = dunet_watershed(cell, replace(SHARP, distance_threshold=lowest), 1.0)[0, 0]
         assert found[columns].all()
         assert np.count_nonzero(found) == columns.stop - columns.start
-    assert dunet_watershed(cell, SHARP, 1.0, seed_threshold=0.55).any()
-    assert not dunet_watershed(cell, SHARP, 1.0, seed_threshold=0.65).any()
+    assert dunet_watershed(cell, replace(SHARP, seed_threshold=0.55), 1.0).any()
+    assert not dunet_watershed(cell, replace(SHARP, seed_threshold=0.65), 1.0).any()
 
 
 def test_what_has_no_seed_or_too_small_a_one_is_left_out():
@@ -226,10 +229,22 @@ def test_a_cell_keeps_its_label_from_plane_to_plane():
 def test_planes_far_apart_are_not_blurred_into_each_other():
     cell = np.zeros((3, 9, 9), np.float32)
     cell[1, 2:7, 2:7] = 0.9
-    blurred = Labeling(smoothing=1.0)
-    near, far = (dunet_watershed(maps(cell), blurred, a, seed_threshold=0.3) for a in (1.0, 50.0))
+    blurred = Labeling(smoothing=1.0, seed_threshold=0.3)
+    near, far = (dunet_watershed(maps(cell), blurred, a) for a in (1.0, 50.0))
     assert near.any(axis=(1, 2)).tolist() == [True, True, True]
     assert far.any(axis=(1, 2)).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("per_slice", [False, True])
+def test_it_is_one_of_the_labelings(per_slice):
+    labels = squares(9)
+    truth = {"cell_distance": cell_distance(labels), "neighbor_distance": neighbor_distance(labels)}
+    chosen = Labeling("dunet_watershed", smoothing=0.5, per_slice=per_slice)
+    found = label_volume(truth, chosen)
+    assert found.dtype == np.uint16
+    assert set(np.unique(found)) == {0, 1, 2}
+    with pytest.raises(InputError, match="dunet_watershed: no neighbor_distance map among cells"):
+        label_volume({"cells": labels, "cell_distance": labels}, chosen)
 
 
 def test_nothing_predicted_is_nothing_found():

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from ctc_eval.sequence import InputError, read_volume
 from efficientcellseg.labeling import (
     METHODS,
+    NEEDED,
     distance,
     fill_holes,
     label_volume,
@@ -152,7 +153,8 @@ def test_without_any_background_there_is_one_cell():
 def test_empty_maps_give_empty_labels(method, shape):
     nothing = np.zeros(shape, np.float32)
     parameters = Labeling(method=method, min_size=3)
-    found = label_volume({"cells": nothing, "centers": nothing}, parameters, 2.0, 1)
+    maps = dict.fromkeys(("cells", *NEEDED.get(method, ())), nothing)
+    found = label_volume(maps, parameters, 2.0, 1)
     assert found.shape == shape
     assert found.dtype == np.uint16
     assert not found.any()
@@ -328,7 +330,7 @@ def test_distances_restated(foreground, anisotropy):
 
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(4, 9), st.integers(4, 9))),
-    st.sampled_from(list(METHODS)),
+    st.sampled_from([name for name in METHODS if name != "dunet_watershed"]),
     st.integers(0, 5),
     st.booleans(),
     st.booleans(),

@@ -147,7 +147,14 @@ def test_anisotropy_is_plane_distance_in_pixels(tmp_path):
             ["labeling.method: found 'otsu'", "allowed: mask, components, distance_watershed"],
         ),
         ({"labeling": None}, ["labeling: found None", "allowed: a mapping"]),
-        ({"networks": ["centers"]}, ["networks: found ['centers']", "a list with cells in it"]),
+        (
+            {"networks": ["centers"], "labeling": {"method": "mask"}},
+            ["networks: found centers, allowed with labeling.method mask: cells; add cells or"],
+        ),
+        (
+            {"networks": ["cell_distance"], "labeling": {"method": "dunet_watershed"}},
+            ["networks: found cell_distance, allowed", "add neighbor_distance or"],
+        ),
         (
             {"source": {"kind": "ftp"}},
             ["source.kind: found 'ftp'", "zip, wheel, simulation, local"],

@@ -18,7 +18,9 @@ from efficientcellseg.training import (  # noqa: E402
     Overlap,
     Training,
     dice_loss,
+    distance_loss,
     focal_loss,
+    places_of,
     train,
     update_average,
 )
@@ -88,6 +90,17 @@ def test_focal_loss_is_that_of_lin_for_targets_of_0_and_1():
     assert focal_loss(torch.logit(soft), soft, all_of(soft)).item() == pytest.approx(0, abs=1e-7)
 
 
+def test_distance_loss_worked_by_hand():
+    pairs = [(0.9, 0.4), (0.2, 0.5), (0.7, 0.0)]
+    logits = torch.tensor([[[logit(p) for p, _ in pairs]]])
+    target = torch.tensor([[[t for _, t in pairs]]])
+    # Half the square below a distance of 1; the last pixel is not known.
+    known = torch.tensor([[[1.0, 1.0, 0.0]]])
+    wanted = (0.5 * 0.5**2 + 0.5 * 0.3**2) / 2
+    assert distance_loss(logits, target, known).item() == pytest.approx(wanted, rel=1e-5)
+    assert distance_loss(logits, target, 0 * known).item() == 0
+
+
 # Augmentation
 
 
@@ -148,6 +161,24 @@ def test_neighbours_are_swapped_or_lost_green_stays():
     red, green, blue = red[~lost], green[~lost], blue[~lost]
     assert ((green > torch.minimum(red, blue)) & (green < torch.maximum(red, blue))).all()
     assert 60 < (red > blue).sum() < 130
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_all_planes_of_a_slab_move_alike(seed):
+    _, target = patches()
+    planes = [1.0, 0.5, 0.25]
+    slab = torch.stack([target * scale for scale in planes], 2)
+    found, moved, known = varied(seed, slab, slab, torch.ones_like(slab))
+    assert found.shape == moved.shape == known.shape == (3, 1, 3, 48, 48)
+    assert known.min() >= 0
+    for sample in moved[:, 0]:
+        scales = [(plane / sample[1]).nanmedian().item() for plane in sample]
+        # In their order, or turned over.
+        turned = scales[0] < 1
+        wanted = [0.5, 1.0, 2.0] if turned else [2.0, 1.0, 0.5]
+        assert scales == pytest.approx(wanted, rel=1e-3)
+    assert found.max() <= 1
+    assert found.min() >= 0
 
 
 # Batches and averages
@@ -215,6 +246,52 @@ def test_batches_hold_nothing_that_is_held_out_and_no_sample_twice():
     assert set(drawn(12)) <= {0, 2, 4, 6, 8}
 
 
+def stacked() -> Samples:
+    """Two frames of two tiles: five slices, and three of which the second is missing."""
+    places = [(0, tile, plane) for plane in range(5) for tile in (0, 1)]
+    places += [(1, tile, plane) for plane in (0, 2, 3) for tile in (0, 1)]
+    frame, tile, plane = np.array(places).T
+    many = len(places)
+    images = np.zeros((many, 3, 16, 16), np.uint8)
+    images[:, 1] = np.arange(many, dtype=np.uint8)[:, None, None]
+    return replace(
+        squares(many),
+        images=images,
+        targets={"cells": images[:, 1], "centers": images[:, 1] + 100},
+        frame=frame,
+        tile=tile,
+        plane=plane,
+    )
+
+
+def test_slabs_are_successive_slices_of_one_tile():
+    samples = stacked()
+    found = places_of(samples, np.ones(16, bool), 3)
+    # Slices of a tile are two apart; the second frame has two in a row at most.
+    first = [[0, 2, 4], [2, 4, 6], [4, 6, 8]]
+    assert found.tolist() == first + [[i + 1 for i in slab] for slab in first]
+    assert places_of(samples, np.arange(16) >= 10, 2).tolist() == [[12, 14], [13, 15]]
+    assert places_of(samples, np.arange(16) < 2).tolist() == [0, 1]
+    for planes in (6, 20):
+        with pytest.raises(InputError, match=f"samples without {planes} successive slices"):
+            places_of(samples, np.ones(16, bool), planes)
+
+
+def test_a_batch_of_slabs():
+    samples = stacked()
+    batches = Batches(samples, samples.frame == 0, ("cells", "centers"), [1.0], planes=3)
+    images, wanted, known = batches.take(np.array([[2, 4, 6]]))
+    assert images.shape == (1, 1, 3, 16, 16)
+    assert wanted.shape == known.shape == (1, 2, 3, 16, 16)
+    assert (255 * images[0, 0, :, 0, 0]).round().tolist() == [2, 4, 6]
+    assert (254 * wanted[0, :, :, 0, 0]).round().tolist() == [[2, 4, 6], [102, 104, 106]]
+    torch.manual_seed(0)
+    drawn = (255 * batches.draw(50)[0][:, 0, :, 0, 0]).round()
+    assert {tuple(slab) for slab in drawn.tolist()} == {
+        *((0, 2, 4), (2, 4, 6), (4, 6, 8), (1, 3, 5), (3, 5, 7), (5, 7, 9))
+    }
+
+
 def test_what_is_unknown_is_told_from_the_target():
     samples = squares(1)
     target = np.zeros((1, 64, 64), np.uint8)
@@ -260,13 +337,13 @@ class Small(torch.nn.Sequential):
             torch.nn.ReLU(),
             torch.nn.Conv2d(8, len(maps), 3, padding=1),
         )
-        self.maps = maps
+        self.maps, self.planes = maps, 0
 
 
 class Pixelwise(torch.nn.Conv2d):
     """The least network."""
 
-    maps = ("cells",)
+    maps, planes = ("cells",), 0
 
     def __init__(self) -> None:
         super().__init__(3, 1, 1)
@@ -380,6 +457,56 @@ def test_a_data_set_for_validation_alone_is_never_drawn(tmp_path, monkeypatch):
     run(tmp_path, samples=samples, held_out=(1,))
     assert torch.cat(seen).max() < 1
     assert len(seen) == QUICK.epochs * QUICK.steps
+
+
+class Slabwise(torch.nn.Conv3d):
+    """The least network of slabs."""
+
+    maps, planes = ("cells",), 2
+
+    def __init__(self) -> None:
+        super().__init__(1, 1, 1)
+
+
+def seen_frames(folder, monkeypatch, parameters, network) -> set[int]:
+    """Train, and tell which frames were drawn: each one's images are of its own gray."""
+    samples = squares(8)
+    samples = replace(samples, frame=np.arange(8) // 2, plane=np.arange(8) % 2)
+    samples.images[:] = (10 + samples.frame)[:, None, None, None]
+    seen = set()
+    genuine = Augmentation.forward
+
+    def spy(self, images, target, known):
+        seen.update((255 * images).round().unique().int().tolist())
+        return genuine(self, images, target, known)
+
+    monkeypatch.setattr(Augmentation, "forward", spy)
+    train(network, samples, [1.0], parameters, folder, CPU)
+    return {gray - 10 for gray in seen}
+
+
+def test_folds_have_no_frame_in_common_and_are_all(tmp_path, monkeypatch):
+    held = []
+    for fold in range(4):
+        parameters = replace(QUICK, batch=2, epochs=1, steps=12, folds=4, fold=fold)
+        seen = seen_frames(tmp_path / str(fold), monkeypatch, parameters, Slabwise())
+        held.append({0, 1, 2, 3} - seen)
+    assert sorted(map(len, held)) == [1, 1, 1, 1]
+    assert set.union(*held) == {0, 1, 2, 3}
+
+
+def test_no_more_is_measured_than_asked_for(tmp_path, monkeypatch):
+    counts = []
+    genuine = Batches.take
+
+    def spy(self, indices):
+        counts.append(len(indices))
+        return genuine(self, indices)
+
+    monkeypatch.setattr(Batches, "take", spy)
+    parameters = replace(QUICK, epochs=1, steps=1, batch=1, validation=0.5, validation_samples=3)
+    train(Pixelwise(), squares(), [1.0], parameters, tmp_path, CPU)
+    assert counts == [1, 1, 1, 1]  # a step, then three that are held out
 
 
 def test_gradients_of_several_batches_make_one_step(tmp_path, monkeypatch):

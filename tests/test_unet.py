@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from torch.nn.functional import mse_loss  # noqa: E402
 
 from ctc_eval.sequence import InputError  # noqa: E402
-from efficientcellseg.model import count_parameters  # noqa: E402
+from efficientcellseg.model import build, count_parameters  # noqa: E402
 from efficientcellseg.unet import DUNet, UNet  # noqa: E402
 
 PUBLISHED = [64, 128, 256, 512, 1024]
@@ -79,7 +79,7 @@ def test_the_names_of_the_maps():
 @BOTH
 def test_the_architecture_builds_the_network_again(make):
     network = make(filters=SMALL, input_size=64)
-    again = make(**network.architecture)
+    again = build(network.architecture)
     again.load_state_dict(network.state_dict())
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
@@ -116,7 +116,7 @@ def test_the_channels_that_are_seen(make, seen):
 
 def test_the_decoders_of_a_dunet_do_not_share_weights():
     torch.manual_seed(0)
-    network = DUNet(SMALL, 64).eval()
+    network = DUNet(filters=SMALL, input_size=64).eval()
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         before = network(image)
@@ -131,3 +131,10 @@ def test_the_decoders_of_a_dunet_do_not_share_weights():
 def test_sizes_that_do_not_halve_are_refused(make, size):
     with pytest.raises(InputError, match=rf"input size {size}; expected a multiple of 16: take"):
         make(filters=SMALL, input_size=size)
+
+
+def test_parameters_of_another_kind_are_refused():
+    with pytest.raises(InputError, match="model: unet with encoder; expected only filters, input"):
+        build({"kind": "unet", "encoder": "tf_efficientnet_b5"})
+    with pytest.raises(InputError, match="model: efficientcellseg with filters, planes; expected"):
+        build({"filters": [4, 8], "planes": 4})

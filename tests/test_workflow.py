@@ -24,7 +24,7 @@ from efficientcellseg.recipe import find_recipe, load_recipe, read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "config" / "schemas" / "config.schema.yaml"
-CONFIGS = ["config", "demo", "paper"]
+CONFIGS = ["config", "demo", "compare", "paper"]
 
 
 def keys(rules: dict, name: str = "") -> list[tuple[str, dict]]:
@@ -50,7 +50,10 @@ def test_shipped_configuration(name):
         recipe = load_recipe(find_recipe(entry["name"]))
         assert set(entry["sequences"]) <= set(recipe.sequences)
         if recipe.source["kind"] == "simulation":
-            assert set(entry["sequences"].values()) == {recipe.source["frames"]}
+            # The comparison takes some frames, the others all.
+            frames = set(entry["sequences"].values())
+            assert frames == {recipe.source["frames"]} or name == "compare"
+            assert max(frames) <= recipe.source["frames"]
 
 
 def test_shipped_configuration_shows_every_key():
@@ -377,11 +380,31 @@ def test_plan_of_two_methods(tmp_path, tiny_dataset, recipe_file, models):
     assert planned["score"] == "4"
 
 
+def test_plan_of_the_compared_methods(tmp_path, tiny_dataset, recipe_file, models):
+    """Each with its own networks, in one job a shard; from the frames that are asked for."""
+    config = configure(tmp_path, recipe_file, models, methods=["unet", "classical"])
+    values = yaml.safe_load(config.read_text())
+    values["models"] = {"unet": str(models / "cells")}
+    values["datasets"][0] |= {"first": 1, "frames_per_shard": 1, "parts": [{"frames": "1:3"}]}
+    config.write_text(yaml.safe_dump(values))
+    done = snakemake(tmp_path, config, "--dry-run", "--printshellcmds", "tables")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
+    counts = {name: planned[name] for name in ("fused", "classical", "gather", "score", "tables")}
+    assert counts == {"fused": "2", "classical": "2", "gather": "2", "score": "2", "tables": "1"}
+    assert re.search(r"segment .*--method unet .*--model \S*models/cells .*--frames 2:3", said)
+    assert re.search(r"ctc_eval validate .* --frames 1:3", said)
+    assert "infer" not in planned
+    assert "1 x EfficientCellSeg" in said  # what the folder holds; `segment` refuses it
+
+
 @pytest.mark.parametrize(
     ("fault", "found"),
     [
         ({"colour": 1}, "colour"),
-        ({"methods": ["otsu"]}, "otsu"),
+        ({"methods": ["otsu"]}, "methods: otsu: no such method; expected some of"),
+        ({"models": {"otsu": "x"}}, "methods: otsu: no such method"),
         ({"model": "nowhere"}, "nowhere: no model there"),
         ({"submission": {"colour": 1}}, "colour"),
         (

@@ -32,7 +32,7 @@ from efficientcellseg.commands.common import (
     recipe_of,
 )
 from efficientcellseg.commands.infer import add_device
-from efficientcellseg.methods import METHODS, open_method
+from efficientcellseg.methods import METHODS, find_method
 
 if TYPE_CHECKING:
     from efficientcellseg.labeling import Maps
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=METHODS,
         default="efficientcellseg",
-        help="classical is Otsu's threshold and distance watershed, without networks",
+        help="all but classical need networks of their own, see --model",
     )
     add_model(parser)
     add_device(parser)
@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
     from efficientcellseg.labeling import label_volume
 
-    recipe = recipe_of(args)
+    kind = find_method(args.method)
+    recipe = kind.adapt(recipe_of(args))
     files = frames_of(args)
     output = args.output or args.dataset_dir / f"{args.sequence}_RES"
     if output.resolve() == (args.dataset_dir / args.sequence).resolve():
@@ -91,14 +92,14 @@ def run(args: argparse.Namespace) -> int:
         log.info("%d of %d masks are there already", len(files) - len(todo), len(files))
     if not todo:
         return 0
-    method = open_method(args.method, recipe, model, args.device, args.backend)
+    method = kind(recipe, model, args.device, args.backend)
     _claim(output, making, [masks[number] for number in todo])
 
     def prepare(number: int) -> Any:
         return method.prepare(read_volume(files[number]))
 
     def finish(number: int, maps: Maps) -> None:
-        labels = label_volume(maps, method.labeling, recipe.anisotropy, recipe.field_of_interest)
+        labels = label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
         write_labels(masks[number], labels)
 
     with ThreadPoolExecutor(AHEAD) as before, ThreadPoolExecutor(AHEAD) as after:
@@ -143,7 +144,8 @@ def making_of(
     """
     from efficientcellseg.weights import network_folders, read_card
 
-    folders = [] if method == "classical" else network_folders(model, recipe.networks)
+    recipe = find_method(method).adapt(recipe)
+    folders = network_folders(model, recipe.networks) if recipe.networks else []
     cards = {folder.name: read_card(folder) for folder in folders}
     parameters = asdict(recipe)
     for name in ("description", "sequences", "source", "model", "reference", "reference_note"):

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ctc_eval.sequence import InputError
 from efficientcellseg.commands.common import add_training, training_of
+
+if TYPE_CHECKING:
+    from efficientcellseg.training import Training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--maps",
         metavar="A,B",
         help="what to predict, cells or centers or both (default: the configuration's)",
+    )
+    parser.add_argument(
+        "--fold",
+        type=int,
+        metavar="K",
+        help="which of the configuration's folds is held out for validation, 0 the first",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="model folder")
     parser.add_argument(
@@ -43,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from ctc_eval.sequence import InputError, check_writable
+    from ctc_eval.sequence import check_writable
     from efficientcellseg.download import wheel_members
     from efficientcellseg.inference import device_of
-    from efficientcellseg.model import build, count_parameters
+    from efficientcellseg.model import EfficientCellSeg, build, count_parameters
     from efficientcellseg.provenance import describe_software, device_name
     from efficientcellseg.samples import Samples
     from efficientcellseg.training import Training, train
@@ -62,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_writable(args.output / "model.yaml")
     configuration = training_of(args)
-    parameters = Training(**configuration.get("training", {}))
+    parameters = _with_fold(Training(**configuration.get("training", {})), args.fold)
     samples = Samples.load(args.samples)
     names = tuple(entry["dataset"] for entry in configuration["data"])
     size = configuration["model"].get("input_size", 384)
@@ -73,11 +84,16 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.threads:
         torch.set_num_threads(args.threads)
-    torch.manual_seed(parameters.seed)
+    torch.manual_seed(parameters.seed + parameters.fold)
     chosen = {"maps": args.maps.split(",")} if args.maps else {}
     model = build({**configuration["model"], **chosen})
     encoder: Any = getattr(model, "encoder", None)
     source = configuration.get("encoder_weights")
+    if (source or args.encoder_weights) and not isinstance(model, EfficientCellSeg):
+        raise InputError(
+            f"{args.configuration}: encoder weights for {model.architecture['kind']}; expected "
+            "them for efficientcellseg alone: leave them out"
+        )
     if args.start:
         start_from(model, load_model(args.start))
     elif args.encoder_weights:
@@ -99,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
         "configuration": configuration,
         "encoder_weights": args.encoder_weights.name if args.encoder_weights else "configuration's",
         "samples": len(samples.images),
+        **({"fold": parameters.fold} if parameters.folds else {}),
+        "slices_seen": _slices_seen(args.output, parameters, model.planes or 1, args.start),
         "samples_sha256": file_hash(args.samples),
         "software": {**describe_software(), "device": device_name(args.device)},
         "threads": torch.get_num_threads(),
@@ -110,6 +128,33 @@ def run(args: argparse.Namespace) -> int:
         card["started_from"] = read_card(args.start)
     save_model(args.output, model, card)
     return 0
+
+
+def _with_fold(parameters: Training, fold: int | None) -> Training:
+    """Choose a fold.
+
+    Raises
+    ------
+    InputError
+        A fold that the configuration does not have, or none where it has some.
+    """
+    if parameters.folds and (fold is None or not 0 <= fold < parameters.folds):
+        raise InputError(
+            f"fold {fold}; expected one of the configuration's: give --fold 0 to "
+            f"{parameters.folds - 1}"
+        )
+    if fold is not None and not parameters.folds:
+        raise InputError(f"fold {fold} of a configuration without training.folds: leave it out")
+    return replace(parameters, fold=fold or 0)
+
+
+def _slices_seen(folder: Path, parameters: Training, planes: int, start: Path | None) -> int:
+    """Count the slices that the weights have learnt from, with repetitions."""
+    from efficientcellseg.weights import read_card
+
+    epochs = len((folder / "curve.csv").read_text().splitlines()) - 1
+    before = read_card(start).get("slices_seen", 0) if start else 0
+    return before + epochs * parameters.steps * parameters.accumulate * parameters.batch * planes
 
 
 def _seen_before(start: Path | None) -> list[str]:

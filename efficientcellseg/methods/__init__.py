@@ -1,7 +1,8 @@
 """Methods: what turns a frame into maps, and the labeling that turns these into labels.
 
-A method is made for a recipe. `prepare` may run in several threads, `maps` runs in one. A new
-one is a file in here and a line in `METHODS`.
+A method reads a recipe in its own way, `adapt`, and is made for what comes of it. `prepare` may
+run in several threads, `maps` runs in one. A new one is a file in here and a line in `METHODS`;
+docs/methods.md shows how.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
     import numpy as np
 
     from efficientcellseg.labeling import Maps
-    from efficientcellseg.recipe import Labeling, Recipe
+    from efficientcellseg.recipe import Recipe
 
 # Imported when they are asked for: command lines list them without loading torch.
 METHODS = {
     "efficientcellseg": "efficientcellseg.methods.efficientcellseg:EfficientCellSeg",
+    "unet": "efficientcellseg.methods.unet:UNet",
+    "dunet": "efficientcellseg.methods.dunet:DUNet",
+    "unet3d_ensemble": "efficientcellseg.methods.unet3d_ensemble:UNet3DEnsemble",
     "classical": "efficientcellseg.methods.classical:Classical",
 }
 
@@ -26,7 +30,16 @@ METHODS = {
 class Method(Protocol):
     """What the drivers ask of a method."""
 
-    labeling: Labeling
+    def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
+        """Load the networks in the folder `model` for an adapted recipe."""
+
+    @staticmethod
+    def adapt(recipe: Recipe) -> Recipe:
+        """Change what the method does otherwise than the recipe says.
+
+        The changed recipe's networks are the maps that the method's networks predict, none for
+        a method without; its labeling is what turns the method's maps into labels.
+        """
 
     def prepare(self, volume: np.ndarray) -> Any:
         """Preprocess a volume (Z, Y, X) of raw intensities."""
@@ -35,15 +48,7 @@ class Method(Protocol):
         """Predict named maps (Z, Y, X), float32 in 0..1."""
 
 
-def open_method(
-    name: str, recipe: Recipe, model: Path, device: str, backend: str = "torch"
-) -> Method:
-    """Make a method of `METHODS` for a recipe, with the networks in a folder.
-
-    Raises
-    ------
-    InputError
-        Networks that are not there, damaged, or not those that the method needs.
-    """
+def find_method(name: str) -> type[Method]:
+    """Import a method of `METHODS`."""
     module, _, kind = METHODS[name].partition(":")
-    return getattr(import_module(module), kind)(recipe, model, device, backend)
+    return getattr(import_module(module), kind)

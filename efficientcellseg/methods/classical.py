@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientcellseg.labeling import Maps
+from efficientcellseg.labeling import Maps, without_centers
 from efficientcellseg.recipe import Recipe
 
 
@@ -18,17 +18,19 @@ class Classical:
     """
 
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
-        self.recipe = recipe
-        single = recipe.labeling.method == "mask"
-        self.labeling = replace(
-            recipe.labeling, method="mask" if single else "distance_watershed", threshold=0.5
-        )
+        self.anisotropy = recipe.anisotropy
+
+    @staticmethod
+    def adapt(recipe: Recipe) -> Recipe:
+        """Label without centers, and ask for no network."""
+        labeling = replace(without_centers(recipe.labeling), threshold=0.5)
+        return replace(recipe, labeling=labeling, networks=())
 
     def prepare(self, volume: np.ndarray) -> np.ndarray:
         """Blur by one in-plane pixel."""
         from efficientcellseg.labeling import smooth
 
-        return smooth(volume.astype(np.float32), 1.0, self.recipe.anisotropy)
+        return smooth(volume.astype(np.float32), 1.0, self.anisotropy)
 
     def maps(self, prepared: np.ndarray) -> Maps:
         """Set what is brighter than Otsu's threshold to 1."""

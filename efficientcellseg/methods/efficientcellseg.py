@@ -28,12 +28,19 @@ class EfficientCellSeg:
     Raises
     ------
     InputError
-        Models that are not there, damaged or of different input sizes.
+        Models that are not there, damaged, of another kind or of different input sizes.
     """
 
+    kind = "efficientcellseg"
+
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
-        self.recipe, self.labeling = recipe, recipe.labeling
-        self.networks = load_networks(model, recipe.networks, device, backend)
+        self.recipe = recipe
+        self.networks = load_networks(model, recipe.networks, device, backend, self.kind)
+
+    @staticmethod
+    def adapt(recipe: Recipe) -> Recipe:
+        """Take the recipe as it is: it is written for this method."""
+        return recipe
 
     def prepare(self, volume: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
         """Pseudocolor and tile."""

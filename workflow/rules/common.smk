@@ -8,11 +8,16 @@ from types import SimpleNamespace
 from snakemake.exceptions import WorkflowError
 
 from ctc_eval.sequence import InputError
+from efficientcellseg.methods import METHODS, find_method
 from efficientcellseg.recipe import ROOT, find_recipe, load_recipe, read_yaml
 from efficientcellseg.weights import CARD, WEIGHTS, network_folders, read_card
 
-# Methods that run networks, a job a step; the others run in one job a shard.
+# Methods that run a job a step; the others run in one job a shard, those with networks as FUSED.
 STAGED = ["efficientcellseg"]
+FUSED = [name for name in METHODS if name not in [*STAGED, "classical"]]
+
+# What the table calls networks, by their kind.
+TITLES = {"unet": "U-Net", "dunet": "DU-Net", "unet3d": "3D U-Net"}
 
 
 def by_name(entries):
@@ -43,6 +48,17 @@ def read_recipes():
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
+
+def check_methods(names):
+    """Refuse methods that there are not."""
+    if unknown := sorted(set(names) - METHODS.keys()):
+        raise WorkflowError(
+            f"methods: {', '.join(unknown)}: no such method; expected some of "
+            f"{', '.join(METHODS)}"
+        )
+
+
+check_methods([*config["methods"], *config["models"]])
 
 DATASETS = by_name(config["datasets"])
 RECIPES = read_recipes()
@@ -82,13 +98,24 @@ def sequences_of(wildcards):
 
 def shards(wildcards):
     """List a sequence's masks, a folder a shard of frames."""
-    frames = DATASETS[wildcards.dataset]["sequences"][wildcards.sequence]
+    begin, frames = frame_range(wildcards)
     size = DATASETS[wildcards.dataset]["frames_per_shard"]
     return [
         "<results>/work/{method}/{dataset}/{sequence}/"
         f"{first:04d}-{min(first + size, frames):04d}/masks"
-        for first in range(0, frames, size)
+        for first in range(begin, frames, size)
     ]
+
+
+def frame_range(wildcards):
+    """Give the first frame of a sequence that is run, and the one after the last."""
+    entry = DATASETS[wildcards.dataset]
+    return entry["first"], entry["sequences"][wildcards.sequence]
+
+
+def sequence_frames(wildcards):
+    """Say the frames of a sequence as the command lines do."""
+    return ":".join(map(str, frame_range(wildcards)))
 
 
 def memory(bytes_per_voxel, base=1000):
@@ -124,8 +151,10 @@ def shard_frames(wildcards):
 
 
 def model_dir(wildcards):
-    """Give the folder of a data set's networks: trained or taken over, or there already."""
+    """Give the folder of a method's networks: trained or taken over, or there already."""
     entry = DATASETS[wildcards.dataset]
+    if own := config["models"].get(getattr(wildcards, "method", STAGED[0])):
+        return own
     if made := entry["training"] or entry["weights"]:
         return f"{config['pathvars']['results']}/models/{Path(made).stem}"
     return entry["model"] or config["model"] or RECIPES[wildcards.dataset].model
@@ -137,14 +166,15 @@ def model_dirs():
 
 
 def model_files(wildcards):
-    """List the files of a data set's networks; none for a method without."""
-    if getattr(wildcards, "method", STAGED[0]) not in STAGED:
-        return []
-    return network_files(model_dir(wildcards), RECIPES[wildcards.dataset])
+    """List the files of the networks of a method and data set; none for a method without."""
+    method = find_method(getattr(wildcards, "method", STAGED[0]))
+    return network_files(model_dir(wildcards), method.adapt(RECIPES[wildcards.dataset]))
 
 
 def network_files(folder, recipe):
     """List the files of the networks that a recipe runs; of this run's own, one a map."""
+    if not recipe.networks:
+        return []
     try:
         folders = (
             [Path(folder, name) for name in recipe.networks]
@@ -157,31 +187,36 @@ def network_files(folder, recipe):
 
 
 def model_options(wildcards):
-    """Give what a score says of the networks: their number, kind and weights."""
+    """Give what a score says of the networks: their number, kind, weights and training."""
     files = model_files(wildcards)[::2]
     for file in files:
         os.stat(file)  # one that is still to be trained makes Snakemake ask again later
     cards = [read_card(Path(file).parent) for file in files]
     if not cards:
         return ["--networks", "none"]
-    kind = cards[0]["architecture"].get("encoder", "tf_efficientnet_b5")
+    built = cards[0]["architecture"]
+    title = TITLES.get(built.get("kind"), f"EfficientCellSeg {built.get('encoder')}")
     if any("parameters" not in card for card in cards):
         raise WorkflowError(
             f"{model_dir(wildcards)}: a model.yaml without the key parameters"
         )
     weights = sum(card["parameters"] for card in cards)
+    # With repetitions; cards of earlier trainings do not say.
+    seen = sum(card.get("slices_seen", 0) for card in cards)
     return [
         "--networks",
-        f"{len(cards)} x EfficientCellSeg {kind}",
+        f"{len(cards)} x {title}",
         "--parameters",
         str(weights),
+        "--training",
+        f"{seen} slices" if seen else "",
     ]
 
 
 def measures(wildcards):
     """Name what can be measured: no DET against a silver truth, no PESEG without weights."""
     silver = RECIPES[wildcards.dataset].reference == "ST"
-    weighed = wildcards.method in STAGED
+    weighed = bool(model_files(wildcards))
     return ",".join(["SEG"] + ["DET", "OP_CSB"] * (not silver) + ["PESEG"] * weighed)
 
 

@@ -20,9 +20,10 @@ rule validate:
         runtime=minutes(4),
     params:
         folder=dataset_dir,
+        frames=sequence_frames,
     shell:
         "python -m ctc_eval validate {params.folder:q} {wildcards.sequence} "
-        "--result {input.masks:q} 2>&1 | tee {log:q} > {output:q}"
+        "--frames {params.frames} --result {input.masks:q} 2>&1 | tee {log:q} > {output:q}"
 
 
 rule score:

@@ -144,6 +144,39 @@ rule classical:
         "--frames {params.frames} > {log:q} 2>&1"
 
 
+rule fused:
+    """Segment by one of the compared methods, with networks of its own, in one job."""
+    input:
+        ready="<results>/ready/{dataset}.done",
+        recipe=recipe_file,
+        model=model_files,
+    output:
+        temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/masks")),
+    log:
+        "<logs>/fused/{method}/{dataset}/{sequence}_{shard}.log",
+    benchmark:
+        "<benchmarks>/fused/{method}/{dataset}/{sequence}_{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(FUSED),
+    conda:
+        "../../envs/torch.yaml"
+    threads: lookup(dpath="threads", within=config)
+    resources:
+        mem_mb=memory(200, base=3000),
+        runtime=minutes(120),
+        gpu=lookup(dpath="gpus", within=config),
+    params:
+        folder=dataset_dir,
+        frames=shard_frames,
+        model=model_dir,
+        device=lookup(dpath="device", within=config),
+    shell:
+        "python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
+        "--method {wildcards.method} --output {output:q} --recipe {input.recipe:q} "
+        "--model {params.model:q} --device {params.device} --frames {params.frames} "
+        "> {log:q} 2>&1"
+
+
 rule gather:
     """Bring the masks of all shards together, in challenge layout."""
     input:

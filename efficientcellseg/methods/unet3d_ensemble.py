@@ -1,0 +1,50 @@
+"""An ensemble of 3D U-Nets, one a fold of the training data, as nnU-Net makes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from efficientcellseg.inference import untile_volume
+from efficientcellseg.labeling import Maps, without_centers
+from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
+from efficientcellseg.recipe import Recipe
+
+if TYPE_CHECKING:
+    from efficientcellseg.unet3d import UNet3D
+
+
+class UNet3DEnsemble(EfficientCellSeg):
+    """3D U-Nets (Isensee et al. 2021, as entered by DKFZ-GE), averaged, then a distance watershed.
+
+    Patches are the recipe's tiles, resized as for all methods, with the networks' number of
+    planes; along the planes they overlap by half and count most in their middle. nnU-Net resizes
+    to the median voxel size instead, overlaps patches along rows and columns, too (here as far
+    as the recipe's tiles do), and averages over mirrored patches.
+    """
+
+    kind = "unet3d"
+
+    @staticmethod
+    def adapt(recipe: Recipe) -> Recipe:
+        """See gray values, predict cells alone."""
+        return replace(
+            recipe,
+            pseudocolor=replace(recipe.pseudocolor, context="none"),
+            networks=("cells",),
+            labeling=without_centers(recipe.labeling),
+        )
+
+    def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
+        """Run all networks over the stack of each tile."""
+        from efficientcellseg.unet3d import predict_volume
+
+        tiles, shape = prepared
+        # (Z * N, S, S) to N stacks of (Z, S, S), and back.
+        stacks = tiles[:, 1].reshape(shape[0], -1, *tiles.shape[2:]).swapaxes(0, 1)
+        networks = cast("list[UNet3D]", self.networks)
+        cells = np.stack([predict_volume(networks, stack)["cells"] for stack in stacks], 1)
+        cells = cells.reshape(-1, *tiles.shape[2:])
+        return {"cells": untile_volume(cells, self.recipe.tiling, shape)}
