@@ -40,12 +40,12 @@ class Size:
 _BLOCKS = "the decoders' last blocks, 0.22 M, are the encoder's in the paper's count"
 _UNET, _DUNET, _UNET3D = {"kind": "unet"}, {"kind": "dunet"}, {"kind": "unet3d"}
 
-# With the paper's counts of the compared networks; what it counts of its own is not known here.
+# With the paper's counts; of its own network only the whole is known here.
 PUBLISHED = (
     Size("EfficientCellSeg", {}, "encoder", 1, None),
     Size("EfficientCellSeg", {}, "decoder", 1, None),
-    Size("EfficientCellSeg", {}, "", 1, None),
-    Size("EfficientCellSeg", {}, "", 2, None),
+    Size("EfficientCellSeg", {}, "", 1, 6.6),
+    Size("EfficientCellSeg", {}, "", 2, 13.2),
     Size("U-Net", _UNET, "encoder", 1, 18.9),
     Size("U-Net", _UNET, "decoder", 1, 12.5),
     Size("U-Net", _UNET, "", 1, 31.4),

@@ -164,6 +164,7 @@ def test_output_carries_what_the_table_needs(dataset, capsys, tmp_path):
         "sequence": "01",
         "method": "otsu",
         "networks": "none",
+        "training": "",
         "parameters": None,
         "SEG": 0.4,
         "DET": 0.4,

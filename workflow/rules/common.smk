@@ -208,8 +208,7 @@ def model_options(wildcards):
         f"{len(cards)} x {title}",
         "--parameters",
         str(weights),
-        "--training",
-        f"{seen} slices" if seen else "",
+        *(["--training", f"{seen} slices"] if seen else []),
     ]
 
 
