@@ -218,7 +218,7 @@ def test_the_compared_networks_have_one_budget():
         budgets.add((steps, steps * chosen["batch"] * config["model"].get("planes", 1)))
         assert config["data"] == configs[0]["data"]
         assert config["model"]["input_size"] == 128
-        for key in ("learning_rate", "schedule", "average", "epochs"):
+        for key in ("schedule", "average", "epochs"):
             assert chosen[key] == configs[0]["training"][key]
     assert budgets == {(32, 256)}
     for entry in configs[0]["data"]:
