@@ -63,6 +63,7 @@ localrules:
     download_test,
     gather,
     table,
+    take_over,
 
 
 rule all:

@@ -99,8 +99,13 @@ def to_onnx(model: Network, output: str = "logits") -> bytes:
     Raises
     ------
     InputError
-        onnx is not installed.
+        onnx is not installed; a 3D network.
     """
+    if model.planes:
+        raise InputError(
+            f"a network for slabs of {model.planes} slices; expected one for slices: 3D networks "
+            "run with --backend torch alone"
+        )
     require("onnx")
     network = model if output == "logits" else nn.Sequential(model, nn.Sigmoid()).eval()
     file = io.BytesIO()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ctc_eval.sequence import atomic
-from efficientcellseg.recipe import ROOT, Recipe, load_recipe
-from efficientcellseg.weights import CARD, WEIGHTS, file_hash, network_folders, read_card
+from efficientcellseg.recipe import ROOT, load_recipe
+from efficientcellseg.weights import CARD, WEIGHTS, file_hash, read_card
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
@@ -44,7 +44,8 @@ def describe_run(recipes: list[Path], models: list[Path], device: str) -> dict[s
         A recipe that does not load.
     """
     loaded = {path: load_recipe(path) for path in recipes}
-    folders = sorted({folder for one in loaded.values() for folder in _networks(one, models)})
+    places = models or sorted({ROOT / recipe.model for recipe in loaded.values()})
+    folders = sorted({network for place in places for network in _networks(place)})
     return {
         **describe_software(),
         "device": device_name(device),
@@ -66,9 +67,10 @@ def describe_run(recipes: list[Path], models: list[Path], device: str) -> dict[s
 
 def describe_software() -> dict[str, Any]:
     """Name the versions at work: ``commit`` and ``changed``, ``python``, ``packages``."""
+    commit = _git("rev-parse", "HEAD")
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "commit": commit,
+        "changed": commit and bool(_git("status", "--porcelain", "--untracked-files=no")),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),
@@ -76,14 +78,10 @@ def describe_software() -> dict[str, Any]:
     }
 
 
-def _networks(recipe: Recipe, models: list[Path]) -> list[Path]:
-    """List a recipe's networks; a run without networks needs none."""
-    folders = [
-        folder
-        for folder in models or [ROOT / recipe.model]
-        if (folder / CARD).is_file() or any(folder.glob(f"*/{CARD}"))
-    ]
-    return [one for folder in folders for one in network_folders(folder, recipe.networks)]
+def _networks(folder: Path) -> list[Path]:
+    """List the networks in a folder, which may be one itself; a run without networks has none."""
+    found = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
+    return found or ([folder] if (folder / CARD).is_file() else [])
 
 
 def _relative(path: Path) -> str:

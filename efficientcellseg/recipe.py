@@ -126,7 +126,7 @@ def read_yaml(path: Path, schema: Path, changes: Sequence[str] = ()) -> dict[str
     return values
 
 
-def check_values(values: Any, schema: Path, name: str) -> None:
+def check_values(values: Any, schema: Path, name: str, section: str = "") -> None:
     """Check values against a JSON schema.
 
     Parameters
@@ -137,6 +137,8 @@ def check_values(values: Any, schema: Path, name: str) -> None:
         The schema, in YAML.
     name : str
         Where they come from, for the message.
+    section : str
+        The one key of the schema that the values belong to; by default they are all of it.
 
     Raises
     ------
@@ -147,6 +149,7 @@ def check_values(values: Any, schema: Path, name: str) -> None:
     import jsonschema
 
     rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    rules = rules["properties"][section] if section else rules
     # JSON knows neither 3.0 as different from 3 nor NaN and infinity; YAML does.
     types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": _is_integer, "number": _is_number}
@@ -166,9 +169,13 @@ def _changed(values: Any, change: str) -> Any:
         equals = ""
     if not equals or not key:
         raise InputError(f"{change!r}; expected KEY=VALUE, for example training.seed=3")
+    if not isinstance(values, dict | None):
+        raise InputError(
+            f"{change!r} leads into {values!r}; expected keys of mappings, such as training.seed"
+        )
     first, _, others = key.partition(".")
-    inner = values.get(first) if isinstance(values, dict) else None
-    new = _changed(inner or {}, f"{others}={text}") if others else value
+    inner = (values or {}).get(first)
+    new = _changed(inner, f"{others}={text}") if others else value
     kept = {name: old for name, old in (values or {}).items() if name != first}
     return kept if new is None else {**kept, first: new}
 

@@ -138,7 +138,7 @@ def check_results(entries: Iterable[Entry]) -> None:
         making = making_of(entry.method, entry.recipe, entry.model, frames)
         if (entry.masks / RECORD).is_file() and recorded_making(entry.masks) != making:
             raise InputError(
-                f"{entry.masks}: made with another recipe, method or model than "
+                f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
                 "will make: segment anew"
             )

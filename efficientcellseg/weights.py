@@ -51,7 +51,11 @@ def read_card(folder: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not YAML ({reason}); copy or download it again") from None
-    if not isinstance(card, dict) or not {"architecture", "sha256"} <= card.keys():
+    if not (
+        isinstance(card, dict)
+        and isinstance(card.get("architecture"), dict)
+        and isinstance(card.get("sha256"), str)
+    ):
         raise InputError(f"{path}: no model card; expected the keys architecture and sha256")
     return card
 
@@ -118,7 +122,9 @@ def save_model(folder: Path, model: Network, card: dict[str, Any], *, half: bool
         for name, value in model.state_dict().items()
     }
     if any(not torch.isfinite(value).all() for value in weights.values()):
-        raise ValueError("weights that float16 cannot hold: the training has diverged")
+        raise InputError(
+            "weights that float16 cannot hold: the training has diverged; lower its rate"
+        )
     with atomic(folder / WEIGHTS) as temporary:
         save_file(weights, temporary)
         contents = {"architecture": model.architecture, "sha256": file_hash(temporary), **card}
@@ -264,15 +270,15 @@ def start_from(model: Network, other: Network) -> None:
         Networks that differ in more than that.
     """
     weights, start = model.state_dict(), other.state_dict()
-    for name in (name for name in start if name.startswith("head.")):
-        head = weights[name].clone()
-        for channel, kept in enumerate(model.maps):
-            if kept in other.maps:
-                head[channel] = start[name][other.maps.index(kept)]
-        start[name] = head
     try:
+        for name in (name for name in start if name.startswith("head.")):
+            head = weights[name].clone()
+            for channel, kept in enumerate(model.maps):
+                if kept in other.maps:
+                    head[channel] = start[name][other.maps.index(kept)]
+            start[name] = head
         model.load_state_dict(start)
-    except RuntimeError:
+    except (KeyError, RuntimeError):
         raise InputError(
             f"a network {other.architecture} to start from; expected {model.architecture} but for "
             "the maps: take another or change the configuration"

@@ -94,3 +94,6 @@ def test_changes_of_a_configuration(tmp_path):
     for change in ("training.seed", "=3", "a=[1"):
         with pytest.raises(InputError, match="expected KEY=VALUE, for example"):
             read_yaml(path, schema, [change])
+    for change in ("data.0.share=1", "model.input_size.x=1"):
+        with pytest.raises(InputError, match=r"leads into .*; expected keys of mappings"):
+            read_yaml(path, schema, [change])

@@ -78,7 +78,7 @@ def test_schema_and_recipe_have_the_same_keys_and_defaults():
             assert field.name not in RULES["required"]
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.yaml")), ids=str)
 def test_shipped_recipe_loads(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem

@@ -16,6 +16,7 @@ from ctc_eval.sequence import (
     atomic,
     check_frames,
     check_writable,
+    fingerprint,
     frame_digits,
     frame_files,
     frame_name,
@@ -417,3 +418,17 @@ def test_a_failed_write_names_the_file_that_was_wanted(tmp_path):
     with pytest.raises(OSError, match="y") as caught, atomic(Path("/proc/y.json")):
         pass
     assert caught.value.filename == "/proc/y.json"
+
+
+@pytest.mark.parametrize("place", [0, 150_000, 299_999])
+def test_a_fingerprint_tells_frames_apart_by_begin_middle_and_end(tmp_path, place):
+    data = bytearray(300_000)
+    (tmp_path / "a").write_bytes(data)
+    (tmp_path / "moved").write_bytes(data)
+    data[place] = 1
+    (tmp_path / "b").write_bytes(data)
+    (tmp_path / "longer").write_bytes(bytes(300_001))
+    known = fingerprint(tmp_path / "a")
+    assert fingerprint(tmp_path / "moved") == known
+    assert len({known, fingerprint(tmp_path / "b"), fingerprint(tmp_path / "longer")}) == 3
+    assert len(known) == 16

@@ -278,3 +278,17 @@ def test_a_hub_out_of_reach_says_what_else_there_is(monkeypatch):
     monkeypatch.setattr(timm, "create_model", fail)
     with pytest.raises(InputError, match=r"hub \(no route to host\).*--encoder-weights"):
         load_from_hub(encoder, TINY["encoder"])
+
+
+def test_starting_from_a_network_with_other_maps_or_of_another_kind():
+    from efficientcellseg.weights import start_from
+
+    both, centers = tiny_network(1, "cells", "centers"), tiny_network(2, "centers")
+    fresh = both.head.weight.detach().clone()
+    start_from(both, centers)
+    assert torch.equal(both.head.weight[1], centers.head.weight[0])
+    assert torch.equal(both.head.weight[0], fresh[0])
+    assert torch.equal(both.encoder.conv_stem.weight, centers.encoder.conv_stem.weight)
+    other = EfficientCellSeg(**{**TINY, "decoder_filters": (8, 8, 8, 4)})
+    with pytest.raises(InputError, match="to start from; expected"):
+        start_from(other, centers)

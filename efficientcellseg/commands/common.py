@@ -18,7 +18,15 @@ from ctc_eval.sequence import (
     is_inside,
     parse_frames,
 )
-from efficientcellseg.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
+from efficientcellseg.recipe import (
+    ROOT,
+    SCHEMA,
+    Recipe,
+    check_values,
+    find_recipe,
+    load_recipe,
+    read_yaml,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,4 +195,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 def training_of(args: argparse.Namespace) -> dict[str, Any]:
     """Read and check the training configuration."""
     schema = ROOT / "config" / "schemas" / "training.schema.yaml"
-    return read_yaml(args.configuration, schema, args.set)
+    values = read_yaml(args.configuration, schema, args.set)
+    colors = values.get("pseudocolor", {})
+    check_values(colors, SCHEMA, f"{args.configuration}: pseudocolor", "pseudocolor")
+    return values

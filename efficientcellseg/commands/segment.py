@@ -168,7 +168,7 @@ def recorded_making(output: Path) -> dict[str, Any] | None:
     """Read what the masks in a folder were made with; None where that is not known."""
     try:
         return json.loads((output / RECORD).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return None
 
 
@@ -185,9 +185,9 @@ def _refuse_mixture(
     kept = set(output.glob("mask*.tif")) - (set(masks) if overwrite else set())
     if kept and recorded_making(output) != making:
         raise InputError(
-            f"{output}: holds {len(kept)} masks made with another recipe, method or model; "
-            "expected none, or such of this run: give --overwrite for all frames, or another "
-            "--output"
+            f"{output}: holds {len(kept)} masks made with another recipe, method, model or "
+            "backend; expected none, or such of this run: give --overwrite for all frames, or "
+            "another --output"
         )
 
 

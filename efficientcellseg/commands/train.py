@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         start_from(model, load_model(args.start))
     elif args.encoder_weights:
         load_encoder(encoder, args.encoder_weights)
-    elif source and source.get("hub"):
+    elif source and source.get("hub") and not (args.output / "checkpoint.pt").is_file():
         load_from_hub(encoder, configuration["model"].get("encoder", "tf_efficientnet_b5"))
     elif source and not (args.output / "checkpoint.pt").is_file():
         with TemporaryDirectory() as folder:

@@ -156,13 +156,25 @@ def model_dir(wildcards):
     if own := config["models"].get(getattr(wildcards, "method", STAGED[0])):
         return own
     if made := entry["training"] or entry["weights"]:
-        return f"{config['pathvars']['results']}/models/{Path(made).stem}"
+        return own_model(Path(made).stem)
     return entry["model"] or config["model"] or RECIPES[wildcards.dataset].model
+
+
+def own_model(name):
+    """Give the folder of networks that this run trains or takes over."""
+    return f"{config['pathvars']['results']}/models/{name}"
 
 
 def model_dirs():
     """List the folders of all networks of the run."""
-    return sorted({model_dir(SimpleNamespace(dataset=name)) for name in DATASETS})
+    return sorted(
+        {
+            model_dir(SimpleNamespace(dataset=name, method=method))
+            for name in DATASETS
+            for method in config["methods"]
+            if find_method(method).adapt(RECIPES[name]).networks
+        }
+    )
 
 
 def model_files(wildcards):
@@ -178,7 +190,7 @@ def network_files(folder, recipe):
     try:
         folders = (
             [Path(folder, name) for name in recipe.networks]
-            if folder.startswith(f"{config['pathvars']['results']}/models/")
+            if folder in {own_model(name) for name in (*TRAININGS, *TAKEN_OVER)}
             else network_folders(Path(folder), recipe.networks)
         )
     except InputError as error:
