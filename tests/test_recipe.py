@@ -78,12 +78,21 @@ def test_schema_and_recipe_have_the_same_keys_and_defaults():
             assert field.name not in RULES["required"]
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.yaml")), ids=str)
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_recipe_loads(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert open_recipe(path.stem) == open_recipe(str(path)) == recipe
     assert recipe.labeling.method != "marker_watershed" or "centers" in recipe.networks
+
+
+@pytest.mark.parametrize(
+    "path", sorted((RECIPES / "paper").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_recipes_for_the_authors_networks_differ_in_the_coloring_alone(path):
+    usual = open_recipe(path.stem)
+    assert load_recipe(path) == dataclasses.replace(usual, pseudocolor=Pseudocolor())
+    assert usual.pseudocolor != Pseudocolor()
 
 
 def test_all_data_sets_have_a_recipe():
