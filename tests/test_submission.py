@@ -237,8 +237,8 @@ def damage_raw(dataset: Path) -> None:
     ("damage", "told"),
     [
         (damage_mask, "mask001.tif: is missing"),
-        (damage_record, "made with another recipe, method or model"),
-        (tear_record, "made with another recipe, method or model"),
+        (damage_record, "made with another recipe, method, model or backend"),
+        (tear_record, "made with another recipe, method, model or backend"),
         (damage_raw, "no such folder"),
     ],
 )
