@@ -132,7 +132,10 @@ def test_masks_made_in_another_way_are_not_taken_for_this_runs(
     other = tiny_recipe(tmp_path / "other.yaml", labeling={"method": "components", "min_size": 9})
     capsys.readouterr()
     assert segment(*chosen, other, tiny_models) == 1
-    assert "holds 3 masks made with another recipe, method, model or backend" in capsys.readouterr().err
+    assert (
+        "holds 3 masks made with another recipe, method, model or backend"
+        in capsys.readouterr().err
+    )
     assert segment(*chosen, recipe_file, tiny_models, "--method", "classical") == 1
     assert segment(*chosen, recipe_file, tmp_path / "nowhere") == 1
     # A part made anew would leave the others as they were.
