@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,6 +62,8 @@ class Samples:
         Data sets.
     fingerprints : tuple of str
         Of the frames' files, see :func:`ctc_eval.sequence.fingerprint`.
+    origin : str
+        What they were made of and how, see :func:`origin_of`.
     """
 
     images: np.ndarray
@@ -72,6 +75,7 @@ class Samples:
     plane: np.ndarray
     names: tuple[str, ...]
     fingerprints: tuple[str, ...]
+    origin: str = ""
 
     def save(self, path: Path) -> None:
         """Write the samples to one .npz, atomically."""
@@ -107,7 +111,17 @@ class Samples:
                 "`python -m efficientcellseg samples`: make it first"
             ) from None
         texts = {name: tuple(map(str, values[name])) for name in ("names", "fingerprints")}
-        return cls(targets=targets, **{**values, **texts})
+        return cls(targets=targets, **{**values, **texts, "origin": str(values["origin"])})
+
+
+def origin_of(configuration: Mapping[str, Any]) -> str:
+    """Say what of a training configuration shapes its samples: data and coloring, as JSON."""
+    entries = [
+        {key: value for key, value in entry.items() if key not in ("share", "held_out")}
+        for entry in configuration["data"]
+    ]
+    colors = configuration.get("pseudocolor", {})
+    return json.dumps({"data": entries, "pseudocolor": colors}, sort_keys=True)
 
 
 def cell_mask(labels: np.ndarray, anisotropy: float) -> np.ndarray:
@@ -358,7 +372,7 @@ def gather(
             parts.append(
                 replace(part, dataset=np.full(many, index, np.uint8), frame=np.full(many, count))
             )
-    joined = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("images", "objects", "dataset", "frame", "tile", "plane")
     }

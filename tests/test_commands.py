@@ -404,6 +404,10 @@ def test_samples_of_another_configuration(tiny_dataset, recipe_file, tmp_path, m
     capsys.readouterr()
     assert run("train", other, "--samples", samples, *options) == 1
     assert "of Tiny at 64 pixels; expected Tiny at 96" in refused(capsys, tmp_path)
+    colored = ("--set", "pseudocolor.context=none")
+    config = configuration(tmp_path)
+    assert run("train", config, "--samples", samples, *options, *colored) == 1
+    assert "'context': 'none'" in refused(capsys, tmp_path).replace('"', "'")
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the samples."""
+    from dataclasses import replace
+
     from ctc_eval.sequence import check_writable
-    from efficientcellseg.samples import gather
+    from efficientcellseg.samples import gather, origin_of
 
     check_writable(args.output)
     configuration = training_of(args)
     size = configuration["model"].get("input_size", 384)
     targets = configuration.get("targets", ["cells", "centers"])
-    gather(configuration["data"], args.data, size, targets, configuration.get("pseudocolor")).save(
-        args.output
-    )
+    colors = configuration.get("pseudocolor")
+    found = gather(configuration["data"], args.data, size, targets, colors)
+    replace(found, origin=origin_of(configuration)).save(args.output)
     return 0

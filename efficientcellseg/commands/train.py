@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.inference import device_of
     from efficientcellseg.model import EfficientCellSeg, build, count_parameters
     from efficientcellseg.provenance import describe_software, device_name
-    from efficientcellseg.samples import Samples
+    from efficientcellseg.samples import Samples, origin_of
     from efficientcellseg.training import Training, train
     from efficientcellseg.weights import (
         file_hash,
@@ -81,6 +81,11 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"{args.samples}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "
             f"expected {', '.join(names)} at {size} as in {args.configuration}: make it anew"
+        )
+    if samples.origin != origin_of(configuration):
+        raise InputError(
+            f"{args.samples}: made of {samples.origin}; expected {origin_of(configuration)} as in "
+            f"{args.configuration}: make it anew"
         )
     if args.threads:
         torch.set_num_threads(args.threads)
