@@ -115,7 +115,18 @@ class Samples:
 
 
 def origin_of(configuration: Mapping[str, Any]) -> str:
-    """Say what of a training configuration shapes its samples: data and coloring, as JSON."""
+    """Say what of a training configuration shapes its samples.
+
+    Parameters
+    ----------
+    configuration : mapping
+        Of config/training; its schema says what each key means.
+
+    Returns
+    -------
+    str
+        JSON of ``data``, without what only drawing asks for, and ``pseudocolor``.
+    """
     entries = [
         {key: value for key, value in entry.items() if key not in ("share", "held_out")}
         for entry in configuration["data"]
@@ -125,7 +136,19 @@ def origin_of(configuration: Mapping[str, Any]) -> str:
 
 
 def cell_mask(labels: np.ndarray, anisotropy: float) -> np.ndarray:
-    """Give 1 where there is a cell, (Z, Y, X) float32."""
+    """Give 1 where there is a cell.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+        Label image, 0 is background.
+    anisotropy : float
+        Plays no part; all of `TARGETS` take it.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), float32
+    """
     return (labels > 0).astype(np.float32)
 
 

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from efficientcellseg.inference import untile_volume
-from efficientcellseg.labeling import Maps, without_centers
-from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
-from efficientcellseg.recipe import Recipe
+from efficientcellseg.labeling import Maps
+from efficientcellseg.methods.unet import UNet
 
 if TYPE_CHECKING:
     from efficientcellseg.unet3d import UNet3D
 
 
-class UNet3DEnsemble(EfficientCellSeg):
+class UNet3DEnsemble(UNet):
     """3D U-Nets (Isensee et al. 2021, as entered by DKFZ-GE), averaged, then a distance watershed.
 
     Patches are the recipe's tiles, resized as for all methods, with the networks' number of
     planes; along the planes they overlap by half and count most in their middle. nnU-Net resizes
     to the median voxel size instead, overlaps patches along rows and columns, too (here as far
-    as the recipe's tiles do), and averages over mirrored patches.
+    as the recipe's tiles do), and averages over mirrored patches. It reads a recipe as U-Net does.
     """
 
     kind = "unet3d"
-
-    @staticmethod
-    def adapt(recipe: Recipe) -> Recipe:
-        """See gray values, predict cells alone."""
-        return replace(
-            recipe,
-            pseudocolor=replace(recipe.pseudocolor, context="none"),
-            networks=("cells",),
-            labeling=without_centers(recipe.labeling),
-        )
 
     def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
         """Run all networks over the stack of each tile."""
