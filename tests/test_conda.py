@@ -34,9 +34,12 @@ def conda(tmp_path):
         pytest.skip(f"{', '.join(TOOLS)} cannot be installed: {done.stderr.splitlines()[-1]}")
     channels = tmp_path / "channels"
     make = [tools / "bin" / "python", STANDIN / "make_channel.py", channels / "conda-forge"]
-    subprocess.run(
-        make, check=True, env={**os.environ, "PATH": f"{tools}/bin:{os.environ['PATH']}"}
-    )
+    variables = {**os.environ, "PATH": f"{tools}/bin:{os.environ['PATH']}"}
+    for _ in range(3):  # py-rattler crashes now and then
+        done = subprocess.run(make, capture_output=True, text=True, check=False, env=variables)
+        if not done.returncode:
+            break
+    assert done.returncode == 0, done.stderr
     # `conda` runs by the tools' interpreter, jobs by what Snakemake activates.
     command = tmp_path / "conda" / "conda"
     command.parent.mkdir()
