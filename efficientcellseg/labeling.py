@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctc_eval.sequence import InputError
+from efficientcellseg.offsets import OFFSETS, voted_voxels
 
 if TYPE_CHECKING:
     from efficientcellseg.recipe import Labeling
@@ -32,7 +33,7 @@ def label_volume(
     maps : dict of str to ndarray of shape (Z, Y, X), float32
         ``cells``, the probability that a voxel is cell; for ``marker_watershed`` also
         ``centers``, the heatmap of cell centers; for ``dunet_watershed`` ``cell_distance`` and
-        ``neighbor_distance`` instead.
+        ``neighbor_distance`` instead; for ``offset_voting`` the offsets beside ``cells``.
     parameters : Labeling
         The recipe's section.
     anisotropy : float
@@ -150,18 +151,54 @@ def dunet_watershed(maps: Maps, parameters: Labeling, anisotropy: float) -> np.n
     return watershed(-height, seeds, mask=height > parameters.distance_threshold)
 
 
+def offset_voting(maps: Maps, parameters: Labeling, anisotropy: float) -> np.ndarray:
+    """Let each voxel vote for its cell's center: those that vote alike are one cell.
+
+    Votes are counted and smoothed; a center is a peak that at least `min_size` voxels vote for,
+    and a voxel goes to the center in whose basin its vote lies.
+
+    Parameters
+    ----------
+    maps : dict of str to ndarray of shape (Z, Y, X), float32
+        ``cells`` and the offsets, see :mod:`efficientcellseg.offsets`.
+    parameters : Labeling
+        The recipe's section, of which `threshold`, `smoothing`, `min_distance` and `min_size`
+        count.
+    anisotropy : float
+        Distance of two planes in in-plane pixels.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int32
+        Label image; cells may be in pieces.
+    """
+    foreground = maps["cells"] >= parameters.threshold
+    shape, sigma = foreground.shape, max(parameters.smoothing, 0.5)
+    voted = voted_voxels(maps, anisotropy)[foreground]
+    votes = np.bincount(voted, minlength=foreground.size).reshape(shape).astype(np.float32)
+    # As many as lie within the Gaussian, which is 1 at its peak.
+    height = smooth(votes, sigma, anisotropy) * ((2 * np.pi) ** 1.5 * sigma**3 / anisotropy)
+    anywhere = height > 0
+    markers = peaks(height, anywhere, parameters.min_size, parameters.min_distance, anisotropy)
+    labels = np.zeros(shape, np.int32)
+    labels[foreground] = flood(height, markers, anywhere).ravel()[voted]
+    return labels
+
+
 METHODS: dict[str, Callable[[Maps, Labeling, float], np.ndarray]] = {
     "mask": mask,
     "components": components,
     "distance_watershed": distance_watershed,
     "marker_watershed": marker_watershed,
     "dunet_watershed": dunet_watershed,
+    "offset_voting": offset_voting,
 }
 
 # The maps that a method needs, where it needs others than cells alone.
 NEEDED = {
     "marker_watershed": ("cells", "centers"),
     "dunet_watershed": ("cell_distance", "neighbor_distance"),
+    "offset_voting": ("cells", *OFFSETS),
 }
 
 

@@ -26,7 +26,8 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
 
     Red is slice z with the regions of slice z-1 brightened twofold, green the slice itself,
     blue the slice with the regions of slice z+1 brightened. The first and the last slice have
-    an all-zero neighbour, so nothing is brightened there.
+    an all-zero neighbour, so nothing is brightened there. With a `distance` of n, the neighbours
+    are slices z-n and z+n.
 
     Parameters
     ----------
@@ -61,13 +62,14 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     if parameters.normalize == "volume":
         green = _scale(green, green.min(), np.quantile(green, 1 - CLIPPED_SHARE))
     colored = np.repeat(green[..., None], 3, axis=-1)
+    apart = parameters.distance
     if parameters.context == "intensity":
-        colored[1:, ..., 0], colored[:-1, ..., 2] = green[:-1], green[1:]
-        colored[0, ..., 0], colored[-1, ..., 2] = 0, 0
+        colored[apart:, ..., 0], colored[:-apart, ..., 2] = green[:-apart], green[apart:]
+        colored[:apart, ..., 0], colored[-apart:, ..., 2] = 0, 0
     elif parameters.context == "highlight":
         for z, plane in enumerate(volume):
             regions = bright_regions(plane, parameters)
-            for neighbor, channel in ((z + 1, 0), (z - 1, 2)):
+            for neighbor, channel in ((z + apart, 0), (z - apart, 2)):
                 if 0 <= neighbor < len(volume):
                     colored[neighbor, ..., channel] += green[neighbor] * regions
         if parameters.normalize == "volume":

@@ -35,6 +35,7 @@ class Pseudocolor:
     normalize: str = "channel"
     smoothing: tuple[float, float, float] = (0.0, 0.0, 0.0)
     context: str = "highlight"
+    distance: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from ctc_eval.sequence import (
     read_volume,
 )
 from efficientcellseg.distances import cell_distance, neighbor_distance
+from efficientcellseg.offsets import OFFSETS, center_offset
 
 if TYPE_CHECKING:
     from efficientcellseg.recipe import Recipe
@@ -202,13 +204,15 @@ def center_heatmap(
     return heatmap
 
 
-# What is to be predicted for each map: label image (Z, Y, X), anisotropy -> (Z, Y, X) in 0..1.
+# What is to be predicted for each map: label image (Z, Y, X), anisotropy -> (Z, Y, X) in 0..1,
+# NaN where it is nothing.
 TARGETS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "cells": cell_mask,
     "centers": center_heatmap,
     # Plane by plane, so that the distance of planes plays no part.
     "cell_distance": lambda labels, _: cell_distance(labels),
     "neighbor_distance": lambda labels, _: neighbor_distance(labels),
+    **{name: functools.partial(center_offset, axis=axis) for axis, name in enumerate(OFFSETS)},
 }
 
 
@@ -257,11 +261,12 @@ def frame_samples(
     for planes, labels in blocks:
         wanted = [TARGETS[name](labels, recipe.anisotropy) for name in targets]
         for i, z in enumerate(planes):
-            layers = np.dstack([part[i] for part in wanted])
-            known = _known(labels[i]) if partial else np.ones(labels[i].shape, np.float32)
-            cuts = cut(np.dstack([layers, known]), tiles, size)
-            stored = np.rint(cuts[:, :-1] * FULL).astype(np.uint8)
-            stored[np.repeat(cuts[:, -1:] < 0.999, len(targets), axis=1)] = UNKNOWN
+            layers = np.stack([part[i] for part in wanted])
+            if partial:
+                layers[:, _unknown(labels[i])] = np.nan
+            # One by one: OpenCV shrinks four channels at most.
+            cuts = np.hstack([cut(layer[..., None], tiles, size) for layer in layers])
+            stored = np.where(np.isnan(cuts), UNKNOWN, np.rint(cuts * FULL)).astype(np.uint8)
             objects = [
                 np.count_nonzero(np.unique(labels[i][slice(*y), slice(*x)])) for y, x in tiles
             ]
@@ -278,13 +283,11 @@ def frame_samples(
             )
 
 
-def _known(plane: np.ndarray) -> np.ndarray:
-    """Give 1 on annotated cells and close around them, (Y, X) float32."""
+def _unknown(plane: np.ndarray) -> np.ndarray:
+    """Find what is neither annotated cell nor close around one, (Y, X) bool."""
     from scipy.ndimage import distance_transform_edt
 
-    if not plane.any():
-        return np.zeros(plane.shape, np.float32)
-    return (distance_transform_edt(plane == 0) <= RIM).astype(np.float32)
+    return (distance_transform_edt(plane == 0) > RIM) | (not plane.any())
 
 
 def find_annotations(

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from ctc_eval.sequence import InputError, atomic
 from efficientcellseg.model import Network
+from efficientcellseg.offsets import OFFSETS, REACH
 from efficientcellseg.samples import FULL, UNKNOWN, Samples
 
 log = logging.getLogger(__name__)
@@ -108,12 +109,32 @@ def distance_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     return (apart * known).sum() / known.sum().clamp(min=1)
 
 
+def offset_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Absolute error of an offset, as in Panoptic-DeepLab; ten pixels weigh 1.
+
+    Parameters
+    ----------
+    logits, target : Tensor of one shape
+        The target in 0..1, see :mod:`efficientcellseg.offsets`.
+    known : Tensor of that shape
+        1 where the target is known, 0 where a pixel does not count.
+
+    Returns
+    -------
+    Tensor, scalar
+        Mean over the pixels that are known.
+    """
+    apart = (logits.sigmoid() - target).abs() * (2 * REACH / 10)
+    return (apart * known).sum() / known.sum().clamp(min=1)
+
+
 # The loss of each map: logits, target, known -> scalar.
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "cells": dice_loss,
     "centers": focal_loss,
     "cell_distance": distance_loss,
     "neighbor_distance": distance_loss,
+    **dict.fromkeys(OFFSETS, offset_loss),
 }
 
 
@@ -121,10 +142,17 @@ class Augmentation(nn.Module):
     """Vary samples: turned, scaled, bent; blurred, noisy, brighter; a neighbour slice lost.
 
     Draws from torch's global generators.
+
+    Parameters
+    ----------
+    maps : sequence of str
+        What the target's channels are: offsets turn with the image. Bending leaves them as they
+        are, and tiles are taken for square.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, maps: Sequence[str] = ()) -> None:
         super().__init__()
+        self.maps = tuple(maps)
         import kornia.augmentation as augmentation
 
         reflect: Any = {"padding_mode": "reflection"}
@@ -173,7 +201,35 @@ class Augmentation(nn.Module):
             lost = torch.rand(len(images), 3, 1, 1, device=images.device) < 0.03
             lost[:, 1] = False
             images = images.masked_fill(lost, 0.0)
-        return images, target, (known > 0.999).float()
+        known = (known > 0.999).float()
+        if set(OFFSETS) <= set(self.maps):
+            target, known = self._turn_offsets(target, known, turned.flatten())
+        return images, target, known
+
+    def _turn_offsets(self, target: Tensor, known: Tensor, over: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn offsets, which are directions, as the image was turned.
+
+        What was mirrored in from outside the tile points the wrong way: there they are unknown.
+        """
+        planes, rows, columns = (self.maps.index(name) for name in OFFSETS)
+        target, known = target.clone(), known.clone()
+        target[over, planes] = 1 - target[over, planes]
+        steps: list[Any] = list(self.geometry)
+        flip, affine = (step.transform_matrix for step in steps[:2])
+        # Kornia's matrices take (column, row, 1) of a pixel to where it went.
+        moved = (affine @ flip).to(target)
+        both = target[:, [columns, rows]] - 0.5
+        both = torch.einsum("nij,nj...->ni...", moved[:, :2, :2], both) + 0.5
+        target[:, [columns, rows]] = both.clamp(0, 1)
+        side = target.shape[-1]
+        place = torch.arange(side, dtype=target.dtype, device=target.device)
+        row, column = torch.meshgrid(place, place, indexing="ij")
+        pixels = torch.stack([column, row, torch.ones_like(row)])
+        source = torch.einsum("nij,jyx->niyx", torch.linalg.inv(moved), pixels)[:, :2]
+        inside = ((source >= 0) & (source <= side - 1)).all(dim=1)
+        for channel in (planes, rows, columns):
+            known[:, channel] *= inside if known.ndim == 4 else inside[:, None]
+        return target, known
 
 
 @torch.no_grad()
@@ -342,7 +398,7 @@ def train(
     validated = np.random.default_rng(parameters.seed).permutation(places)
     validated = validated[: parameters.validation_samples or None]
     batches = Batches(samples, ~held, maps, shares, model.planes)
-    augment = Augmentation()
+    augment = Augmentation(maps)
     layout = torch.channels_last_3d if model.planes else torch.channels_last
     model.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval()

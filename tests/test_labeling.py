@@ -21,6 +21,7 @@ from efficientcellseg.labeling import (
     renumber,
     smooth,
 )
+from efficientcellseg.offsets import OFFSETS
 from efficientcellseg.recipe import Labeling
 
 COMPONENTS = Labeling(method="components")
@@ -339,6 +340,7 @@ def test_labels_are_always_consecutive_and_cover_the_foreground(
     values, method, min_size, fill, per_slice
 ):
     maps = {"cells": values / np.float32(255), "centers": values[:, ::-1] / np.float32(255)}
+    maps |= {name: values[..., ::-1] / np.float32(255) for name in OFFSETS}
     before = {name: values.copy() for name, values in maps.items()}
     parameters = Labeling(method=method, min_size=min_size, fill_holes=fill, per_slice=per_slice)
     found = label_volume(maps, parameters, 2.0)

@@ -113,14 +113,20 @@ def slow_pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     colored = np.zeros((*volume.shape, 3))
     for z in range(planes):
         colored[z, :, :, 1] = source[z]
-        for channel, neighbour in ((0, z - 1), (2, z + 1)):
+        for channel, neighbour in ((0, z - parameters.distance), (2, z + parameters.distance)):
+            if parameters.context == "intensity":
+                there = 0 <= neighbour < planes
+                colored[z, :, :, channel] = source[neighbour] if there else 0
+                continue
             mask = np.zeros(volume.shape[1:])
             if 0 <= neighbour < planes:
                 mask = slow_regions(volume[neighbour], parameters)
             colored[z, :, :, channel] = mask * source[z] + source[z]
-        if parameters.normalize == "volume":
+        if parameters.normalize == "volume" and parameters.context == "highlight":
             colored[z, :, :, 0] /= 2
             colored[z, :, :, 2] /= 2
+        elif parameters.normalize == "volume":
+            pass
         elif parameters.normalize == "joint":
             colored[z] = (colored[z] - colored[z].min()) / (colored[z].max() - colored[z].min())
         else:
@@ -180,6 +186,18 @@ def test_pseudocolor_as_restated(planes, kind, normalize):
     assert colored.shape == (planes, 32, 27, 3)
     assert colored.dtype == np.float32
     np.testing.assert_allclose(colored, slow_pseudocolor(volume, parameters), atol=2e-6)
+
+
+@pytest.mark.parametrize("context", ["highlight", "intensity"])
+@pytest.mark.parametrize("normalize", ["channel", "volume"])
+@pytest.mark.parametrize("distance", [1, 2, 3, 7])
+def test_neighbours_further_away_as_restated(distance, normalize, context):
+    volume = smooth_noise(5, 16, 15, kind=np.uint16, seed=1)
+    # The first and the last slices have no such neighbours: not black throughout, where scaled.
+    parameters = replace(SMALL, normalize=normalize, context=context, distance=distance)
+    with np.errstate(invalid="ignore"):
+        wanted = np.nan_to_num(slow_pseudocolor(volume, parameters))
+    np.testing.assert_allclose(pseudocolor(volume, parameters), wanted, atol=2e-6)
 
 
 def test_published_parameters_are_the_defaults():

@@ -1,0 +1,75 @@
+"""Offsets: how far each voxel of a cell is from the cell's center.
+
+Voxels of one cell agree about its center, which is how they are told from those of the next
+cell, in whatever slice they lie.
+
+Method: Cheng et al., Panoptic-DeepLab, CVPR 2020 (a class-agnostic center and an offset of each
+pixel to it), here in three dimensions, slice by slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+# The maps, along planes, rows and columns.
+OFFSETS = ("offset_planes", "offset_rows", "offset_columns")
+
+# The largest offset that a map can say, in in-plane pixels.
+REACH = 32.0
+
+
+def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarray:
+    """Say how far along an axis the center of the voxel's cell is.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+        Label image, 0 is background.
+    anisotropy : float
+        Distance of two planes in in-plane pixels.
+    axis : int
+        0, 1 or 2.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), float32
+        0 for `REACH` in-plane pixels (or more) against the axis, 0.5 at the cell's centroid, 1 for
+        `REACH` along the axis; NaN in the background. Of a plane alone, nobody knows how far
+        away in other planes a center is: NaN along that axis.
+    """
+    if axis == 0 and len(labels) == 1:
+        return np.full(labels.shape, np.nan, np.float32)
+    index = np.arange(labels.shape[axis]).reshape([-1 if i == axis else 1 for i in range(3)])
+    flat = labels.ravel()
+    sums = np.bincount(flat, np.broadcast_to(index, labels.shape).ravel())
+    centroids = sums / np.maximum(np.bincount(flat), 1)
+    pixels = (centroids[labels] - index) * (anisotropy if axis == 0 else 1.0)
+    shares = np.clip(0.5 + pixels / (2 * REACH), 0, 1)
+    return np.where(labels > 0, shares, np.nan).astype(np.float32)
+
+
+def voted_voxels(maps: Mapping[str, np.ndarray], anisotropy: float) -> np.ndarray:
+    """Say which voxel each voxel's offsets point to.
+
+    Parameters
+    ----------
+    maps : mapping of str to ndarray of shape (Z, Y, X), float32
+        With `OFFSETS`, as :func:`center_offset` gives them.
+    anisotropy : float
+        Distance of two planes in in-plane pixels.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int64
+        Flat indices; of a vote outside the volume, the nearest voxel inside.
+    """
+    shape = maps[OFFSETS[0]].shape
+    along = []
+    for axis, name in enumerate(OFFSETS):
+        index = np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(3)])
+        pixels = (maps[name] - np.float32(0.5)) * np.float32(2 * REACH)
+        steps = pixels / np.float32(anisotropy if axis == 0 else 1)
+        along.append(np.clip(np.rint(index + steps), 0, shape[axis] - 1).astype(np.int64))
+    return np.ravel_multi_index(along, shape)
