@@ -359,11 +359,11 @@ def gather(
     """
     from tqdm import tqdm
 
-    from efficientcellseg.recipe import find_recipe, load_recipe
+    from efficientcellseg.recipe import open_recipe
 
     frames = []
     for index, entry in enumerate(entries):
-        recipe = load_recipe(find_recipe(entry["dataset"]))
+        recipe = open_recipe(entry.get("recipe", entry["dataset"]))
         recipe = replace(recipe, pseudocolor=replace(recipe.pseudocolor, **(pseudocolor or {})))
         dataset_dir = data / entry.get("folder", entry["dataset"])
         for sequence in entry.get("sequences", recipe.sequences):

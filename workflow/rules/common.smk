@@ -333,25 +333,27 @@ def training_file(wildcards):
     return TRAININGS[wildcards.training]
 
 
-def training_names(wildcards):
+def training_entries(wildcards):
     """List the data sets that a training configuration names."""
     schema = ROOT / "config" / "schemas" / "training.schema.yaml"
     try:
         chosen = read_yaml(Path(training_file(wildcards)), schema)
     except InputError as error:
         raise WorkflowError(str(error)) from None
-    return [entry["dataset"] for entry in chosen["data"] if "folder" not in entry]
+    return [entry for entry in chosen["data"] if "folder" not in entry]
 
 
 def training_data(wildcards):
     """List the flags of the data sets to learn from; those that are not run lie there by hand."""
-    names = [name for name in training_names(wildcards) if name in DATASETS]
-    return [f"<results>/ready/{name}.done" for name in names]
+    names = [entry["dataset"] for entry in training_entries(wildcards)]
+    return [f"<results>/ready/{name}.done" for name in names if name in DATASETS]
 
 
 def training_recipes(wildcards):
     """List the recipes by which samples are cut."""
-    return [str(from_here(find_recipe(name))) for name in training_names(wildcards)]
+    entries = training_entries(wildcards)
+    files = [Path(one.get("recipe") or find_recipe(one["dataset"])) for one in entries]
+    return [str(from_here(file)) for file in files]
 
 
 # Submission
