@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctc_eval.sequence import InputError
+from efficientcellseg.offsets import OFFSETS
 from efficientcellseg.tiling import cut, paste, plan_tiles
 from efficientcellseg.weights import load_model, network_folders, read_card
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # Tiles that go through a network at once; part of the result's last bits, so not a setting.
 BATCH = 8
+
+# Axes of tiles (N, 3, S, S) along which they are mirrored; each of the three in half of the views.
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (1, 2), (1, 3), (2, 3))
 
 
 def tile_volume(colored: np.ndarray, tiling: Tiling, size: int) -> np.ndarray:
@@ -71,7 +75,9 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
     return np.stack([paste(part, tiles, shape[1:]) for part in np.split(maps, shape[0])])
 
 
-def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndarray]:
+def predict(
+    networks: Sequence[Network], tiles: np.ndarray, mirrored: bool = False
+) -> dict[str, np.ndarray]:
     """Run networks over tiles; what several of them predict is averaged.
 
     Parameters
@@ -79,12 +85,18 @@ def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndar
     networks : sequence of Network
         From :func:`load_networks`.
     tiles : ndarray of shape (N, 3, S, S), float32
+    mirrored : bool
+        Average over the tiles as they are and mirrored along two axes of planes (red and blue
+        change places), rows and columns: four times the work.
 
     Returns
     -------
     dict of str to ndarray of shape (N, S, S), float32
         Each map, 0..1.
     """
+    if mirrored:
+        views = [_predict_mirrored(networks, tiles, axes) for axes in MIRRORS]
+        return {name: _mean([view[name] for view in views]) for name in views[0]}
     import torch
 
     found: dict[str, list[np.ndarray]] = {}
@@ -99,7 +111,23 @@ def predict(networks: Sequence[Network], tiles: np.ndarray) -> dict[str, np.ndar
             predicted = torch.cat(parts, dim=0).cpu().numpy()
             for channel, name in enumerate(network.maps):
                 found.setdefault(name, []).append(predicted[:, channel])
-    return {name: sum(maps[1:], maps[0]) / np.float32(len(maps)) for name, maps in found.items()}
+    return {name: _mean(maps) for name, maps in found.items()}
+
+
+def _mean(maps: list[np.ndarray]) -> np.ndarray:
+    return sum(maps[1:], maps[0]) / np.float32(len(maps))
+
+
+def _predict_mirrored(
+    networks: Sequence[Network], tiles: np.ndarray, axes: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """Predict tiles mirrored along planes (1), rows (2) or columns (3), and mirror back."""
+    found = {}
+    for name, maps in predict(networks, np.ascontiguousarray(np.flip(tiles, axes))).items():
+        back = np.flip(maps, tuple(axis - 1 for axis in axes if axis > 1))
+        along = OFFSETS.index(name) + 1 if name in OFFSETS else None
+        found[name] = 1 - back if along in axes else back
+    return found
 
 
 def load_networks(

@@ -170,8 +170,10 @@ def offset_voting(maps: Maps, parameters: Labeling, anisotropy: float) -> np.nda
     Returns
     -------
     ndarray of shape (Z, Y, X), int32
-        Label image; cells may be in pieces.
+        Label image; each cell is in one piece.
     """
+    import cc3d
+
     foreground = maps["cells"] >= parameters.threshold
     shape, sigma = foreground.shape, max(parameters.smoothing, 0.5)
     voted = voted_voxels(maps, anisotropy)[foreground]
@@ -182,7 +184,15 @@ def offset_voting(maps: Maps, parameters: Labeling, anisotropy: float) -> np.nda
     markers = peaks(height, anywhere, parameters.min_size, parameters.min_distance, anisotropy)
     labels = np.zeros(shape, np.int32)
     labels[foreground] = flood(height, markers, anywhere).ravel()[voted]
-    return labels
+    # Stray voxels go to the cell that they touch.
+    pieces = _signed(cc3d.connected_components(labels, connectivity=6))
+    sizes = np.bincount(pieces.ravel())
+    order = np.argsort(-sizes[1:], kind="stable") + 1
+    owner = np.zeros(len(sizes), np.int32)
+    owner[pieces] = labels
+    largest = order[np.unique(owner[order], return_index=True)[1]]
+    kept = np.isin(pieces, largest)
+    return flood(np.zeros(shape, np.float32), np.where(kept, labels, 0), foreground)
 
 
 METHODS: dict[str, Callable[[Maps, Labeling, float], np.ndarray]] = {

@@ -83,6 +83,7 @@ class Recipe:
     tiling: Tiling = field(default_factory=Tiling)
     model: str = "resources/weights/generalist"
     networks: tuple[str, ...] = ("cells",)
+    mirrored: bool = False
 
     @property
     def anisotropy(self) -> float:

@@ -16,6 +16,7 @@ from efficientcellseg.inference import (  # noqa: E402
     predict,
     untile_volume,
 )
+from efficientcellseg.offsets import OFFSETS  # noqa: E402
 from efficientcellseg.recipe import Tiling  # noqa: E402
 from efficientcellseg.weights import save_model  # noqa: E402
 
@@ -55,6 +56,39 @@ def test_what_several_networks_predict_is_averaged():
     found = predict([Mean("cells"), Mean("centers", "cells")], tiles)
     np.testing.assert_allclose(found["centers"], 0.5)
     np.testing.assert_allclose(found["cells"], (0.5 + 1 / (1 + np.exp(-1))) / 2, rtol=1e-6)
+
+
+class Slopes(torch.nn.Module):
+    """Says how bright the tile is, and points to where it gets brighter; always too high."""
+
+    def __init__(self, bias: float) -> None:
+        super().__init__()
+        self.maps, self.bias = ("cells", *OFFSETS), bias
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        red, green, blue = image.unbind(1)
+        rows = torch.roll(green, -1, 1) - torch.roll(green, 1, 1)
+        columns = torch.roll(green, -1, 2) - torch.roll(green, 1, 2)
+        return torch.stack([green, blue - red, rows, columns], 1) + self.bias
+
+
+def test_mirrored_views_are_mirrored_back_and_offsets_turned_round():
+    tiles = np.random.default_rng(0).random((3, 3, 8, 8), np.float32)
+    plain = predict([Slopes(0.0)], tiles)
+    found = predict([Slopes(0.0)], tiles, mirrored=True)
+    assert list(found) == ["cells", *OFFSETS]
+    for name, maps in found.items():
+        np.testing.assert_allclose(maps, plain[name], atol=1e-6)
+
+
+def test_what_a_network_always_sees_on_one_side_is_averaged_out():
+    tiles = np.full((1, 3, 4, 4), 0.25, np.float32)
+    plain = predict([Slopes(1.0)], tiles)
+    found = predict([Slopes(1.0)], tiles, mirrored=True)
+    np.testing.assert_allclose(found["cells"], plain["cells"])
+    for name in OFFSETS:
+        assert (plain[name] > 0.7).all()
+        np.testing.assert_allclose(found[name], 0.5, atol=1e-6)
 
 
 def test_tiles_of_a_volume_come_back_in_their_planes():

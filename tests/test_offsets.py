@@ -117,6 +117,20 @@ def test_a_center_needs_as_many_votes_as_the_smallest_object_has_voxels():
     assert label_volume(maps, replace(VOTING, min_size=17)).max() == 1
 
 
+def test_stray_voxels_go_to_the_cell_that_they_touch():
+    labels = np.zeros((1, 20, 40), np.uint16)
+    labels[0, 5:15, 5:15], labels[0, 5:15, 15:25] = 1, 2
+    maps = exact(labels, 1.0)
+    # A spot within the left cell points to the center of the right one, another to nowhere.
+    for name, right in zip(OFFSETS, (0.0, 0.0, 19.5 - 7), strict=True):
+        maps[name][0, 9:11, 7] = 0.5 + right / (2 * REACH)
+        maps[name][0, 6, 6] = 0.0
+    found = label_volume(maps, VOTING)
+    assert found.max() == 2
+    for label in (1, 2):
+        assert len(np.unique(found[labels == label])) == 1
+
+
 def test_no_foreground_gives_no_cell():
     maps = exact(np.zeros((2, 8, 8), np.uint16), 1.0)
     assert not label_volume(maps, VOTING).any()

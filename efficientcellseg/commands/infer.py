@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         shape = tuple(arrays["shape"].tolist())
         maps = {
             name: untile_volume(predicted, recipe.tiling, shape)
-            for name, predicted in predict(networks, arrays["tiles"]).items()
+            for name, predicted in predict(networks, arrays["tiles"], recipe.mirrored).items()
         }
         write_arrays(args.output / f"{stem}.npz", maps)
     return 0

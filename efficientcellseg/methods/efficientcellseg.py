@@ -53,5 +53,5 @@ class EfficientCellSeg:
         tiles, shape = prepared
         return {
             name: untile_volume(predicted, self.recipe.tiling, shape)
-            for name, predicted in predict(self.networks, tiles).items()
+            for name, predicted in predict(self.networks, tiles, self.recipe.mirrored).items()
         }
