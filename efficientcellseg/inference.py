@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 # Tiles that go through a network at once; part of the result's last bits, so not a setting.
 BATCH = 8
 
-# Axes of tiles (N, 3, S, S) along which they are mirrored; each of the three in half of the views.
-MIRRORS: tuple[tuple[int, ...], ...] = ((), (1, 2), (1, 3), (2, 3))
+# Axes of tiles (N, 3, S, S) along which they are mirrored; with the tiles as they are, each axis
+# is mirrored in half of the views.
+MIRRORS = ((1, 2), (1, 3), (2, 3))
 
 
 def tile_volume(colored: np.ndarray, tiling: Tiling, size: int) -> np.ndarray:
@@ -95,8 +96,11 @@ def predict(
         Each map, 0..1.
     """
     if mirrored:
-        views = [_predict_mirrored(networks, tiles, axes) for axes in MIRRORS]
-        return {name: _mean([view[name] for view in views]) for name in views[0]}
+        total = predict(networks, tiles)
+        for axes in MIRRORS:
+            for name, maps in _predict_mirrored(networks, tiles, axes).items():
+                total[name] += maps
+        return {name: maps / np.float32(1 + len(MIRRORS)) for name, maps in total.items()}
     import torch
 
     found: dict[str, list[np.ndarray]] = {}
@@ -111,11 +115,7 @@ def predict(
             predicted = torch.cat(parts, dim=0).cpu().numpy()
             for channel, name in enumerate(network.maps):
                 found.setdefault(name, []).append(predicted[:, channel])
-    return {name: _mean(maps) for name, maps in found.items()}
-
-
-def _mean(maps: list[np.ndarray]) -> np.ndarray:
-    return sum(maps[1:], maps[0]) / np.float32(len(maps))
+    return {name: sum(maps[1:], maps[0]) / np.float32(len(maps)) for name, maps in found.items()}
 
 
 def _predict_mirrored(

@@ -155,7 +155,8 @@ def offset_voting(maps: Maps, parameters: Labeling, anisotropy: float) -> np.nda
     """Let each voxel vote for its cell's center: those that vote alike are one cell.
 
     Votes are counted and smoothed; a center is a peak that at least `min_size` voxels vote for,
-    and a voxel goes to the center in whose basin its vote lies.
+    and a voxel goes to the center in whose basin its vote lies. Cells more than twice
+    `offsets.REACH` long fall into parts, and pieces that touch no center's cell are their own.
 
     Parameters
     ----------
@@ -165,7 +166,7 @@ def offset_voting(maps: Maps, parameters: Labeling, anisotropy: float) -> np.nda
         The recipe's section, of which `threshold`, `smoothing`, `min_distance` and `min_size`
         count.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance of two planes in in-plane pixels, the one that the offsets were made with.
 
     Returns
     -------
@@ -173,18 +174,26 @@ def offset_voting(maps: Maps, parameters: Labeling, anisotropy: float) -> np.nda
         Label image; each cell is in one piece.
     """
     import cc3d
+    from scipy.ndimage import gaussian_filter
+    from skimage.segmentation import watershed
 
     foreground = maps["cells"] >= parameters.threshold
-    shape, sigma = foreground.shape, max(parameters.smoothing, 0.5)
-    voted = voted_voxels(maps, anisotropy)[foreground]
+    shape, sigma = foreground.shape, parameters.smoothing
+    voted = voted_voxels(maps, foreground, anisotropy)
     votes = np.bincount(voted, minlength=foreground.size).reshape(shape).astype(np.float32)
-    # As many as lie within the Gaussian, which is 1 at its peak.
-    height = smooth(votes, sigma, anisotropy) * ((2 * np.pi) ** 1.5 * sigma**3 / anisotropy)
+    height = smooth(votes, sigma, anisotropy)
+    # Scaled so that votes for one voxel make a peak as high as they are many.
+    wide = 2 * int(4 * sigma + 1) + 1
+    for length, width in ((len(votes), sigma / anisotropy), (wide, sigma), (wide, sigma)):
+        one = np.zeros(length, np.float32)
+        one[length // 2] = 1
+        height /= gaussian_filter(one, width).max()
     anywhere = height > 0
-    markers = peaks(height, anywhere, parameters.min_size, parameters.min_distance, anisotropy)
+    lowest = parameters.min_size - 0.5
+    markers = peaks(height, anywhere, lowest, parameters.min_distance, anisotropy)
     labels = np.zeros(shape, np.int32)
-    labels[foreground] = flood(height, markers, anywhere).ravel()[voted]
-    # Stray voxels go to the cell that they touch.
+    labels[foreground] = watershed(-height, markers, mask=anywhere).ravel()[voted]
+    # Voxels that went astray go to the cell that they touch.
     pieces = _signed(cc3d.connected_components(labels, connectivity=6))
     sizes = np.bincount(pieces.ravel())
     order = np.argsort(-sizes[1:], kind="stable") + 1

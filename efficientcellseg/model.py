@@ -46,7 +46,7 @@ class Network(nn.Module):
 
 
 class EfficientCellSeg(Network):
-    """Predict maps, cells or centers or both, of a pseudocolored slice.
+    """Predict maps, such as cells and centers, of a pseudocolored slice.
 
     The encoder is any EfficientNet of timm. Its tensors are found by their role, the widest
     at each resolution: the resized input, the first block's activation (1/2), and the

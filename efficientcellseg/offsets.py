@@ -16,7 +16,7 @@ import numpy as np
 # The maps, along planes, rows and columns.
 OFFSETS = ("offset_planes", "offset_rows", "offset_columns")
 
-# The largest offset that a map can say, in in-plane pixels.
+# The largest offset that a map can say, in in-plane pixels: half the length of the longest cell.
 REACH = 32.0
 
 
@@ -36,8 +36,9 @@ def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarra
     -------
     ndarray of shape (Z, Y, X), float32
         0 for `REACH` in-plane pixels (or more) against the axis, 0.5 at the cell's centroid, 1 for
-        `REACH` along the axis; NaN in the background. Of a plane alone, nobody knows how far
-        away in other planes a center is: NaN along that axis.
+        `REACH` along the axis; NaN in the background. A plane alone may be all that is annotated
+        of a volume: nobody knows in which other plane the center is, so that there is NaN along
+        that axis, and the centroid is the section's.
     """
     if axis == 0 and len(labels) == 1:
         return np.full(labels.shape, np.nan, np.float32)
@@ -50,26 +51,30 @@ def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarra
     return np.where(labels > 0, shares, np.nan).astype(np.float32)
 
 
-def voted_voxels(maps: Mapping[str, np.ndarray], anisotropy: float) -> np.ndarray:
+def voted_voxels(
+    maps: Mapping[str, np.ndarray], foreground: np.ndarray, anisotropy: float
+) -> np.ndarray:
     """Say which voxel each voxel's offsets point to.
 
     Parameters
     ----------
     maps : mapping of str to ndarray of shape (Z, Y, X), float32
         With `OFFSETS`, as :func:`center_offset` gives them.
+    foreground : ndarray of shape (Z, Y, X), bool
+        Voxels that vote.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        The one that the offsets were made with.
 
     Returns
     -------
-    ndarray of shape (Z, Y, X), int64
-        Flat indices; of a vote outside the volume, the nearest voxel inside.
+    ndarray of shape (N,), int64
+        Flat indices, in the order of the foreground's voxels; of a vote outside the volume, the
+        nearest voxel inside.
     """
-    shape = maps[OFFSETS[0]].shape
     along = []
-    for axis, name in enumerate(OFFSETS):
-        index = np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(3)])
-        pixels = (maps[name] - np.float32(0.5)) * np.float32(2 * REACH)
+    for axis, (name, index) in enumerate(zip(OFFSETS, np.nonzero(foreground), strict=True)):
+        pixels = (maps[name][foreground] - np.float32(0.5)) * np.float32(2 * REACH)
         steps = pixels / np.float32(anisotropy if axis == 0 else 1)
-        along.append(np.clip(np.rint(index + steps), 0, shape[axis] - 1).astype(np.int64))
-    return np.ravel_multi_index(along, shape)
+        voted = np.rint(index + steps).astype(np.int64)
+        along.append(np.clip(voted, 0, foreground.shape[axis] - 1))
+    return np.ravel_multi_index(along, foreground.shape)

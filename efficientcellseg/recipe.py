@@ -303,6 +303,11 @@ def load_recipe(path: Path) -> Recipe:
             f"{recipe.labeling.method}: {', '.join(needed)}; add {', '.join(missing)} or choose "
             "another method"
         )
+    if recipe.labeling.method == "offset_voting" and recipe.labeling.anisotropy:
+        raise InputError(
+            f"{path}: labeling.anisotropy: found {recipe.labeling.anisotropy}, allowed with "
+            "offset_voting: null, since offsets were learnt with that of voxel_size; remove it"
+        )
     return recipe
 
 

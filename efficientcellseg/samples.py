@@ -359,11 +359,12 @@ def gather(
     """
     from tqdm import tqdm
 
-    from efficientcellseg.recipe import open_recipe
+    from efficientcellseg.recipe import ROOT, find_recipe, load_recipe
 
     frames = []
     for index, entry in enumerate(entries):
-        recipe = open_recipe(entry.get("recipe", entry["dataset"]))
+        named = entry.get("recipe")
+        recipe = load_recipe(ROOT / named if named else find_recipe(entry["dataset"]))
         recipe = replace(recipe, pseudocolor=replace(recipe.pseudocolor, **(pseudocolor or {})))
         dataset_dir = data / entry.get("folder", entry["dataset"])
         for sequence in entry.get("sequences", recipe.sequences):

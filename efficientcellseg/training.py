@@ -148,11 +148,22 @@ class Augmentation(nn.Module):
     maps : sequence of str
         What the target's channels are: offsets turn with the image. Bending leaves them as they
         are, and tiles are taken for square.
+
+    Raises
+    ------
+    InputError
+        Some of the offsets, but not all.
     """
 
     def __init__(self, maps: Sequence[str] = ()) -> None:
         super().__init__()
         self.maps = tuple(maps)
+        found = sorted(set(OFFSETS) & set(maps))
+        if found and len(found) < len(OFFSETS):
+            raise InputError(
+                f"a network for {', '.join(found)}; expected {', '.join(OFFSETS)} together, since "
+                "they turn into each other with the image: name all of them under model.maps"
+            )
         import kornia.augmentation as augmentation
 
         reflect: Any = {"padding_mode": "reflection"}

@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from efficientcellseg.labeling import label_volume
+from ctc_eval.sequence import InputError
+from efficientcellseg.labeling import label_volume, offset_voting
 from efficientcellseg.offsets import OFFSETS, REACH, center_offset, voted_voxels
 from efficientcellseg.recipe import Labeling, Tiling, load_recipe
 from efficientcellseg.samples import frame_samples
@@ -60,17 +62,19 @@ def test_a_plane_alone_says_nothing_of_other_planes():
 @given(st.integers(0, 10**6), st.floats(0.5, 4))
 def test_all_voxels_of_a_cell_vote_for_its_centroid(seed, anisotropy):
     labels = np.random.default_rng(seed).integers(0, 4, (4, 7, 9)).astype(np.uint16)
-    voted = voted_voxels(exact(labels, anisotropy), anisotropy)
+    voted = voted_voxels(exact(labels, anisotropy), labels > 0, anisotropy)
     for label in set(labels.ravel().tolist()) - {0}:
         centroid = np.argwhere(labels == label).mean(axis=0)
-        places = np.stack(np.unravel_index(voted[labels == label], labels.shape), axis=-1)
+        places = np.unravel_index(voted[labels[labels > 0] == label], labels.shape)
+        places = np.stack(places, axis=-1)
         assert (np.abs(places - centroid) <= 0.5 + 1e-3).all()
 
 
 def test_a_vote_outside_the_volume_is_for_its_border():
     shares = zip(OFFSETS, (0, 1, 1), strict=True)
     maps = {name: np.full((2, 3, 4), share, np.float32) for name, share in shares}
-    assert (voted_voxels(maps, 2.0) == 11).all()  # plane 0, row 2, column 3
+    voted = voted_voxels(maps, np.ones((2, 3, 4), bool), 2.0)
+    assert voted.tolist() == [11] * 24  # plane 0, row 2, column 3
 
 
 def tubes() -> np.ndarray:
@@ -109,26 +113,44 @@ def test_votes_that_scatter_still_agree(seed):
         assert inside.max() / inside.sum() > 0.9
 
 
-def test_a_center_needs_as_many_votes_as_the_smallest_object_has_voxels():
-    labels = np.zeros((1, 20, 40), np.uint16)
-    labels[0, 5:9, 5:9], labels[0, 5:12, 25:32] = 1, 2  # 16 and 49 voxels
-    maps = exact(labels, 1.0)
-    assert label_volume(maps, replace(VOTING, min_size=16)).max() == 2
-    assert label_volume(maps, replace(VOTING, min_size=17)).max() == 1
+@pytest.mark.parametrize("smoothing", [0, 1, 3])
+@pytest.mark.parametrize(("planes", "anisotropy"), [(1, 1.0), (1, 4.8), (5, 1.0), (5, 4.8)])
+def test_a_center_needs_as_many_votes_as_the_smallest_object_has_voxels(
+    planes, anisotropy, smoothing
+):
+    # Within a cell, twelve voxels vote for a place of their own, far away from its center.
+    labels = np.zeros((planes, 30, 60), np.uint16)
+    labels[:, 5:25, 3:57] = 1
+    labels[planes // 2, 8:12, 8:11] = 2
+    maps = exact(labels, anisotropy)
+    voting = replace(VOTING, smoothing=smoothing, min_distance=1)
+    for smallest, cells in ((12, 2), (13, 1)):
+        parameters = replace(voting, min_size=smallest)
+        found = offset_voting(maps, parameters, anisotropy)
+        assert len(np.unique(found)) == 1 + cells
+        assert (found[labels > 0] > 0).all()
 
 
 def test_stray_voxels_go_to_the_cell_that_they_touch():
-    labels = np.zeros((1, 20, 40), np.uint16)
-    labels[0, 5:15, 5:15], labels[0, 5:15, 15:25] = 1, 2
+    labels = np.zeros((1, 60, 90), np.uint16)
+    labels[0, 20:30, 20:30], labels[0, 20:30, 30:40] = 1, 2
     maps = exact(labels, 1.0)
     # A spot within the left cell points to the center of the right one, another to nowhere.
-    for name, right in zip(OFFSETS, (0.0, 0.0, 19.5 - 7), strict=True):
-        maps[name][0, 9:11, 7] = 0.5 + right / (2 * REACH)
-        maps[name][0, 6, 6] = 0.0
-    found = label_volume(maps, VOTING)
+    for name, right in zip(OFFSETS, (0.0, 0.0, 34.5 - 22), strict=True):
+        maps[name][0, 24:26, 22] = 0.5 + right / (2 * REACH)
+        maps[name][0, 21, 21] = 0.0
+    for smallest in (2, 5):
+        found = label_volume(maps, replace(VOTING, min_size=smallest))
+        assert found.max() == 2
+        for label in (1, 2):
+            assert set(found[labels == label].tolist()) == {found[labels == label][0]}
+
+
+def test_foreground_that_touches_no_cell_is_one_of_its_own():
+    labels = np.zeros((1, 60, 60), np.uint16)
+    labels[0, 5:15, 5:15], labels[0, 5:15, 17:19] = 1, 1  # a gap of two columns
+    found = label_volume(exact(labels, 1.0), VOTING)
     assert found.max() == 2
-    for label in (1, 2):
-        assert len(np.unique(found[labels == label])) == 1
 
 
 def test_no_foreground_gives_no_cell():
@@ -191,3 +213,35 @@ def test_offsets_turn_with_the_image(seed):
             up = 0.7 if red > blue else 0.3
             torch.testing.assert_close(sample[1][inside], torch.full_like(sample[1][inside], up))
     assert torch.equal(target, kept)
+
+
+def test_slabs_turn_as_slices_do():
+    maps = ("cells", *OFFSETS)
+    chance = torch.Generator().manual_seed(0)
+    target = torch.rand(4, 4, 1, 32, 32, generator=chance).expand(-1, -1, 3, -1, -1).contiguous()
+    known = torch.ones_like(target)
+    torch.manual_seed(1)
+    _, slabs, sure = Augmentation(maps)(target[:, :1], target, known)
+    assert slabs.shape == sure.shape == target.shape
+    for plane in (0, 2):
+        torch.testing.assert_close(slabs[:, :, plane], slabs[:, :, 1])
+        assert torch.equal(sure[:, :, plane], sure[:, :, 1])
+    assert 0 < sure[:, 1].mean() < sure[:, 0].mean()
+
+
+def test_offsets_are_learnt_together():
+    with pytest.raises(InputError, match="a network for offset_columns, offset_rows; expected"):
+        Augmentation(("cells", "offset_rows", "offset_columns"))
+
+
+def test_a_recipe_with_another_anisotropy_for_votes_is_refused(tmp_path, recipe_file):
+    values = yaml.safe_load(recipe_file.read_text())
+    values |= {"networks": ["cells", *OFFSETS]}
+    values["labeling"] = {"method": "offset_voting", "anisotropy": 1.5}
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=r"labeling.anisotropy: found 1.5, allowed .*: null"):
+        load_recipe(changed)
+    values["labeling"]["anisotropy"] = None
+    changed.write_text(yaml.safe_dump(values))
+    assert load_recipe(changed).labeling.method == "offset_voting"

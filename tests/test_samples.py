@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 from conftest import tiny_recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,6 +135,19 @@ def test_gathering_counts_frames_and_names_data_sets(tiny_dataset, recipes):
     assert found.tile.tolist()[:8] == [0, 1, 2, 3, 4, 5, 0, 1]
     assert len(found.fingerprints) == found.frame.max() + 1
     assert len(set(found.fingerprints)) == 5  # two frames of 02 stand twice
+
+
+def test_an_entry_may_name_a_recipe_file(tiny_dataset, recipes, tmp_path, monkeypatch):
+    other = recipes / "other.yaml"
+    values = yaml.safe_load((recipes / "Tiny.yaml").read_text())
+    other.write_text(yaml.safe_dump(values | {"tiling": {"rows": 1, "columns": 1}}))
+    entry = {"dataset": "Tiny", "sequences": ["02"]}
+    monkeypatch.chdir(tmp_path)
+    assert len(gather([entry], tiny_dataset.parent, 64).images) == 6 * 3
+    assert len(gather([{**entry, "recipe": str(other)}], tiny_dataset.parent, 64).images) == 3
+    # The project's own are found from anywhere.
+    named = {**entry, "recipe": "config/datasets/markers/BBBC050.yaml"}
+    assert len(gather([named], tiny_dataset.parent, 64).images) == 3
 
 
 def test_frames_go_by_number_where_the_reference_leaves_some_out(tiny_dataset, recipes):

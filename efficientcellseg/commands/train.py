@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--maps",
         metavar="A,B",
-        help="what to predict, cells or centers or both (default: the configuration's)",
+        help="what to predict, such as cells or cells,centers (default: the configuration's)",
     )
     parser.add_argument(
         "--fold",

@@ -187,10 +187,16 @@ def network_files(folder, recipe):
     """List the files of the networks that a recipe runs; of this run's own, one a map."""
     if not recipe.networks:
         return []
+    own = folder in {own_model(name) for name in (*TRAININGS, *TAKEN_OVER)}
+    if own and (others := sorted(set(recipe.networks) - {"cells", "centers"})):
+        raise WorkflowError(
+            f"{recipe.name}: networks {', '.join(others)}; the workflow trains cells and centers "
+            "alone: train this network by hand (docs/results.md) and give it as model"
+        )
     try:
         folders = (
             [Path(folder, name) for name in recipe.networks]
-            if folder in {own_model(name) for name in (*TRAININGS, *TAKEN_OVER)}
+            if own
             else network_folders(Path(folder), recipe.networks)
         )
     except InputError as error:
@@ -334,7 +340,7 @@ def training_file(wildcards):
 
 
 def training_entries(wildcards):
-    """List the data sets that a training configuration names."""
+    """List the entries of a training configuration whose data sets may be part of the run."""
     schema = ROOT / "config" / "schemas" / "training.schema.yaml"
     try:
         chosen = read_yaml(Path(training_file(wildcards)), schema)
@@ -352,7 +358,9 @@ def training_data(wildcards):
 def training_recipes(wildcards):
     """List the recipes by which samples are cut."""
     entries = training_entries(wildcards)
-    files = [Path(one.get("recipe") or find_recipe(one["dataset"])) for one in entries]
+    files = [
+        ROOT / (one.get("recipe") or find_recipe(one["dataset"])) for one in entries
+    ]
     return [str(from_here(file)) for file in files]
 
 
