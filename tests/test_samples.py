@@ -146,7 +146,7 @@ def test_an_entry_may_name_a_recipe_file(tiny_dataset, recipes, tmp_path, monkey
     assert len(gather([entry], tiny_dataset.parent, 64).images) == 6 * 3
     assert len(gather([{**entry, "recipe": str(other)}], tiny_dataset.parent, 64).images) == 3
     # The project's own are found from anywhere.
-    named = {**entry, "recipe": "config/datasets/markers/BBBC050.yaml"}
+    named = {**entry, "recipe": "config/datasets/markers/Sim-MDA231.yaml"}
     assert len(gather([named], tiny_dataset.parent, 64).images) == 3
 
 
