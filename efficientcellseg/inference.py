@@ -121,7 +121,10 @@ def predict(
 def _predict_mirrored(
     networks: Sequence[Network], tiles: np.ndarray, axes: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
-    """Predict tiles mirrored along planes (1), rows (2) or columns (3), and mirror back."""
+    """Predict tiles (N, 3, S, S) mirrored along planes (1), rows (2) or columns (3); mirror back.
+
+    Offsets along a mirrored axis point the other way: their maps, (N, S, S) in 0..1, change ends.
+    """
     found = {}
     for name, maps in predict(networks, np.ascontiguousarray(np.flip(tiles, axes))).items():
         back = np.flip(maps, tuple(axis - 1 for axis in axes if axis > 1))

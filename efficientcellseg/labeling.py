@@ -173,7 +173,6 @@ def offset_voting(maps: Maps, parameters: Labeling, anisotropy: float) -> np.nda
     ndarray of shape (Z, Y, X), int32
         Label image; each cell is in one piece.
     """
-    import cc3d
     from scipy.ndimage import gaussian_filter
     from skimage.segmentation import watershed
 
@@ -194,14 +193,7 @@ def offset_voting(maps: Maps, parameters: Labeling, anisotropy: float) -> np.nda
     labels = np.zeros(shape, np.int32)
     labels[foreground] = watershed(-height, markers, mask=anywhere).ravel()[voted]
     # Voxels that went astray go to the cell that they touch.
-    pieces = _signed(cc3d.connected_components(labels, connectivity=6))
-    sizes = np.bincount(pieces.ravel())
-    order = np.argsort(-sizes[1:], kind="stable") + 1
-    owner = np.zeros(len(sizes), np.int32)
-    owner[pieces] = labels
-    largest = order[np.unique(owner[order], return_index=True)[1]]
-    kept = np.isin(pieces, largest)
-    return flood(np.zeros(shape, np.float32), np.where(kept, labels, 0), foreground)
+    return flood(np.zeros(shape, np.float32), largest_pieces(labels), foreground)
 
 
 METHODS: dict[str, Callable[[Maps, Labeling, float], np.ndarray]] = {
@@ -331,6 +323,19 @@ def flood(height: np.ndarray, markers: np.ndarray, foreground: np.ndarray) -> np
     lonely = foreground & ~marked[pieces]
     markers = np.where(lonely, pieces + markers.max(), markers)
     return watershed(-height, markers, mask=foreground)
+
+
+def largest_pieces(labels: np.ndarray) -> np.ndarray:
+    """Keep the largest piece of each object; voxels of a piece connect through their faces."""
+    import cc3d
+
+    pieces = _signed(cc3d.connected_components(labels, connectivity=6))
+    sizes = np.bincount(pieces.ravel())
+    owner = np.zeros(len(sizes), labels.dtype)
+    owner[pieces] = labels
+    by_size = np.argsort(-sizes[1:], kind="stable") + 1
+    largest = by_size[np.unique(owner[by_size], return_index=True)[1]]
+    return np.where(np.isin(pieces, largest), labels, 0)
 
 
 def remove_small(labels: np.ndarray, min_size: int) -> np.ndarray:

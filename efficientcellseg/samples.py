@@ -287,7 +287,9 @@ def _unknown(plane: np.ndarray) -> np.ndarray:
     """Find what is neither annotated cell nor close around one, (Y, X) bool."""
     from scipy.ndimage import distance_transform_edt
 
-    return (distance_transform_edt(plane == 0) > RIM) | (not plane.any())
+    if not plane.any():
+        return np.ones(plane.shape, bool)
+    return distance_transform_edt(plane == 0) > RIM
 
 
 def find_annotations(

@@ -221,6 +221,8 @@ class Augmentation(nn.Module):
         """Turn offsets, which are directions, as the image was turned.
 
         What was mirrored in from outside the tile points the wrong way: there they are unknown.
+        `target` and `known` are those of :meth:`forward`; `over`, (N,) bool, says which samples
+        had their slices turned over.
         """
         planes, rows, columns = (self.maps.index(name) for name in OFFSETS)
         target, known = target.clone(), known.clone()

@@ -122,11 +122,10 @@ def slow_pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
             if 0 <= neighbour < planes:
                 mask = slow_regions(volume[neighbour], parameters)
             colored[z, :, :, channel] = mask * source[z] + source[z]
-        if parameters.normalize == "volume" and parameters.context == "highlight":
-            colored[z, :, :, 0] /= 2
-            colored[z, :, :, 2] /= 2
-        elif parameters.normalize == "volume":
-            pass
+        if parameters.normalize == "volume":
+            half = 2 if parameters.context == "highlight" else 1
+            colored[z, :, :, 0] /= half
+            colored[z, :, :, 2] /= half
         elif parameters.normalize == "joint":
             colored[z] = (colored[z] - colored[z].min()) / (colored[z].max() - colored[z].min())
         else:
@@ -193,9 +192,8 @@ def test_pseudocolor_as_restated(planes, kind, normalize):
 @pytest.mark.parametrize("distance", [1, 2, 3, 7])
 def test_neighbours_further_away_as_restated(distance, normalize, context):
     volume = smooth_noise(5, 16, 15, kind=np.uint16, seed=1)
-    # The first and the last slices have no such neighbours: not black throughout, where scaled.
     parameters = replace(SMALL, normalize=normalize, context=context, distance=distance)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # channels without a neighbour are constant
         wanted = np.nan_to_num(slow_pseudocolor(volume, parameters))
     np.testing.assert_allclose(pseudocolor(volume, parameters), wanted, atol=2e-6)
 

@@ -96,6 +96,17 @@ def test_recipes_for_the_authors_networks_differ_in_the_coloring_alone(path):
     assert usual.pseudocolor != Pseudocolor()
 
 
+@pytest.mark.parametrize(
+    "path", sorted((RECIPES / "markers").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_recipes_with_markers_are_of_the_same_data(path):
+    usual, markers = open_recipe(path.stem), load_recipe(path)
+    assert markers.labeling.method == "marker_watershed"
+    # What is not about the way to segment.
+    for name in ("description", "sequences", "voxel_size", "source", "reference_note", "tiling"):
+        assert getattr(markers, name) == getattr(usual, name)
+
+
 def test_all_data_sets_have_a_recipe():
     names = {path.stem for path in RECIPES.glob("*.yaml")}
     assert names >= {

@@ -47,7 +47,7 @@ def test_every_key_says_what_it_is_and_its_default(key, rules):
 def test_shipped_configuration(name):
     config = read_yaml(ROOT / "config" / f"{name}.yaml", SCHEMA)
     for entry in config["datasets"]:
-        recipe = load_recipe(Path(entry.get("recipe") or find_recipe(entry["name"])))
+        recipe = load_recipe(ROOT / (entry.get("recipe") or find_recipe(entry["name"])))
         assert set(entry["sequences"]) <= set(recipe.sequences)
         if recipe.source["kind"] == "simulation":
             # The comparison takes some frames, the others all.
