@@ -17,8 +17,8 @@ from shlex import quote
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
-from ctc_eval.sequence import InputError
-from efficientcellseg.recipe import check_values
+from ctc_eval.format import InputError
+from efficientcellseg.parameters.recipe import check_values
 
 min_version("9.27")
 

@@ -25,8 +25,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ctc_eval.sequence import InputError, atomic  # noqa: E402
-from efficientcellseg.inference import BATCH, load_networks, predict  # noqa: E402
+from ctc_eval.format import InputError, atomic  # noqa: E402
+from efficientcellseg.chain.inference import BATCH, load_networks, predict  # noqa: E402
 
 BACKENDS = ("torch", "onnxruntime", "openvino")
 
@@ -75,8 +75,8 @@ def main() -> int:
     """Measure, report, and write the figures."""
     import torch
 
-    from efficientcellseg.model import EfficientCellSeg
-    from efficientcellseg.weights import save_model
+    from efficientcellseg.networks.efficientcellseg import EfficientCellSeg
+    from efficientcellseg.networks.folders import save_model
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=5, help="of each backend (default: 5)")

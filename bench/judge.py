@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ctc_eval.sequence import atomic  # noqa: E402
+from ctc_eval.format import atomic  # noqa: E402
 
 Shape = tuple[int, int, int]
 
@@ -74,7 +74,7 @@ def make_sequence(root: Path, frames: int, shape: Shape, cells: int, radii: Shap
     """Write a sequence whose result is its reference, moved by a few pixels."""
     import numpy as np
 
-    from ctc_eval.sequence import write_labels
+    from ctc_eval.format import write_labels
 
     spans: dict[int, list[int]] = {}
     for frame in range(frames):

@@ -17,7 +17,7 @@ from scipy.ndimage import binary_dilation, find_objects
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ctc_eval.sequence import frame_files, read_volume
+from ctc_eval.format import frame_files, read_volume
 
 logger = logging.getLogger("bench.reference")
 

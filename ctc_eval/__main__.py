@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctc_eval.sequence import InputError, atomic, check_writable, frames_text, parse_frames
+from ctc_eval.format import InputError, atomic, check_writable, frames_text, parse_frames
 
 if TYPE_CHECKING:
     from ctc_eval.scoring import Score
@@ -271,7 +271,7 @@ def _score_one(
 
 def _refuse_seen(options: argparse.Namespace, result: Path) -> None:
     """Refuse frames that the result's networks have learnt from, unless told otherwise."""
-    from ctc_eval.sequence import is_inside, seen_frames
+    from ctc_eval.format import is_inside, seen_frames
 
     seen = sorted(frame for frame in seen_frames(result) if is_inside(frame, options.frames))
     if seen and not options.seen:
@@ -292,7 +292,8 @@ def _write_details(score: Score, options: argparse.Namespace, result: Path) -> N
 
 
 def _measure(options: argparse.Namespace, reference: Path, result: Path) -> Score:
-    from ctc_eval.scoring import find_reference, score_sequence
+    from ctc_eval.format import find_reference
+    from ctc_eval.scoring import score_sequence
 
     return score_sequence(
         find_reference(reference, options.measures),

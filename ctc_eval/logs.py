@@ -1,6 +1,6 @@
 """What went wrong, object by object: the official logs and a table of the reference objects.
 
-TRA_log.txt is that of the official tool to the byte (tests/test_ctc_eval_cases.py has one).
+TRA_log.txt is that of the official tool to the byte (tests/ctc_eval/test_cases.py has one).
 SEG_log.txt has the wording, order and digits that its readers and other programs' writers agree
 on. Of DET_log.txt only the lines are known, not the length of the rule before the measure.
 """
@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ctc_eval import measures
+from ctc_eval.format import atomic
 from ctc_eval.measures import Edge, Node
 from ctc_eval.scoring import Score
-from ctc_eval.sequence import atomic
 
 _NODE_RULE = "=" * 81
 _OBJECT_RULE = "=" * 56

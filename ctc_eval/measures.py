@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ctc_eval.format import MAX_LABEL
+from ctc_eval.format.tracks import Track
 from ctc_eval.overlap import Matching
-from ctc_eval.sequence import MAX_LABEL
-from ctc_eval.tracks import Track
 
 SPLIT, MISSED, EXTRA = 5.0, 10.0, 1.0
 EDGE_EXTRA, EDGE_MISSED, EDGE_WRONG = 1.0, 1.5, 1.0

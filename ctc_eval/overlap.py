@@ -61,7 +61,7 @@ class Matching:
 def count_runs(reference: np.ndarray, result: np.ndarray) -> PairCounts:
     """Count the voxels of each run of one pair of labels.
 
-    Objects are long runs along the rows: to compare neighbours and add up the runs later
+    Objects are long runs along the rows: to compare neighbors and add up the runs later
     (:func:`add_up`) is several times cheaper than to index every voxel of an object.
 
     Parameters

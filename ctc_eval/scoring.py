@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,18 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctc_eval import measures
-from ctc_eval.masks import LabelImage, core_count, open_labels
-from ctc_eval.measures import EdgeErrors, NodeErrors
-from ctc_eval.overlap import Matching, PairCounts, add_up, count_runs, match
-from ctc_eval.sequence import (
+from ctc_eval.format import (
     InputError,
-    frame_digits,
-    frame_files,
+    Reference,
+    ReferenceImage,
     frame_name,
     frames_beyond,
     is_inside,
 )
-from ctc_eval.tracks import (
+from ctc_eval.format.labels import LabelImage, core_count, open_labels
+from ctc_eval.format.tracks import (
     Track,
     and_more,
     image_faults,
@@ -31,57 +28,13 @@ from ctc_eval.tracks import (
     read_tracks,
     trim_tracks,
 )
-
-_OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
-_MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
+from ctc_eval.measures import EdgeErrors, NodeErrors
+from ctc_eval.overlap import Matching, PairCounts, add_up, count_runs, match
 
 # Threads wait for each other now and then: below this the waiting costs more than it saves.
 VOXELS_A_THREAD = 2**27
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ReferenceImage:
-    """One annotated image.
-
-    Attributes
-    ----------
-    path : Path
-    frame : int
-    plane : int or None
-        The slice it shows; None for a whole frame.
-    digits : int
-        Digits of the frame's number in the file's name.
-    """
-
-    path: Path
-    frame: int
-    plane: int | None
-    digits: int
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The annotated images of a sequence.
-
-    Attributes
-    ----------
-    folder : Path
-    objects : tuple of ReferenceImage
-        For SEG and MeanIoU, in the order of their names.
-    markers : tuple of ReferenceImage
-        For DET and TRA, whole frames, in order.
-    """
-
-    folder: Path
-    objects: tuple[ReferenceImage, ...]
-    markers: tuple[ReferenceImage, ...]
-
-    @property
-    def track_file(self) -> Path:
-        """Where the reference tracks are, if anywhere."""
-        return self.folder / "TRA" / "man_track.txt"
 
 
 @dataclass(frozen=True)
@@ -175,80 +128,6 @@ def score_sequence(
     if "MeanIoU" in wanted:
         values["MeanIoU"] = measures.mean_iou(matching for _, matching in matched_objects)
     return Score(values, matched_objects, nodes, edges, penalize_extra)
-
-
-def find_reference(folder: Path, wanted: Iterable[str]) -> Reference:
-    """Find the annotated images of a sequence.
-
-    Parameters
-    ----------
-    folder : Path
-        ``01_GT`` with SEG and TRA, ``01_ST`` with SEG alone, or a folder of ``maskTTT.tif``
-        such as ``01_ERR_SEG``, whose every object is a reference object for SEG and DET.
-    wanted : iterable of str
-        The measures that it must serve, of SEG, DET, TRA, MeanIoU.
-
-    Returns
-    -------
-    Reference
-
-    Raises
-    ------
-    InputError
-        Nothing there for a measure, or names with different digit counts.
-    """
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such folder; expected a reference, SEG/man_seg000.tif or mask000.tif "
-            "in it: name it with --reference"
-        )
-    wanted = set(wanted)
-    if not (folder / "SEG").is_dir() and not (folder / "TRA").is_dir():
-        files = frame_files(folder, "mask", complete=False)
-        images = tuple(
-            ReferenceImage(path, frame, None, frame_digits(path)) for frame, path in files.items()
-        )
-        if "TRA" in wanted:
-            raise InputError(
-                f"{folder}: masks without TRA/man_track.txt; expected reference tracks for TRA: "
-                "leave TRA out of --measures"
-            )
-        return Reference(folder, images, images)
-    objects = _images(folder / "SEG", _OBJECTS) if wanted & {"SEG", "MeanIoU"} else ()
-    markers = _images(folder / "TRA", _MARKERS) if wanted & {"DET", "TRA"} else ()
-    if not objects and wanted & {"SEG", "MeanIoU"}:
-        raise InputError(
-            f"{folder}: no SEG/man_seg000.tif or SEG/man_seg_000_000.tif; expected reference "
-            "objects for SEG: choose another --reference, or leave SEG out of --measures"
-        )
-    if not markers and wanted & {"DET", "TRA"}:
-        raise InputError(
-            f"{folder}: no TRA/man_track000.tif; expected reference markers for DET and TRA "
-            "(a silver truth has none): choose another --reference, or --measures SEG"
-        )
-    digits = sorted({image.digits for image in (*objects, *markers)})
-    if len(digits) > 1:
-        raise InputError(
-            f"{folder}: frame numbers have {' and '.join(map(str, digits))} digits; expected the "
-            "same count everywhere, that of the raw frames: rename the files"
-        )
-    return Reference(folder, objects, markers)
-
-
-def _images(folder: Path, pattern: re.Pattern[str]) -> tuple[ReferenceImage, ...]:
-    """List the images whose names fit, in the order of their names, the official tool's."""
-    if not folder.is_dir():
-        return ()
-    images = []
-    for path in sorted(folder.glob("*.tif")):
-        found = pattern.fullmatch(path.name)
-        if found is None:
-            logger.warning("%s: left out, its name is not one of a reference image", path)
-            continue
-        number, sliced, plane = found.groups()
-        frame = number or sliced
-        images.append(ReferenceImage(path, int(frame), int(plane) if plane else None, len(frame)))
-    return tuple(images)
 
 
 def _within(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.sequence import InputError
+from ctc_eval.format import InputError
 
 COLUMNS = (
     "dataset",

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctc_eval.sequence import InputError, is_inside
-from ctc_eval.tracks import lineage_faults, parse_tracks, trim_tracks
+from ctc_eval.format import InputError, is_inside
+from ctc_eval.format.tracks import lineage_faults, parse_tracks, trim_tracks
 
 MEASURES = ("SEG", "DET", "TRA")
 _NUMBERED = re.compile(r"(mask|man_seg_?|man_track)(\d{3,})(_\d{3})?\.tif")

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctc_eval.masks import core_count, label_faults, open_labels
-from ctc_eval.sequence import (
+from ctc_eval.format import (
     InputError,
     frame_digits,
     frame_files,
@@ -17,7 +16,8 @@ from ctc_eval.sequence import (
     is_inside,
     volume_shape,
 )
-from ctc_eval.tracks import image_faults, lineage_faults, parse_tracks, trim_tracks
+from ctc_eval.format.labels import core_count, label_faults, open_labels
+from ctc_eval.format.tracks import image_faults, lineage_faults, parse_tracks, trim_tracks
 
 Shape = tuple[int, int, int]
 

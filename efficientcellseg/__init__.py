@@ -1,4 +1,4 @@
 """EfficientCellSeg: volumetric cell segmentation with context aware pseudocoloring.
 
-Arrays in, arrays out; the on-disk format lives in :mod:`ctc_eval.sequence`.
+Arrays in, arrays out; the on-disk format lives in :mod:`ctc_eval.format`.
 """

@@ -14,24 +14,27 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from ctc_eval.sequence import InputError
+from ctc_eval.format import InputError
 
 COMMANDS = {
-    "pseudocolor": ("efficientcellseg.commands.pseudocolor", "color slices by their neighbours"),
-    "tile": ("efficientcellseg.commands.tile", "cut pseudocolored volumes into network input"),
-    "infer": ("efficientcellseg.commands.infer", "predict cell and center maps"),
-    "label": ("efficientcellseg.commands.label", "turn maps into label images"),
-    "segment": ("efficientcellseg.commands.segment", "all steps at once: frames to masks"),
-    "record": ("efficientcellseg.commands.record", "say beside masks what they were made with"),
-    "samples": ("efficientcellseg.commands.samples", "make training samples"),
-    "train": ("efficientcellseg.commands.train", "train a network"),
-    "import-onnx": ("efficientcellseg.commands.import_onnx", "take over a network from Keras"),
-    "export": ("efficientcellseg.commands.export", "write a network as ONNX"),
-    "ablation": ("efficientcellseg.ablation", "compare trained models: curves and a table"),
-    "simulate": ("efficientcellseg.simulate", "make a simulated data set in challenge layout"),
-    "download": ("efficientcellseg.download", "bring a data set onto the disk"),
-    "overlay": ("efficientcellseg.overlay", "draw result and reference over a frame"),
-    "tables": ("efficientcellseg.commands.tables", "the paper's tables and figure out of scores"),
+    "pseudocolor": ("efficientcellseg.cli.pseudocolor", "color slices by their neighbors"),
+    "tile": ("efficientcellseg.cli.tile", "cut pseudocolored volumes into network input"),
+    "infer": ("efficientcellseg.cli.infer", "predict cell and center maps"),
+    "label": ("efficientcellseg.cli.label", "turn maps into label images"),
+    "segment": ("efficientcellseg.cli.segment", "all steps at once: frames to masks"),
+    "record": ("efficientcellseg.cli.record", "say beside masks what they were made with"),
+    "samples": ("efficientcellseg.cli.samples", "make training samples"),
+    "train": ("efficientcellseg.cli.train", "train a network"),
+    "import-onnx": ("efficientcellseg.cli.import_onnx", "take over a network from Keras"),
+    "export": ("efficientcellseg.cli.export", "write a network as ONNX"),
+    "ablation": ("efficientcellseg.report.ablation", "compare trained models: curves and a table"),
+    "simulate": (
+        "efficientcellseg.datasets.simulation.sequence",
+        "make a simulated data set in challenge layout",
+    ),
+    "download": ("efficientcellseg.datasets.download", "bring a data set onto the disk"),
+    "overlay": ("efficientcellseg.report.overlay", "draw result and reference over a frame"),
+    "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
     "package": ("efficientcellseg.submission", "put results and software into a submission"),
     "provenance": ("efficientcellseg.provenance", "write what a run was made with"),
 }

@@ -10,9 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.sequence import atomic
-from efficientcellseg.recipe import ROOT, load_recipe
-from efficientcellseg.weights import CARD, WEIGHTS, file_hash, read_card
+from ctc_eval.format import atomic
+from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, read_card
+from efficientcellseg.parameters.recipe import ROOT, load_recipe
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
@@ -40,7 +40,7 @@ def describe_run(recipes: list[Path], models: list[Path], device: str) -> dict[s
 
     Raises
     ------
-    ctc_eval.sequence.InputError
+    ctc_eval.format.InputError
         A recipe that does not load.
     """
     loaded = {path: load_recipe(path) for path in recipes}

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.sequence import RECORD, InputError, frame_files
-from efficientcellseg.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
-from efficientcellseg.weights import CARD, WEIGHTS, file_hash, network_folders, read_card
+from ctc_eval.format import RECORD, InputError, frame_files
+from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, network_folders, read_card
+from efficientcellseg.parameters.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def check_results(entries: Iterable[Entry]) -> None:
         parameters or weights than those to be submitted.
     """
     from ctc_eval.validation import find_faults
-    from efficientcellseg.commands.segment import making_of, recorded_making
+    from efficientcellseg.cli.segment import making_of, recorded_making
 
     faults = []
     for entry in entries:
@@ -278,8 +278,8 @@ def _script(entry: Entry, recipe: str, model: str | None) -> str:
 
 def _record(entry: Entry, recipe: str, model: str | None, software: Path) -> dict[str, Any]:
     """Say of a sequence what makes its masks; the weights are counted in the built networks."""
-    from efficientcellseg.model import count_parameters
-    from efficientcellseg.weights import load_model
+    from efficientcellseg.networks.efficientcellseg import count_parameters
+    from efficientcellseg.networks.folders import load_model
 
     networks = {}
     for network in entry.networks:

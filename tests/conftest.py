@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 from hypothesis import settings
+from local_server import server  # noqa: F401  (a fixture)
 
-from ctc_eval.sequence import write_labels, write_volume
+from ctc_eval.format import write_labels, write_volume
 
 # Machines may be busy: how long an example takes is not what tests are after.
 settings.register_profile("unhurried", deadline=None)
@@ -87,7 +88,7 @@ def tiny_network(seed: int, *maps: str):
     """Make an untrained tiny network, for cells unless told."""
     import torch
 
-    from efficientcellseg.model import EfficientCellSeg
+    from efficientcellseg.networks.efficientcellseg import EfficientCellSeg
 
     torch.manual_seed(seed)
     return EfficientCellSeg(**TINY, maps=maps or ("cells",)).eval()
@@ -98,7 +99,7 @@ def tiny_models(tmp_path_factory):
     """Save two untrained networks whose maps cross their thresholds."""
     import torch
 
-    from efficientcellseg.weights import save_model
+    from efficientcellseg.networks.folders import save_model
 
     folder = tmp_path_factory.mktemp("models")
     image, _ = blobs((1, 64, 64), seed=5)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
-    from efficientcellseg.labeling import Maps
-    from efficientcellseg.recipe import Recipe
+    from efficientcellseg.chain.labeling import Maps
+    from efficientcellseg.parameters.recipe import Recipe
 
 # Imported when they are asked for: command lines list them without loading torch.
 METHODS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientcellseg.labeling import Maps, without_centers
-from efficientcellseg.recipe import Recipe
+from efficientcellseg.chain.labeling import Maps, without_centers
+from efficientcellseg.parameters.recipe import Recipe
 
 
 class Classical:
@@ -28,7 +28,7 @@ class Classical:
 
     def prepare(self, volume: np.ndarray) -> np.ndarray:
         """Blur by one in-plane pixel."""
-        from efficientcellseg.labeling import smooth
+        from efficientcellseg.chain.labeling import smooth
 
         return smooth(volume.astype(np.float32), 1.0, self.anisotropy)
 

@@ -1,4 +1,4 @@
-"""DU-Net: distances to the background and to neighbour cells, and a watershed on them."""
+"""DU-Net: distances to the background and to neighbor cells, and a watershed on them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from efficientcellseg.labeling import NEEDED, Maps
+from efficientcellseg.chain.labeling import NEEDED, Maps
 from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
-from efficientcellseg.recipe import Recipe
+from efficientcellseg.parameters.recipe import Recipe
 
 
 class DUNet(EfficientCellSeg):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientcellseg.inference import load_networks, predict, tile_volume, untile_volume
-from efficientcellseg.labeling import Maps
-from efficientcellseg.pseudocolor import pseudocolor
-from efficientcellseg.recipe import Recipe
+from efficientcellseg.chain.inference import load_networks, predict, tile_volume, untile_volume
+from efficientcellseg.chain.labeling import Maps
+from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.parameters.recipe import Recipe
 
 
 class EfficientCellSeg:

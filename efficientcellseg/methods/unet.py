@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from efficientcellseg.labeling import without_centers
+from efficientcellseg.chain.labeling import without_centers
 from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
-from efficientcellseg.recipe import Recipe
+from efficientcellseg.parameters.recipe import Recipe
 
 
 class UNet(EfficientCellSeg):
@@ -14,8 +14,8 @@ class UNet(EfficientCellSeg):
 
     Against the publication, cells are parted by the watershed of the paper's method instead of
     weights at their borders, which a network for all data sets would have to learn for each.
-    Labels are joined across slices as the recipe says. :class:`efficientcellseg.unet.UNet` says
-    what differs in the network.
+    Labels are joined across slices as the recipe says.
+    :class:`efficientcellseg.networks.unet.UNet` says what differs in the network.
     """
 
     kind = "unet"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from efficientcellseg.inference import untile_volume
-from efficientcellseg.labeling import Maps
+from efficientcellseg.chain.inference import untile_volume
+from efficientcellseg.chain.labeling import Maps
 from efficientcellseg.methods.unet import UNet
 
 if TYPE_CHECKING:
-    from efficientcellseg.unet3d import UNet3D
+    from efficientcellseg.networks.unet3d import UNet3D
 
 
 class UNet3DEnsemble(UNet):
@@ -27,7 +27,7 @@ class UNet3DEnsemble(UNet):
 
     def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
         """Run all networks over the stack of each tile."""
-        from efficientcellseg.unet3d import predict_volume
+        from efficientcellseg.networks.unet3d import predict_volume
 
         tiles, shape = prepared
         # (Z * N, S, S) to N stacks of (Z, S, S), and back.

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
-from ctc_eval.sequence import InputError
+from ctc_eval.format import InputError
 from efficientcellseg.methods import METHODS, find_method
-from efficientcellseg.recipe import ROOT, find_recipe, load_recipe, read_yaml
-from efficientcellseg.weights import CARD, WEIGHTS, network_folders, read_card
+from efficientcellseg.parameters.recipe import ROOT, find_recipe, load_recipe, read_yaml
+from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders, read_card
 
 # Methods that run a job a step; the others run in one job a shard, those with networks as FUSED.
 STAGED = ["efficientcellseg"]

@@ -3,7 +3,7 @@
 
 
 rule pseudocolor:
-    """Paint into each slice what its neighbours show; DIR/tTTT.npy, (Z, Y, X, 3)."""
+    """Paint into each slice what its neighbors show; DIR/tTTT.npy, (Z, Y, X, 3)."""
     input:
         ready="<results>/ready/{dataset}.done",
         recipe=recipe_file,

@@ -1,0 +1,215 @@
+"""Label images the way the official evaluation tool reads them.
+
+The tool reads uint16 TIFFs, one page a plane, uncompressed or packed with LZW, deflate or
+packbits. What else a TIFF may be it reads as empty or garbage without a word, so here it is
+refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctc_eval.format import InputError
+from ctc_eval.format.plain import plain_pages, read_plain
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# TIFF compression codes: none, LZW, deflate (both numbers), packbits.
+READABLE_COMPRESSIONS = frozenset({1, 5, 8, 32946, 32773})
+MINISBLACK = 1
+
+
+@dataclass(frozen=True)
+class LabelImage:
+    """An open label image whose pages have been checked.
+
+    Attributes
+    ----------
+    path : Path
+    shape : tuple of int
+        (planes, rows, columns).
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    _read: Callable[[int], np.ndarray]
+
+    def plane(self, index: int) -> np.ndarray:
+        """Read one plane.
+
+        Parameters
+        ----------
+        index : int
+            Plane, counted from 0.
+
+        Returns
+        -------
+        ndarray of shape (Y, X), uint16
+
+        Raises
+        ------
+        InputError
+            The data do not decode.
+        """
+        try:
+            return self._read(index)
+        except Exception as error:
+            # Decoders raise types of their own; to the user they all mean one thing.
+            raise InputError(
+                f"{self.path}: plane {index} is damaged ({error}); expected "
+                f"{self.shape[1]}x{self.shape[2]} labels: copy or write the file again"
+            ) from None
+
+
+@contextmanager
+def open_labels(path: Path) -> Iterator[LabelImage]:
+    """Open a label image, refusing what the official tool would not read as it is meant.
+
+    Parameters
+    ----------
+    path : Path
+        A mask or a reference image.
+
+    Yields
+    ------
+    LabelImage
+
+    Raises
+    ------
+    InputError
+        Missing, not a TIFF, truncated, or one of the traps that :func:`label_faults` lists.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a label image: check the path")
+    with path.open("rb") as file:
+        pages = plain_pages(file)
+
+        def read(index: int) -> np.ndarray:
+            try:
+                return read_plain(file, pages[index])
+            except Exception:
+                with _open_any(path) as image:
+                    return image._read(index)
+
+        if pages:
+            yield LabelImage(path, (len(pages), *pages[0].shape), read)
+            return
+    with _open_any(path) as image:
+        yield image
+
+
+@contextmanager
+def _open_any(path: Path) -> Iterator[LabelImage]:
+    """Open a label image of any kind, with words for all that may be wrong with it."""
+    import numpy as np
+    import tifffile
+
+    try:
+        tif = tifffile.TiffFile(path)
+    except Exception as error:
+        raise InputError(f"{path}: {_unreadable(error)}") from None
+    with tif:
+        try:
+            pages = list(tif.pages)
+            faults = list(dict.fromkeys(_page_faults(pages, path.stat().st_size)))
+        except Exception as error:
+            raise InputError(f"{path}: {_unreadable(error)}") from None
+        if faults:
+            raise InputError(f"{path}: {'; '.join(faults)}")
+        rows, columns = pages[0].shape
+
+        def read(index: int) -> np.ndarray:
+            return np.asarray(pages[index].asarray(maxworkers=1), dtype=np.uint16)
+
+        yield LabelImage(path, (len(pages), rows, columns), read)
+
+
+def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[str]]:
+    """List what keeps the official tool from reading a label image, from its headers.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    shape : tuple of int or None
+        (planes, rows, columns); None where there are faults.
+    faults : list of str
+        One line each, without the path.
+    """
+    try:
+        with open_labels(path) as image:
+            return image.shape, []
+    except InputError as error:
+        return None, str(error).removeprefix(f"{path}: ").split("; ")
+
+
+def core_count() -> int:
+    """Count the cores that this process may use: decoding runs in that many threads."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _unreadable(error: Exception) -> str:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"cannot be read as a TIFF ({reason}), expected an undamaged one: write the file again"
+
+
+def _page_faults(pages: list[Any], file_size: int) -> Iterator[str]:
+    """Check the tags of all pages. Each fault is one clause without a semicolon."""
+    import numpy as np
+
+    if not pages:
+        yield "has no page, expected one a plane: write the file again"
+        return
+    first = pages[0]
+    for page in pages:
+        if page.samplesperpixel != 1:
+            yield (
+                f"{page.samplesperpixel} values a pixel (RGB), expected one: save labels with "
+                'photometric="minisblack" (three or four planes become RGB without it)'
+            )
+        elif page.photometric != MINISBLACK:
+            yield (
+                f"photometric {_name(page.photometric)}, expected minisblack: the official tool "
+                'inverts or refuses others, save with photometric="minisblack"'
+            )
+        if page.dtype != np.uint16:
+            yield f"pixel type {page.dtype}, expected uint16: the official tool reads no other"
+        if int(page.compression) not in READABLE_COMPRESSIONS:
+            yield (
+                f"compression {_name(page.compression)}, expected none, LZW, deflate or packbits: "
+                'the official tool reads it as empty, save with compression="zlib"'
+            )
+        if page.predictor not in (1, 2):
+            yield f"predictor {_name(page.predictor)}, expected none or horizontal: save without it"
+        if page.is_tiled:
+            yield "tiled, expected strips: the official tool reads it as empty, save without tile="
+        if page.imagedepth != 1:
+            yield f"{page.imagedepth} planes in one page, expected a page a plane: save it so"
+        if page.shape != first.shape:
+            yield (
+                f"pages of {_by(first.shape)} and {_by(page.shape)} pixels, expected one size: "
+                "write the file again"
+            )
+        strips = zip(page.dataoffsets, page.databytecounts, strict=False)
+        end = max((offset + count for offset, count in strips), default=0)
+        if end > file_size:
+            yield f"truncated, {file_size} bytes, expected {end}: copy or write the file again"
+            return
+
+
+def _name(code: Any) -> str:
+    return str(getattr(code, "name", code)).lower()
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

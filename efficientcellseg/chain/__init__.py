@@ -1,0 +1,1 @@
+"""The paper's chain in order: pseudocolor, tiling, inference, labeling."""

@@ -1,0 +1,93 @@
+"""Take over a network that was exported from Keras as ONNX."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Read an EfficientNet with decoder, exported from Keras as ONNX, into a model folder: "
+        "DIR/weights.safetensors (float32), model.yaml. Layers are matched by order and shape; "
+        "the result is compared with ONNX Runtime before it is written. Exit code 1: the file "
+        "does not fit, one line says where."
+    )
+    parser.add_argument(
+        "source",
+        metavar="FILE",
+        help="FILE.onnx, its https address, or ecs_a549 or ecs_tric, the authors' networks; "
+        "downloads stay beside DIR with their SHA-256, which later ones are held to",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="model folder")
+    parser.add_argument(
+        "--target",
+        choices=["cells", "centers"],
+        default="cells",
+        help="which map it predicts (default: cells)",
+    )
+    parser.add_argument(
+        "--input-scale",
+        type=float,
+        choices=[1.0, 255.0],
+        default=1.0,
+        help="what the network was fed: images in 0..1 as by the authors (1), or in 0..255 "
+        "(255); default: 1",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-4,
+        help="largest difference of probabilities to ONNX Runtime (default: 1e-4)",
+    )
+    parser.add_argument(
+        "--encoder",
+        default="tf_efficientnet_b5",
+        help="encoder of the file, by timm's name (default: tf_efficientnet_b5)",
+    )
+    parser.add_argument(
+        "--decoder-filters",
+        type=int,
+        nargs=4,
+        default=[64, 48, 32, 16],
+        metavar="N",
+        help="filters of its decoder, the deepest first (default: 64 48 32 16)",
+    )
+    parser.add_argument(
+        "--input-size", type=int, default=384, help="side that it resizes images to (default: 384)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import the network."""
+    from efficientcellseg.networks.efficientcellseg import count_parameters
+    from efficientcellseg.networks.folders import file_hash, save_model
+    from efficientcellseg.networks.onnx_import import import_onnx, obtain, record
+
+    path, url = obtain(args.source, args.output.resolve().parent)
+    architecture = {
+        "encoder": args.encoder,
+        "decoder_filters": args.decoder_filters,
+        "input_size": args.input_size,
+        "maps": [args.target],
+    }
+    model, differences = import_onnx(path, architecture, args.input_scale, args.tolerance)
+    card = {
+        "parameters": count_parameters(model),
+        "imported_from": {
+            "file": path.name,
+            "url": url,
+            "sha256": file_hash(path),
+            "input_scale": args.input_scale,
+        },
+        "difference_to_onnxruntime": differences,
+    }
+    save_model(args.output, model, card, half=False)
+    if url:
+        record(path)
+    log.info("%s: differs from ONNX Runtime by %.1g", args.output, differences["probability"])
+    return 0

@@ -1,0 +1,61 @@
+"""The third staged step: tiles to predicted maps."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.cli.options import (
+    add_model,
+    add_output,
+    add_recipe,
+    arrays_of,
+    model_of,
+    recipe_of,
+    write_arrays,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Run the recipe's networks: DIR/tTTT.npz with a map for each, float32 (Z, Y, X) in 0..1."
+    )
+    parser.add_argument("tiles", type=Path, metavar="DIR", help="folder with tTTT.npz")
+    add_output(parser, "tTTT.npz")
+    add_recipe(parser, required=True)
+    add_model(parser)
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add where the networks run, and in what."""
+    parser.add_argument(
+        "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=["torch", "onnxruntime", "openvino"],
+        default="torch",
+        help="what runs the networks; the others are faster on a CPU (default: torch)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the step."""
+    from tqdm import tqdm
+
+    from efficientcellseg.chain.inference import load_networks, predict, untile_volume
+
+    recipe = recipe_of(args)
+    networks = load_networks(model_of(args, recipe), recipe.networks, args.device, args.backend)
+    for stem, arrays in tqdm(
+        arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
+    ):
+        shape = tuple(arrays["shape"].tolist())
+        maps = {
+            name: untile_volume(predicted, recipe.tiling, shape)
+            for name, predicted in predict(networks, arrays["tiles"], recipe.mirrored).items()
+        }
+        write_arrays(args.output / f"{stem}.npz", maps)
+    return 0

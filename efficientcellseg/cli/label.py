@@ -1,0 +1,30 @@
+"""The last staged step: predicted maps to label images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.cli.options import add_output, add_recipe, arrays_of, recipe_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = "Label predicted maps: DIR/maskTTT.tif, uint16 (Z, Y, X), 0 = background."
+    parser.add_argument("maps", type=Path, metavar="DIR", help="folder with tTTT.npz")
+    add_output(parser, "maskTTT.tif")
+    add_recipe(parser, required=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the step."""
+    from tqdm import tqdm
+
+    from ctc_eval.format import write_labels
+    from efficientcellseg.chain.labeling import label_volume
+
+    recipe = recipe_of(args)
+    for stem, maps in tqdm(arrays_of(args.maps, ".npz"), desc="label", unit="frame"):
+        labels = label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
+        write_labels(args.output / f"mask{stem.removeprefix('t')}.tif", labels)
+    return 0

@@ -1,0 +1,38 @@
+"""Make training samples once, for all networks that learn from them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.cli.options import add_training, training_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Pseudocolor and tile what a training configuration names: FILE.npz with images (N, 3, "
+        "S, S) and a target (N, S, S) for each map, uint8."
+    )
+    add_training(parser)
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DIR", help="folder of the data sets"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.npz")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the samples."""
+    from dataclasses import replace
+
+    from ctc_eval.format import check_writable
+    from efficientcellseg.training.samples import gather, origin_of
+
+    check_writable(args.output)
+    configuration = training_of(args)
+    size = configuration["model"].get("input_size", 384)
+    targets = configuration.get("targets", ["cells", "centers"])
+    colors = configuration.get("pseudocolor")
+    found = gather(configuration["data"], args.data, size, targets, colors)
+    replace(found, origin=origin_of(configuration)).save(args.output)
+    return 0

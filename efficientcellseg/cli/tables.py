@@ -1,0 +1,48 @@
+"""The paper's tables and figure out of scores."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+STYLES = {"txt": "text", "csv": "csv", "md": "markdown", "tex": "latex"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Write DIR/table1.{txt,csv,md,tex}, weights of networks counted and published; "
+        "DIR/table3.*, SEG of methods on data sets, measured and published; DIR/figure1.png, "
+        "SEG against weights."
+    )
+    parser.add_argument("scores", type=Path, nargs="+", metavar="SCORES.json")
+    parser.add_argument(
+        "--published", type=Path, required=True, metavar="FILE", help="CSV of published values"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write tables and figure."""
+    from ctc_eval.format import atomic
+    from ctc_eval.table import build_table, read_published, read_scores, render
+    from efficientcellseg.report.tables import (
+        METHODS,
+        SIZES,
+        compare_methods,
+        count_sizes,
+        draw_figure,
+    )
+
+    scores = [read_scores(path) for path in args.scores]
+    table = build_table(scores, read_published(args.published))
+    for name, rows, columns in (
+        ("table1", count_sizes(), SIZES),
+        ("table3", compare_methods(table), METHODS),
+    ):
+        for suffix, style in STYLES.items():
+            with atomic(args.output / f"{name}.{suffix}") as temporary:
+                temporary.write_text(render(rows, style, columns), encoding="utf-8")
+    with atomic(args.output / "figure1.png") as temporary:
+        draw_figure(table).savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+    return 0

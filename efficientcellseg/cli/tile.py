@@ -1,0 +1,44 @@
+"""The second staged step: pseudocolored volumes to tiles."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.cli.options import (
+    add_model,
+    add_output,
+    add_recipe,
+    arrays_of,
+    model_of,
+    recipe_of,
+    write_arrays,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Cut pseudocolored volumes into the network's input: DIR/tTTT.npz with `tiles`, float32 "
+        "(Z * N, 3, S, S), and the volume's `shape`."
+    )
+    parser.add_argument("pseudocolor", type=Path, metavar="DIR", help="folder with tTTT.npy")
+    add_output(parser, "tTTT.npz")
+    add_recipe(parser, required=True)
+    add_model(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the step."""
+    import numpy as np
+
+    from efficientcellseg.chain.inference import input_size, tile_volume
+
+    recipe = recipe_of(args)
+    size = input_size(model_of(args, recipe), recipe.networks)
+    for stem, arrays in arrays_of(args.pseudocolor, ".npy"):
+        colored = arrays["array"]
+        tiles = tile_volume(colored, recipe.tiling, size)
+        shape = np.array(colored.shape[:3])
+        write_arrays(args.output / f"{stem}.npz", {"tiles": tiles, "shape": shape})
+    return 0

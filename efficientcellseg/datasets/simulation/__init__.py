@@ -1,0 +1,1 @@
+"""Simulated microscopy with exact references."""

@@ -1,0 +1,281 @@
+"""The network: an EfficientNet cut off at its sixth stage, and a decoder with four skips.
+
+Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from inspect import signature
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import efficientcellseg.networks.torchvision_guard  # noqa: F401  (must come before timm)
+from ctc_eval.format import InputError
+
+import timm  # isort: skip
+
+
+class Network(nn.Module):
+    """What all networks here have in common: (N, 3, S, S) in 0..1 to logits (N, C, S, S).
+
+    With `planes`, they see slabs, the green channel of so many successive slices of a tile:
+    (N, 1, P, S, S) to (N, C, P, S, S).
+
+    Attributes
+    ----------
+    architecture : dict
+        What :func:`build` makes it of again.
+    input_size : int
+        S.
+    maps : tuple of str
+        What the C channels are.
+    planes : int
+        P; 0 for a network that sees slice by slice.
+    """
+
+    architecture: dict[str, Any]
+    input_size: int
+    maps: tuple[str, ...]
+    planes: int = 0
+
+
+class EfficientCellSeg(Network):
+    """Predict maps, such as cells and centers, of a pseudocolored slice.
+
+    The encoder is any EfficientNet of timm. Its tensors are found by their role, the widest
+    at each resolution: the resized input, the first block's activation (1/2), and the
+    expansions of the first blocks that go down to 1/8 and to 1/16; the bottleneck is the
+    expansion of the block that would go down to 1/32. In tf_efficientnet_b5 these are the
+    input, stage 1, the expansions of stages 3 and 4, and that of stage 6.
+
+    Parameters
+    ----------
+    encoder : str
+        Name of the model in timm.
+    decoder_filters : sequence of 4 int
+        Filters of the decoder blocks, the deepest first.
+    input_size : int
+        Side of the square input in pixels; a multiple of 32. Squeeze-and-excitation pools
+        over the whole tile, so the size belongs to the model.
+    mean, std : sequence of 3 float, optional
+        Statistics that the network normalizes its input with; those of the encoder's
+        pretraining by default.
+    maps : sequence of str
+        What the output channels are. The paper has a network a map; one network for two maps
+        shares all but the last layer.
+    raw_skip : bool
+        Give the decoder's last block the image itself, as the authors' network does, instead of
+        the normalized image.
+
+    Raises
+    ------
+    InputError
+        An encoder that timm does not know or that is built otherwise; an input size that is
+        not a multiple of 32; another number of filters than four.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        encoder: str = "tf_efficientnet_b5",
+        decoder_filters: Sequence[int] = (64, 48, 32, 16),
+        input_size: int = 384,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        maps: Sequence[str] = ("cells",),
+        raw_skip: bool = False,
+    ) -> None:
+        super().__init__()
+        if input_size % 32 or input_size < 32:
+            lower = max(input_size // 32 * 32, 32)
+            raise InputError(
+                f"input size {input_size}; expected a multiple of 32: take {lower} or {lower + 32}"
+            )
+        if len(decoder_filters) != 4:
+            raise InputError(f"decoder filters {tuple(decoder_filters)}; expected four numbers")
+        self.encoder = Encoder(encoder)
+        self.input_size, self.maps, self.raw_skip = input_size, tuple(maps), raw_skip
+        self.architecture = {
+            "kind": "efficientcellseg",
+            "encoder": encoder,
+            "decoder_filters": list(decoder_filters),
+            "input_size": input_size,
+            "mean": list(mean or self.encoder.statistics["mean"]),
+            "std": list(std or self.encoder.statistics["std"]),
+            "maps": list(maps),
+            "raw_skip": raw_skip,
+        }
+        for name in ("mean", "std"):
+            values = torch.tensor(self.architecture[name]).view(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+        skips = [*reversed(self.encoder.channels[:-1]), 3]
+        widths = [self.encoder.channels[-1], *decoder_filters]
+        self.decoder = nn.ModuleList(
+            DecoderBlock(deep + skip, filters)
+            for (deep, filters), skip in zip(pairwise(widths), skips, strict=True)
+        )
+        self.head = nn.Conv2d(decoder_filters[-1], len(self.maps), 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Predict logits.
+
+        Parameters
+        ----------
+        image : Tensor of shape (N, 3, S, S), float32
+            Pseudocolored tiles in 0..1, S the input size.
+
+        Returns
+        -------
+        Tensor of shape (N, C, S, S), float32
+            A channel for each of `maps`, before the sigmoid.
+        """
+        normalized = (image - self.mean) / self.std
+        *skips, x = self.encoder(normalized)
+        skips = [image if self.raw_skip else normalized, *skips]
+        for block, skip in zip(self.decoder, reversed(skips), strict=True):
+            x = block(x, skip)
+        return self.head(x)
+
+
+class Encoder(nn.Module):
+    """An EfficientNet of timm up to the expansion that ends at 1/16 of the input.
+
+    `channels` holds the widths of the three inner skips and of the bottleneck; `statistics`
+    the mean and standard deviation of its pretraining.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        refusal = InputError(
+            f"encoder {name!r}; expected an EfficientNet that timm knows and that halves its input "
+            "five times by strides, such as tf_efficientnet_b5 or tf_efficientnet_lite0"
+        )
+        if "efficientnet" not in name or not timm.is_model(name):
+            raise refusal
+        net: Any = timm.create_model(name, pretrained=False)
+        self.statistics = {key: net.pretrained_cfg[key] for key in ("mean", "std")}
+        self.conv_stem, self.bn1 = net.conv_stem, net.bn1
+        # The stem halves once, then the first blocks of four stages.
+        halving = [i for i, stage in enumerate(net.blocks) if _halves(stage[0])]
+        if len(halving) != 4 or not hasattr(net.blocks[halving[-1]][0], "conv_pw"):
+            raise refusal
+        _, third, fourth, last = halving
+        self.skip_stages = (0, third, fourth)
+        self.blocks = nn.ModuleList(net.blocks[:last])
+        # Of the block that would halve a fourth time, only the expansion is kept.
+        self.expansion = nn.Sequential(net.blocks[last][0].conv_pw, net.blocks[last][0].bn1)
+        with torch.no_grad():
+            training = self.training
+            self.eval()
+            tensors = self(torch.zeros(1, 3, 64, 64))
+            self.train(training)
+        if [x.shape[-1] for x in tensors] != [32, 16, 8, 4]:
+            raise refusal
+        self.channels = [x.shape[1] for x in tensors]
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Give the skips at 1/2, 1/4 and 1/8 and the bottleneck at 1/16."""
+        x = self.bn1(self.conv_stem(image))
+        skips = []
+        for i, stage in enumerate(self.blocks):
+            if i in self.skip_stages:
+                first, *others = stage.children()
+                x, skip = _with_inner(first, x)
+                skips.append(skip)
+                for block in others:
+                    x = block(x)
+            else:
+                x = stage(x)
+        return [*skips, self.expansion(x)]
+
+
+def _halves(block: nn.Module) -> bool:
+    """Tell whether a block halves the resolution."""
+    return any(isinstance(m, nn.Conv2d) and m.stride == (2, 2) for m in block.modules())
+
+
+def _with_inner(block: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a block; give its output and its widest tensor at the input's resolution.
+
+    That is the activation after the expansion (or after the depthwise convolution, where a
+    block has no expansion); a fused block, which expands and halves at once, gives its input.
+    """
+    if hasattr(block, "conv_pw") and hasattr(block, "conv_dw"):
+        first = block.conv_pw if hasattr(block, "conv_pwl") else block.conv_dw
+        if first.stride == (1, 1):
+            caught: list[Tensor] = []
+            handle = block.bn1.register_forward_hook(lambda _m, _i, out: caught.append(out))
+            try:
+                return block(x), caught[0]
+            finally:
+                handle.remove()
+    return block(x), x
+
+
+class DecoderBlock(nn.Module):
+    """Bilinear x 2, concatenate the skip, twice 3x3 convolution, batch norm, ReLU."""
+
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, filters, 3, padding=1, bias=False),
+            nn.BatchNorm2d(filters),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(filters, filters, 3, padding=1, bias=False),
+            nn.BatchNorm2d(filters),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Join the deeper tensor, at half the skip's resolution, with the skip."""
+        x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        return self.layers(torch.cat([x, skip], dim=1))
+
+
+def build(architecture: dict[str, Any]) -> Network:
+    """Build an untrained network as a model card names it.
+
+    Parameters
+    ----------
+    architecture : dict
+        ``kind``, one of `NETWORKS` (efficientcellseg by default), and its parameters.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    InputError
+        A parameter that is of another kind's; what the network itself refuses.
+    """
+    parameters = dict(architecture)
+    kind = parameters.pop("kind", "efficientcellseg")
+    module, _, name = NETWORKS[kind].partition(":")
+    network = getattr(import_module(module), name)
+    known = signature(network).parameters.keys()
+    if unknown := ", ".join(sorted(parameters.keys() - known)):
+        raise InputError(f"model: {kind} with {unknown}; expected only {', '.join(sorted(known))}")
+    return network(**parameters)
+
+
+# Where the network of each kind is defined; imported when it is built.
+NETWORKS = {
+    "efficientcellseg": "efficientcellseg.networks.efficientcellseg:EfficientCellSeg",
+    "unet": "efficientcellseg.networks.unet:UNet",
+    "dunet": "efficientcellseg.networks.unet:DUNet",
+    "unet3d": "efficientcellseg.networks.unet3d:UNet3D",
+}
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the trainable weights of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())

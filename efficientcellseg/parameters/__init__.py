@@ -1,0 +1,1 @@
+"""What may be configured: recipes, trainings, runs, submissions."""

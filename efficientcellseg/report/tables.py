@@ -1,0 +1,156 @@
+"""The paper's tables and figure, measured: sizes of networks, methods side by side.
+
+Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, tables 1 and 3, figure 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = dict[str, Any]
+
+SIZES = ("network", "part", "parameters", "published M", "difference %", "note")
+METHODS = (
+    *("dataset", "sequence", "method", "networks", "parameters", "trained on"),
+    *("published SEG", "SEG", "PESEG", "measured on"),
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network, or a part of it, with the weights that the paper counts.
+
+    `part` names a module of the network, all of it where it is empty; `copies` of it are
+    counted; `published` are millions, None where the paper has none or it is not known.
+    """
+
+    network: str
+    architecture: dict[str, Any]
+    part: str
+    copies: int
+    published: float | None
+    note: str = ""
+
+
+_BLOCKS = "the decoders' last blocks, 0.22 M, are the encoder's in the paper's count"
+_UNET, _DUNET, _UNET3D = {"kind": "unet"}, {"kind": "dunet"}, {"kind": "unet3d"}
+
+# With the paper's counts; of its own network only the whole is known here.
+PUBLISHED = (
+    Size("EfficientCellSeg", {}, "encoder", 1, None),
+    Size("EfficientCellSeg", {}, "decoder", 1, None),
+    Size("EfficientCellSeg", {}, "", 1, 6.6),
+    Size("EfficientCellSeg", {}, "", 2, 13.2),
+    Size("U-Net", _UNET, "encoder", 1, 18.9),
+    Size("U-Net", _UNET, "decoder", 1, 12.5),
+    Size("U-Net", _UNET, "", 1, 31.4),
+    Size("DU-Net", _DUNET, "encoder", 1, 22.2, _BLOCKS),
+    Size("DU-Net", _DUNET, "decoders", 1, 24.2, _BLOCKS),
+    Size("DU-Net", _DUNET, "", 1, 46.4),
+    Size("3D U-Net", _UNET3D, "", 1, 44.0),
+    Size("3D U-Net", _UNET3D, "", 4, 176.0),
+)
+
+
+def count_sizes(sizes: Sequence[Size] = PUBLISHED) -> list[Row]:
+    """Build networks and count their weights: the rows of table 1.
+
+    Parameters
+    ----------
+    sizes : sequence of Size
+
+    Returns
+    -------
+    list of dict
+        With the keys `SIZES`; the difference is that of the counted to the published weights.
+    """
+    import torch
+
+    from efficientcellseg.networks.efficientcellseg import build, count_parameters
+
+    rows = []
+    for size in sizes:
+        with torch.device("meta"):  # shapes without weights
+            network = build(size.architecture)
+        found = size.copies * count_parameters(network.get_submodule(size.part))
+        name = size.part or "all"
+        rows.append(
+            {
+                "network": size.network,
+                "part": name if size.copies == 1 else f"{name}, {size.copies} networks",
+                "parameters": found,
+                "published M": size.published,
+                "difference %": size.published and 100 * (found / 1e6 / size.published - 1),
+                "note": size.note,
+            }
+        )
+    return rows
+
+
+def compare_methods(table: Sequence[Row]) -> list[Row]:
+    """Put published and measured SEG into columns of their own: the rows of table 3.
+
+    Parameters
+    ----------
+    table : sequence of dict
+        From :func:`ctc_eval.table.build_table`.
+
+    Returns
+    -------
+    list of dict
+        With the keys `METHODS`, a row for each of the table's.
+    """
+    return [
+        {
+            **{name: row[name] for name in METHODS[:5]},
+            "trained on": row.get("training"),
+            "published SEG": row["SEG"] if row["origin"] == "published" else None,
+            "SEG": row["SEG"] if row["origin"] == "measured" else None,
+            "PESEG": row["PESEG"],
+            "measured on": row["reference"],
+        }
+        for row in table
+    ]
+
+
+def draw_figure(table: Sequence[Row]) -> Figure:
+    """Draw SEG against weights: figure 1.
+
+    Parameters
+    ----------
+    table : sequence of dict
+        From :func:`ctc_eval.table.build_table`. Measured rows are drawn, the mean of a method's
+        sequences for each data set; a method without networks is a line.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel a data set; weights in millions on a logarithmic axis.
+    """
+    from matplotlib.figure import Figure
+
+    points: dict[str, dict[str, tuple[float | None, float]]] = {}
+    for row in table:
+        # A mean, where there is one, comes after its members.
+        if row["origin"] == "measured" and row["SEG"] is not None:
+            points.setdefault(row["dataset"], {})[row["method"]] = (row["parameters"], row["SEG"])
+    figure = Figure(figsize=(4 * max(len(points), 1), 4), layout="constrained")
+    names = sorted({name for panel in points.values() for name in panel})
+    colors = {name: f"C{i}" for i, name in enumerate(names)}
+    panels = figure.subplots(1, max(len(points), 1), sharey=True, squeeze=False)[0]
+    for axes, (dataset, found) in zip(panels, points.items(), strict=False):
+        for name, (parameters, seg) in found.items():
+            if parameters:
+                axes.plot(parameters / 1e6, seg, "o", color=colors[name], label=name)
+            else:
+                axes.axhline(seg, linestyle="--", color=colors[name], label=name)
+        axes.set(xscale="log", xlim=(0.5, 500), ylim=(0, 1), title=dataset)
+        axes.set_xlabel("parameters, million")
+    panels[0].set_ylabel("SEG")
+    panels[-1].legend()
+    return figure

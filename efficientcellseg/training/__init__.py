@@ -1,0 +1,1 @@
+"""Samples in, a model folder out."""

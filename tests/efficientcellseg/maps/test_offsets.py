@@ -1,0 +1,253 @@
+"""Offsets to the cells' centers: what they say, how they turn, and what voting makes of them."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctc_eval.format import InputError
+from efficientcellseg.chain.labeling import label_volume, offset_voting
+from efficientcellseg.maps.offsets import (
+    OFFSETS,
+    REACH,
+    center_offset,
+    offset_loss,
+    voted_voxels,
+)
+from efficientcellseg.parameters.recipe import Labeling, Tiling, load_recipe
+from efficientcellseg.training.loop import Augmentation
+from efficientcellseg.training.samples import frame_samples
+
+VOTING = Labeling(method="offset_voting", smoothing=1.5, min_distance=4, min_size=5)
+
+
+def exact(labels: np.ndarray, anisotropy: float) -> dict[str, np.ndarray]:
+    """Give the maps that a perfect network predicts; the background points anywhere."""
+    maps = {
+        name: np.nan_to_num(center_offset(labels, anisotropy, axis), nan=0.9)
+        for axis, name in enumerate(OFFSETS)
+    }
+    return {"cells": (labels > 0).astype(np.float32), **maps}
+
+
+def test_two_cells_worked_by_hand():
+    labels = np.zeros((3, 4, 9), np.uint16)
+    labels[:, 1, 2] = 4  # planes 0 to 2: the centroid is in plane 1
+    labels[0, 1:3, 5:9] = 9  # rows 1 and 2, columns 5 to 8: the centroid is at 1.5 and 6.5
+    planes, rows, columns = (center_offset(labels, 2.5, axis) for axis in range(3))
+    assert planes.dtype == np.float32
+    assert ((planes[:, 1, 2] - 0.5) * 2 * REACH).tolist() == [2.5, 0, -2.5]
+    assert (planes[0, 1:3, 5:9] == 0.5).all()
+    assert ((rows[0, 1:3, 5] - 0.5) * 2 * REACH).tolist() == [0.5, -0.5]
+    assert ((columns[0, 2, 5:9] - 0.5) * 2 * REACH).tolist() == [1.5, 0.5, -0.5, -1.5]
+    for found in (planes, rows, columns):
+        np.testing.assert_array_equal(np.isnan(found), labels == 0)
+
+
+def test_what_is_further_than_the_reach_is_as_far_as_the_reach():
+    labels = np.ones((1, 1, 101), np.uint8)  # the centroid is column 50
+    found = center_offset(labels, 1.0, 2)[0, 0]
+    assert found[:19].tolist() == [1.0] * 19
+    assert 0.9 < found[19] < 1
+    assert found[50] == 0.5
+    assert found[82:].tolist() == [0.0] * 19
+
+
+def test_a_plane_alone_says_nothing_of_other_planes():
+    labels = np.ones((1, 3, 3), np.uint8)
+    assert np.isnan(center_offset(labels, 1.0, 0)).all()
+    assert center_offset(labels, 1.0, 1)[0, 1, 1] == 0.5
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.5, 4))
+def test_all_voxels_of_a_cell_vote_for_its_centroid(seed, anisotropy):
+    labels = np.random.default_rng(seed).integers(0, 4, (4, 7, 9)).astype(np.uint16)
+    voted = voted_voxels(exact(labels, anisotropy), labels > 0, anisotropy)
+    for label in set(labels.ravel().tolist()) - {0}:
+        centroid = np.argwhere(labels == label).mean(axis=0)
+        places = np.unravel_index(voted[labels[labels > 0] == label], labels.shape)
+        places = np.stack(places, axis=-1)
+        assert (np.abs(places - centroid) <= 0.5 + 1e-3).all()
+
+
+def test_a_vote_outside_the_volume_is_for_its_border():
+    shares = zip(OFFSETS, (0, 1, 1), strict=True)
+    maps = {name: np.full((2, 3, 4), share, np.float32) for name, share in shares}
+    voted = voted_voxels(maps, np.ones((2, 3, 4), bool), 2.0)
+    assert voted.tolist() == [11] * 24  # plane 0, row 2, column 3
+
+
+def tubes() -> np.ndarray:
+    """Two bent cells that touch all along, and one exactly above the other."""
+    labels = np.zeros((12, 40, 40), np.uint16)
+    _, y, x = np.indices(labels.shape)
+    bend = 20 + 5 * np.sin(y / 8)
+    labels[:6] = np.where((x > bend - 6) & (x <= bend), 1, 0)[:6]
+    labels[:6] += np.where((x > bend) & (x <= bend + 6), 2, 0)[:6].astype(np.uint16)
+    labels[6:] = np.where((x > bend) & (x <= bend + 6), 3, 0)[6:]
+    labels[:, :5], labels[:, 35:] = 0, 0
+    return labels
+
+
+def test_cells_that_touch_are_told_apart():
+    labels = tubes()
+    found = label_volume(exact(labels, 3.0), VOTING, 3.0)
+    assert found.dtype == np.uint16
+    pairs = set(zip(labels.ravel().tolist(), found.ravel().tolist(), strict=True))
+    assert len(pairs) == 4  # each label has one counterpart
+    assert (0, 0) in pairs
+    # The same foreground without the offsets is one cell.
+    assert label_volume(exact(labels, 3.0), replace(VOTING, method="components"), 3.0).max() == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_votes_that_scatter_still_agree(seed):
+    labels, chance = tubes(), np.random.default_rng(seed)
+    maps = exact(labels, 3.0)
+    for name in OFFSETS:
+        maps[name] = maps[name] + chance.normal(0, 1 / (2 * REACH), labels.shape)
+    found = label_volume(maps, replace(VOTING, smoothing=2, min_size=50), 3.0)
+    assert found.max() == 3
+    for label in (1, 2, 3):
+        inside = np.bincount(found[labels == label])
+        assert inside.max() / inside.sum() > 0.9
+
+
+@pytest.mark.parametrize("smoothing", [0, 1, 3])
+@pytest.mark.parametrize(("planes", "anisotropy"), [(1, 1.0), (1, 4.8), (5, 1.0), (5, 4.8)])
+def test_a_center_needs_as_many_votes_as_the_smallest_object_has_voxels(
+    planes, anisotropy, smoothing
+):
+    # Within a cell, twelve voxels vote for a place of their own, far away from its center.
+    labels = np.zeros((planes, 30, 60), np.uint16)
+    labels[:, 5:25, 3:57] = 1
+    labels[planes // 2, 8:12, 8:11] = 2
+    maps = exact(labels, anisotropy)
+    voting = replace(VOTING, smoothing=smoothing, min_distance=1)
+    for smallest, cells in ((12, 2), (13, 1)):
+        parameters = replace(voting, min_size=smallest)
+        found = offset_voting(maps, parameters, anisotropy)
+        assert len(np.unique(found)) == 1 + cells
+        assert (found[labels > 0] > 0).all()
+
+
+def test_stray_voxels_go_to_the_cell_that_they_touch():
+    labels = np.zeros((1, 60, 90), np.uint16)
+    labels[0, 20:30, 20:30], labels[0, 20:30, 30:40] = 1, 2
+    maps = exact(labels, 1.0)
+    # A spot within the left cell points to the center of the right one, another to nowhere.
+    for name, right in zip(OFFSETS, (0.0, 0.0, 34.5 - 22), strict=True):
+        maps[name][0, 24:26, 22] = 0.5 + right / (2 * REACH)
+        maps[name][0, 21, 21] = 0.0
+    for smallest in (2, 5):
+        found = label_volume(maps, replace(VOTING, min_size=smallest))
+        assert found.max() == 2
+        for label in (1, 2):
+            assert set(found[labels == label].tolist()) == {found[labels == label][0]}
+
+
+def test_foreground_that_touches_no_cell_is_one_of_its_own():
+    labels = np.zeros((1, 60, 60), np.uint16)
+    labels[0, 5:15, 5:15], labels[0, 5:15, 17:19] = 1, 1  # a gap of two columns
+    found = label_volume(exact(labels, 1.0), VOTING)
+    assert found.max() == 2
+
+
+def test_no_foreground_gives_no_cell():
+    maps = exact(np.zeros((2, 8, 8), np.uint16), 1.0)
+    assert not label_volume(maps, VOTING).any()
+
+
+def test_targets_are_unknown_in_the_background(recipe_file):
+    recipe = replace(load_recipe(recipe_file), tiling=Tiling(1, 1))
+    labels = np.zeros((2, 64, 64), np.uint16)
+    labels[:, 20:30, 20:40] = 7
+    volume = np.random.default_rng(0).integers(0, 99, labels.shape).astype(np.uint8)
+    for z, part in enumerate(frame_samples(volume, labels, recipe, 64, OFFSETS)):
+        for axis, name in enumerate(OFFSETS):
+            target = part.targets[name][0]
+            wanted = center_offset(labels, recipe.anisotropy, axis)[z]
+            np.testing.assert_array_equal(target == 255, labels[z] == 0)
+            inside = labels[z] > 0
+            np.testing.assert_allclose(target[inside] / 254, wanted[inside], atol=0.51 / 254)
+
+
+def test_the_loss_worked_by_hand():
+    logits = torch.logit(torch.tensor([[[0.5, 0.25, 0.9]]]))
+    target = torch.tensor([[[0.5, 0.5, 0.0]]])
+    known = torch.tensor([[[1.0, 1.0, 0.0]]])
+    # A quarter of 64 pixels is 16: 1.6, half of which is the mean over two.
+    assert offset_loss(logits, target, known).item() == pytest.approx(0.8)
+    assert offset_loss(logits, target, 0 * known).item() == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_offsets_turn_with_the_image(seed):
+    # An ellipse in the middle: whatever turns it, its own mask says where its center went.
+    maps = ("cells", *OFFSETS)
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    cell = (((y - 26) / 10) ** 2 + ((x - 36) / 5) ** 2 < 1).float()
+    offsets = [
+        0.7 * torch.ones(64, 64),
+        *(0.5 + (c - a) / (2 * REACH) for c, a in ((26, y), (36, x))),
+    ]
+    target = torch.stack([cell, *offsets])[None].repeat(8, 1, 1, 1)
+    images = torch.zeros(8, 3, 64, 64)
+    images[:, 0] = 0.9  # red: tells which samples were turned over
+    augment = Augmentation(maps)
+    augment.geometry[2].p = 0.0  # bending
+    torch.manual_seed(seed)
+    kept = target.clone()
+    found, moved, known = augment(images, target, torch.ones_like(target))
+    assert torch.equal(known[:, 1], known[:, 3])
+    assert 0 < known[:, 0].mean() - known[:, 1].mean() < 0.5  # corners, mirrored in
+    for image, sample, sure in zip(found, moved, known, strict=True):
+        mask = sample[0] * sure[1]
+        inside = mask > 0.99
+        center = [(a * mask).sum() / mask.sum() for a in (y, x)]
+        for middle, along, channel in zip(center, (y, x), (2, 3), strict=True):
+            pixels = (sample[channel] - 0.5) * (2 * REACH)
+            assert (pixels - (middle - along))[inside].abs().max() < 0.6
+        red, _, blue = image.mean(dim=(1, 2))
+        if not math.isclose(red, blue, abs_tol=0.1):
+            up = 0.7 if red > blue else 0.3
+            torch.testing.assert_close(sample[1][inside], torch.full_like(sample[1][inside], up))
+    assert torch.equal(target, kept)
+
+
+def test_slabs_turn_as_slices_do():
+    maps = ("cells", *OFFSETS)
+    chance = torch.Generator().manual_seed(0)
+    target = torch.rand(4, 4, 1, 32, 32, generator=chance).expand(-1, -1, 3, -1, -1).contiguous()
+    known = torch.ones_like(target)
+    torch.manual_seed(1)
+    _, slabs, sure = Augmentation(maps)(target[:, :1], target, known)
+    assert slabs.shape == sure.shape == target.shape
+    for plane in (0, 2):
+        torch.testing.assert_close(slabs[:, :, plane], slabs[:, :, 1])
+        assert torch.equal(sure[:, :, plane], sure[:, :, 1])
+    assert 0 < sure[:, 1].mean() < sure[:, 0].mean()
+
+
+def test_offsets_are_learnt_together():
+    with pytest.raises(InputError, match="a network for offset_columns, offset_rows; expected"):
+        Augmentation(("cells", "offset_rows", "offset_columns"))
+
+
+def test_a_recipe_with_another_anisotropy_for_votes_is_refused(tmp_path, recipe_file):
+    values = yaml.safe_load(recipe_file.read_text())
+    values |= {"networks": ["cells", *OFFSETS]}
+    values["labeling"] = {"method": "offset_voting", "anisotropy": 1.5}
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=r"labeling.anisotropy: found 1.5, allowed .*: null"):
+        load_recipe(changed)
+    values["labeling"]["anisotropy"] = None
+    changed.write_text(yaml.safe_dump(values))
+    assert load_recipe(changed).labeling.method == "offset_voting"
