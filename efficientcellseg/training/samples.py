@@ -23,6 +23,7 @@ from ctc_eval.format import (
     parse_frames,
     read_volume,
 )
+from efficientcellseg.frozen import changed
 from efficientcellseg.maps import MAPS
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ def gather(
     for index, entry in enumerate(entries):
         named = entry.get("recipe")
         recipe = load_recipe(ROOT / named if named else find_recipe(entry["dataset"]))
-        recipe = replace(recipe, pseudocolor=replace(recipe.pseudocolor, **(pseudocolor or {})))
+        recipe = changed(recipe, pseudocolor=changed(recipe.pseudocolor, **(pseudocolor or {})))
         dataset_dir = data / entry.get("folder", entry["dataset"])
         for sequence in entry.get("sequences", recipe.sequences):
             raw = frame_files(dataset_dir / sequence)
