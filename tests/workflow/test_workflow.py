@@ -160,6 +160,7 @@ def add_markers(dataset: Path) -> None:
         shutil.copy(path, track)
 
 
+@pytest.mark.slow
 def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
     add_markers(tiny_dataset)
     config = configure(tmp_path, recipe_file, models, submission={"part": "training"})
