@@ -31,7 +31,7 @@ install: .venv/.project
 	@touch $@
 
 # The project itself, from this folder's source. What builds it is pinned, too.
-.venv/.project: .venv/.installed pyproject.toml
+.venv/.project: .venv/.installed pyproject.toml efficientcellseg/__init__.py
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

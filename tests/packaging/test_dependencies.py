@@ -7,6 +7,8 @@ import pytest
 from packaging.requirements import Requirement
 from pins import LOCK, ROOT, canonical, imports
 
+from efficientcellseg import __version__
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
@@ -55,7 +57,7 @@ def test_the_locks_version_is_in_the_range(name):
 def test_the_judge_alone_asks_for_the_same_versions():
     path = ROOT / "ctc_eval" / "pyproject.toml"
     judge = tomllib.loads(path.read_text())["project"]
-    assert judge["version"] == PROJECT["version"]
+    assert judge["version"] == __version__
     assert judge["requires-python"] == PROJECT["requires-python"]
     assert judge["license"] == PROJECT["license"]
     asked = requirements(judge["dependencies"])

@@ -15,6 +15,8 @@ from conftest import ROOT, offline, write_tiny
 from packaging.requirements import Requirement
 from pins import canonical
 
+from efficientcellseg import __version__
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SHARED = "efficientcellseg/_shared"
 
@@ -54,7 +56,7 @@ def test_all_that_the_program_reads_is_inside(wheel):
         files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
         assert files
         expected |= {f"{SHARED}/{path.relative_to(ROOT)}": path for path in files}
-    notes = f"efficientcellseg-{PROJECT['version']}.dist-info"
+    notes = f"efficientcellseg-{__version__}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
         assert archive.testzip() is None
         inside = {name for name in archive.namelist() if not name.startswith(f"{notes}/")}
@@ -74,13 +76,13 @@ def test_all_that_the_program_reads_is_inside(wheel):
 
 
 def test_the_metadata_are_the_projects(wheel):
-    notes = f"efficientcellseg-{PROJECT['version']}.dist-info"
+    notes = f"efficientcellseg-{__version__}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
         told = email.message_from_bytes(archive.read(f"{notes}/METADATA"))
         commands = ConfigParser()
         commands.read_string(archive.read(f"{notes}/entry_points.txt").decode())
-    assert wheel.name == f"efficientcellseg-{PROJECT['version']}-py3-none-any.whl"
-    assert (told["Name"], told["Version"]) == ("efficientcellseg", PROJECT["version"])
+    assert wheel.name == f"efficientcellseg-{__version__}-py3-none-any.whl"
+    assert (told["Name"], told["Version"]) == ("efficientcellseg", __version__)
     assert (told["Requires-Python"], told["License-Expression"]) == (">=3.11", "BSD-3-Clause")
     assert {canonical(name) for name in told.get_all("Provides-Extra")} == set(
         PROJECT["optional-dependencies"]
@@ -152,7 +154,7 @@ def test_it_runs_from_an_empty_folder(installed, tmp_path):
         assert Path(file).is_relative_to(installed.parent)
     for command in ("efficientcellseg", "ctc-eval"):
         told = run(installed / command, "--version", cwd=tmp_path)
-        assert told.split() == [command, PROJECT["version"]]
+        assert told.split() == [command, __version__]
         assert "usage: " + command in run(installed / command, "--help", cwd=tmp_path)
 
 

@@ -9,18 +9,20 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from efficientcellseg import __version__
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def test_the_citation_is_of_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == PROJECT["version"]
+    assert citation["version"] == __version__
     assert citation["license"] == PROJECT["license"]
     paper = citation["preferred-citation"]
     assert [author["family-names"] for author in paper["authors"]] == ["Wagner", "Rohr"]
     assert (paper["year"], paper["publisher"]["name"]) == (2022, "PMLR")
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1]
-    assert newest == PROJECT["version"]
+    assert newest == __version__
 
 
 def made_by_the_readme() -> set[str]:
