@@ -14,6 +14,7 @@ from conftest import ROOT, offline, write_tiny
 from packaging.requirements import Requirement
 from pins import canonical
 
+from ctc_eval.format import read_volume
 from efficientcellseg import __version__
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -150,6 +151,7 @@ def test_masks_are_those_of_the_checkout_and_are_scored(installed, tmp_path):
     for name in names:
         made, expected = (folder / "BBBC050" / "01_RES" / name for folder in (elsewhere, here))
         assert made.read_bytes() == expected.read_bytes()
+        assert read_volume(made).any()
 
     score = ["ctc-eval", "score", "BBBC050", "01", "--measures", "SEG"]
     told = run(*before, installed / score[0], *score[1:], cwd=elsewhere, **variables)
