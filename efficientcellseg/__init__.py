@@ -2,3 +2,5 @@
 
 Arrays in, arrays out; the on-disk format lives in :mod:`ctc_eval.format`.
 """
+
+__version__ = "0.3.0"

@@ -77,7 +77,7 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
 
 
 def predict(
-    networks: Sequence[Network], tiles: np.ndarray, mirrored: bool = False
+    networks: Sequence[Network], tiles: np.ndarray, test_time_flips: bool = False
 ) -> dict[str, np.ndarray]:
     """Run networks over tiles; what several of them predict is averaged.
 
@@ -86,7 +86,7 @@ def predict(
     networks : sequence of Network
         From :func:`load_networks`.
     tiles : ndarray of shape (N, 3, S, S), float32
-    mirrored : bool
+    test_time_flips : bool
         Average over the tiles as they are and mirrored along two axes of planes (red and blue
         change places), rows and columns: four times the work.
 
@@ -95,7 +95,7 @@ def predict(
     dict of str to ndarray of shape (N, S, S), float32
         Each map, 0..1.
     """
-    if mirrored:
+    if test_time_flips:
         total = predict(networks, tiles)
         for axes in MIRRORS:
             for name, maps in _predict_mirrored(networks, tiles, axes).items():

@@ -18,15 +18,9 @@ from ctc_eval.format import (
     is_inside,
     parse_frames,
 )
-from efficientcellseg.parameters.recipe import (
-    ROOT,
-    SCHEMA,
-    Recipe,
-    check_values,
-    find_recipe,
-    load_recipe,
-    read_yaml,
-)
+from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.recipe import ROOT, Recipe, find_recipe, load_recipe
+from efficientcellseg.parameters.training import TrainingConfiguration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,8 +188,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 def training_of(args: argparse.Namespace) -> dict[str, Any]:
     """Read and check the training configuration."""
-    schema = ROOT / "config" / "schemas" / "training.schema.yaml"
-    values = read_yaml(args.configuration, schema, args.set)
-    colors = values.get("pseudocolor", {})
-    check_values(colors, SCHEMA, f"{args.configuration}: pseudocolor", "pseudocolor")
-    return values
+    found = read_yaml(args.configuration, TrainingConfiguration, args.set)
+    # The network with its own defaults: samples are cut for the size that it is built for.
+    return {
+        **found.model_dump(mode="json", exclude_unset=True),
+        "model": found.model.model_dump(mode="json"),
+    }

@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +31,10 @@ from efficientcellseg.cli.options import (
     model_of,
     recipe_of,
 )
-from efficientcellseg.methods import METHODS, find_method
+from efficientcellseg.methods import METHODS
 
 if TYPE_CHECKING:
-    from efficientcellseg.chain.labeling import Maps
+    from efficientcellseg.maps import Maps
     from efficientcellseg.parameters.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -71,10 +70,11 @@ def run(args: argparse.Namespace) -> int:
     """Segment the sequence."""
     from tqdm import tqdm
 
-    from efficientcellseg.chain.labeling import label_volume
+    from efficientcellseg.chain.labeling import label_volume, log_anisotropy
 
-    kind = find_method(args.method)
+    kind = METHODS[args.method]
     recipe = kind.adapt(recipe_of(args))
+    log_anisotropy(recipe)
     files = frames_of(args)
     output = args.output or args.dataset_dir / f"{args.sequence}_RES"
     if output.resolve() == (args.dataset_dir / args.sequence).resolve():
@@ -144,17 +144,15 @@ def making_of(
     """
     from efficientcellseg.networks.folders import network_folders, read_card
 
-    recipe = find_method(method).adapt(recipe)
-    folders = network_folders(model, recipe.networks) if recipe.networks else []
+    recipe = METHODS[method].adapt(recipe)
+    folders = network_folders(model, recipe.maps) if recipe.maps else []
     cards = {folder.name: read_card(folder) for folder in folders}
-    parameters = asdict(recipe)
-    for name in ("description", "sequences", "source", "model", "reference", "reference_note"):
-        del parameters[name]
+    others = {"description", "sequences", "source", "model", "reference", "reference_note"}
     seen = {one for card in cards.values() for one in card.get("seen", [])}
     record = {
         "method": method,
         "backend": backend,
-        "recipe": parameters,
+        "recipe": recipe.model_dump(mode="json", exclude=others),
         "weights": {name: card["sha256"] for name, card in cards.items()},
         "seen": [
             n for n, path in frame_files(frames).items() if seen and fingerprint(path) in seen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from efficientcellseg.chain.inference import untile_volume
-from efficientcellseg.chain.labeling import Maps
+from efficientcellseg.maps import Maps
 from efficientcellseg.methods.unet import UNet
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ class UNet3DEnsemble(UNet):
     as the recipe's tiles do), and averages over mirrored patches. It reads a recipe as U-Net does.
     """
 
+    name = "unet3d_ensemble"
+    title = "3D U-Net"
+    staged = False
     kind = "unet3d"
 
     def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:

@@ -18,7 +18,7 @@ from efficientcellseg.networks.efficientcellseg import Network
 from efficientcellseg.networks.unet import check_side
 
 if TYPE_CHECKING:
-    from efficientcellseg.chain.labeling import Maps
+    from efficientcellseg.maps import Maps
 
 FILTERS = (32, 64, 128, 256, 320, 320, 320)
 

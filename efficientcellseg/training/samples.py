@@ -23,6 +23,7 @@ from ctc_eval.format import (
     parse_frames,
     read_volume,
 )
+from efficientcellseg.frozen import changed
 from efficientcellseg.maps import MAPS
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def find_annotations(
     for kind in reference.split("+"):
         folder = dataset_dir / f"{sequence}_{kind}"
         one: dict[int, dict[int | None, Path]] = {}
-        for image in find_reference(folder, ["SEG"]).objects:
+        for image in find_reference(folder).objects:
             one.setdefault(image.frame, {})[image.plane] = image.path
         for frame, images in one.items():
             # A whole image says all that slices of the same frame say.
@@ -284,7 +285,7 @@ def gather(
     for index, entry in enumerate(entries):
         named = entry.get("recipe")
         recipe = load_recipe(ROOT / named if named else find_recipe(entry["dataset"]))
-        recipe = replace(recipe, pseudocolor=replace(recipe.pseudocolor, **(pseudocolor or {})))
+        recipe = changed(recipe, pseudocolor=changed(recipe.pseudocolor, **(pseudocolor or {})))
         dataset_dir = data / entry.get("folder", entry["dataset"])
         for sequence in entry.get("sequences", recipe.sequences):
             raw = frame_files(dataset_dir / sequence)

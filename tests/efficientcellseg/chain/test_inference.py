@@ -75,7 +75,7 @@ class Slopes(torch.nn.Module):
 def test_mirrored_views_are_mirrored_back_and_offsets_turned_round():
     tiles = np.random.default_rng(0).random((3, 3, 8, 8), np.float32)
     plain = predict([Slopes(0.0)], tiles)
-    found = predict([Slopes(0.0)], tiles, mirrored=True)
+    found = predict([Slopes(0.0)], tiles, test_time_flips=True)
     assert list(found) == ["cells", *OFFSETS]
     for name, maps in found.items():
         np.testing.assert_allclose(maps, plain[name], atol=1e-6)
@@ -84,7 +84,7 @@ def test_mirrored_views_are_mirrored_back_and_offsets_turned_round():
 def test_what_a_network_always_sees_on_one_side_is_averaged_out():
     tiles = np.full((1, 3, 4, 4), 0.25, np.float32)
     plain = predict([Slopes(1.0)], tiles)
-    found = predict([Slopes(1.0)], tiles, mirrored=True)
+    found = predict([Slopes(1.0)], tiles, test_time_flips=True)
     np.testing.assert_allclose(found["cells"], plain["cells"])
     for name in OFFSETS:
         assert (plain[name] > 0.7).all()
@@ -93,7 +93,7 @@ def test_what_a_network_always_sees_on_one_side_is_averaged_out():
 
 def test_tiles_of_a_volume_come_back_in_their_planes():
     maps = np.arange(8, dtype=np.float32)[:, None, None] * np.ones((1, 2, 3), np.float32)
-    found = untile_volume(maps, Tiling(2, 2), (2, 4, 6))
+    found = untile_volume(maps, Tiling(rows=2, columns=2), (2, 4, 6))
     np.testing.assert_array_equal(found[:, ::2, ::3], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])
 
 

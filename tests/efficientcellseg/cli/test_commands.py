@@ -68,7 +68,7 @@ def test_so_do_other_recipes_with_one_network(tiny_dataset, tiny_models, tmp_pat
     recipe = tiny_recipe(
         tmp_path / "one.yaml",
         labeling=labeling,
-        networks=["cells"],
+        maps=["cells"],
         tiling={"rows": 1, "columns": 1},
         field_of_interest=4,
         pseudocolor={"bits": 8, "normalize": "volume", "adjacent_mean": 0.1},
@@ -288,7 +288,7 @@ def test_an_unknown_key_of_the_recipe(tiny_dataset, tiny_models, tmp_path, capsy
     assert segment(tiny_dataset, "02", recipe, tiny_models, *out) == 1
     line = refused(capsys, tmp_path)
     assert (
-        "labeling: unknown key min_sise (meant: min_size?), allowed: anisotropy, center_threshold"
+        "labeling: unknown key min_sise (meant: min_size?), allowed: anisotropy, fill_holes, me"
         in line
     )
 
