@@ -9,7 +9,7 @@ from ctc_eval.__main__ import main as judge
 from ctc_eval.format import fingerprint
 from efficientcellseg.__main__ import main as method
 from efficientcellseg.maps.offsets import OFFSETS
-from efficientcellseg.networks.efficientcellseg import count_parameters
+from efficientcellseg.networks.base import count_parameters
 from efficientcellseg.networks.folders import load_model, read_card
 from efficientcellseg.parameters.locations import ROOT
 
