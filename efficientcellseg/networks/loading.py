@@ -56,17 +56,22 @@ def load_networks(
     if found != {kind}:
         raise InputError(
             f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "
-            "folder of such with --model DIR, or another --method"
+            "folder of such with --model DIR, or another --method",
+            code="network-kind",
         )
     sizes = {folder.name: net.input_size for folder, net in zip(folders, networks, strict=True)}
     if len(set(sizes.values())) > 1:
         raise InputError(
             f"{model}: networks of different input sizes {sizes}; expected one size, since they "
-            "share their tiles: train them for the same one"
+            "share their tiles: train them for the same one",
+            code="input-size-mixed",
         )
     if backend != "torch":
         if any(net.planes for net in networks):
-            raise InputError(f"backend {backend}; expected torch, which alone runs 3D networks")
+            raise InputError(
+                f"backend {backend}; expected torch, which alone runs 3D networks",
+                code="backend-unfit",
+            )
         from efficientcellseg.networks.backends import compile_network
 
         return [compile_network(net, backend, device) for net in networks]
@@ -98,10 +103,13 @@ def device_of(name: str) -> torch.device:
         if device.type not in ("cpu", "cuda"):
             raise ValueError
     except (RuntimeError, ValueError):
-        raise InputError(f"device {name!r}; expected auto, cpu, cuda or cuda:N") from None
+        raise InputError(
+            f"device {name!r}; expected auto, cpu, cuda or cuda:N", code="device-unknown"
+        ) from None
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(
-            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu"
+            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu",
+            code="device-missing",
         )
     return device
