@@ -63,18 +63,11 @@ def segment(
     >>> labels.shape, labels.dtype.name, int(labels.max())
     ((16, 128, 128), 'uint16', 3)
     """
-    from ctc_eval.format import InputError
     from efficientcellseg.chain.segment import segment_volume
     from efficientcellseg.methods import find_method
     from efficientcellseg.parameters.locations import ROOT
     from efficientcellseg.parameters.recipe import open_recipe
 
-    if volume.ndim != 3:
-        raise InputError(
-            f"volume of shape {volume.shape}; expected (planes, rows, columns): give an image as "
-            "one plane, image[None]",
-            code="volume-axes",
-        )
     kind = find_method("efficientcellseg")
     adapted = kind.adapt(open_recipe(str(recipe)))
     method = kind(adapted, Path(model) if model else ROOT / adapted.model, device)

@@ -58,8 +58,14 @@ def segment_volume(volume: np.ndarray, method: FrameMethod, recipe: Recipe) -> n
     Raises
     ------
     InputError
-        A pixel type that is not one of the two; too many cells for uint16.
+        Another number of axes or pixel type; too many cells for uint16.
     """
+    if volume.ndim != 3:
+        raise InputError(
+            f"volume of shape {volume.shape}; expected (planes, rows, columns): give an image as "
+            "one plane, image[None]",
+            code="volume-axes",
+        )
     return _label(method.maps(method.prepare(volume)), recipe)
 
 

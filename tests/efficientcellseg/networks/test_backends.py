@@ -14,6 +14,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from efficientcellseg.chain import inference  # noqa: E402
 from efficientcellseg.chain.inference import predict  # noqa: E402
 from efficientcellseg.networks.backends import compile_network  # noqa: E402
+from efficientcellseg.networks.base import build  # noqa: E402
 from efficientcellseg.networks.loading import input_size, load_networks  # noqa: E402
 
 
@@ -56,3 +57,10 @@ def test_other_backends_than_torch_run_on_the_cpu(tiny_models, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with refused("backend-unfit", "cuda", "onnxruntime"):
         load_networks(tiny_models, ("cells",), "cuda", "onnxruntime")
+
+
+def test_3d_networks_run_in_torch_alone():
+    pytest.importorskip("monai")
+    shape = {"filters": (4, 4, 8), "planes": 2, "input_size": 16}
+    with refused("backend-unfit", "2 slices"):
+        compile_network(build({"kind": "unet3d", **shape}), "onnxruntime", "cpu")
