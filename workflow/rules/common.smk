@@ -10,7 +10,8 @@ from snakemake.exceptions import WorkflowError
 from ctc_eval.format import InputError
 from efficientcellseg.methods import METHODS
 from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import ROOT, find_recipe, load_recipe
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.recipe import find_recipe, load_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders, read_card
 
