@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from ctc_eval.format import InputError
 from efficientcellseg.frozen import Count, Frozen, NotNegative, Positive, Share, WholeNumber
 from efficientcellseg.labelings import LABELINGS, LabelingParameters
+from efficientcellseg.parameters.locations import RECIPES
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.values import (
     DatasetName,
@@ -21,9 +22,6 @@ from efficientcellseg.parameters.values import (
     SequenceName,
     Sha256,
 )
-
-ROOT = Path(__file__).resolve().parents[2]
-RECIPES = ROOT / "config" / "datasets"
 
 
 class Pseudocolor(Frozen):

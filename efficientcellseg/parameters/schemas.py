@@ -7,7 +7,8 @@ import json
 from pydantic.json_schema import GenerateJsonSchema
 
 from efficientcellseg.frozen import Frozen
-from efficientcellseg.parameters.recipe import ROOT, Recipe
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.run import RunConfiguration
 from efficientcellseg.parameters.submission import SubmissionPlan
 from efficientcellseg.parameters.training import TrainingConfiguration

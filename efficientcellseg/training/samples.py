@@ -279,7 +279,8 @@ def gather(
     """
     from tqdm import tqdm
 
-    from efficientcellseg.parameters.recipe import ROOT, find_recipe, load_recipe
+    from efficientcellseg.parameters.locations import ROOT
+    from efficientcellseg.parameters.recipe import find_recipe, load_recipe
 
     frames = []
     for index, entry in enumerate(entries):

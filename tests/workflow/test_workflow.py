@@ -18,7 +18,7 @@ from conftest import offline, tiny_recipe
 from refusal import refused
 
 from ctc_eval.format import frame_files, read_volume
-from efficientcellseg.__main__ import COMMANDS
+from efficientcellseg.cli.main import COMMANDS
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import find_recipe, load_recipe
 from efficientcellseg.parameters.run import RunConfiguration, RunFolders

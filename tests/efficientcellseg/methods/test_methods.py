@@ -15,11 +15,11 @@ pytest.importorskip("monai")
 from ctc_eval.__main__ import main as judge
 from ctc_eval.format import read_volume
 from efficientcellseg.__main__ import main
-from efficientcellseg.chain.inference import load_networks
 from efficientcellseg.labelings import parameters_of
 from efficientcellseg.methods import METHODS
-from efficientcellseg.networks.efficientcellseg import build
+from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import read_card, save_model
+from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import load_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
@@ -156,7 +156,8 @@ def test_the_ensemble_puts_each_tile_back_in_its_place(tmp_path, monkeypatch):
     volume = blobs((4, 70, 90), seed=2)[0].astype(np.uint16)
     tiles, shape = method.prepare(volume)
     monkeypatch.setattr(
-        "efficientcellseg.networks.unet3d.predict_volume", lambda networks, stack: {"cells": stack}
+        "efficientcellseg.methods.unet3d_ensemble.predict_volume",
+        lambda networks, stack: {"cells": stack},
     )
     found = method.maps((tiles, shape))["cells"]
     # Resized to the network and back, a volume is itself but for what is lost on the way.
@@ -178,7 +179,7 @@ def test_cells_of_a_dunet_are_where_the_cell_distance_is_high(tmp_path, monkeypa
 
 
 def test_networks_of_another_kind_are_refused(tiny_models):
-    with refused("input", "kind efficientcellseg", "expected unet"):
+    with refused("network-kind", "kind efficientcellseg", "expected unet"):
         load_networks(tiny_models, ("cells",), "cpu", kind="unet")
 
 

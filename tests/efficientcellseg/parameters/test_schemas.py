@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from efficientcellseg.__main__ import main
-from efficientcellseg.parameters.recipe import ROOT
+from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.schemas import FOLDER, schema_texts
 
 TEXTS = {name.removesuffix(".schema.json"): text for name, text in schema_texts().items()}

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from refusal import refused
 
+from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.reading import check_values, read_yaml
-from efficientcellseg.parameters.recipe import ROOT, open_recipe
+from efficientcellseg.parameters.recipe import open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration, WheelWeights
 
 SHIPPED = sorted(
