@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from efficientcellseg.cli.intermediates import arrays_of, write_arrays
 from efficientcellseg.cli.options import (
     add_model,
     add_output,
     add_recipe,
-    arrays_of,
     model_of,
     recipe_of,
-    write_arrays,
 )
 
 
@@ -32,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the step."""
     import numpy as np
 
-    from efficientcellseg.chain.inference import input_size, tile_volume
+    from efficientcellseg.chain.inference import tile_volume
+    from efficientcellseg.networks.loading import input_size
 
     recipe = recipe_of(args)
     size = input_size(model_of(args, recipe), recipe.networks)

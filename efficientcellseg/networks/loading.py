@@ -1,0 +1,118 @@
+"""Reads the networks that a recipe needs from model folders, and puts them where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctc_eval.format import InputError
+from efficientcellseg.networks.folders import load_model, network_folders, read_card
+
+if TYPE_CHECKING:
+    import torch
+
+    from efficientcellseg.networks.base import Network
+
+
+def load_networks(
+    model: Path,
+    maps: tuple[str, ...],
+    device: str = "auto",
+    backend: str = "torch",
+    kind: str = "efficientcellseg",
+) -> list[Network]:
+    """Load the networks that predict a recipe's maps.
+
+    Parameters
+    ----------
+    model : Path
+        A model folder, or a folder of such.
+    maps : tuple of str
+        For example ``("cells", "centers")``.
+    device : str
+        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    backend : {"torch", "onnxruntime", "openvino"}
+        What runs them; on a GPU torch alone.
+    kind : str
+        Of `efficientcellseg.networks.base.NETWORKS`, what they must be.
+
+    Returns
+    -------
+    list of Network
+        In evaluation mode, on the device.
+
+    Raises
+    ------
+    InputError
+        A model that is not there or damaged; networks of another kind, or of different input
+        sizes; a device or backend that is not there; another backend than torch for a 3D network.
+    """
+    place = device_of(device)
+    networks = {folder.name: load_model(folder) for folder in network_folders(model, maps)}
+    _check_alike(model, networks, kind)
+    if backend != "torch":
+        from efficientcellseg.networks.backends import compile_network
+
+        return [compile_network(network, backend, device) for network in networks.values()]
+    return [_placed(network, place) for network in networks.values()]
+
+
+def _check_alike(model: Path, networks: Mapping[str, Network], kind: str) -> None:
+    """Refuse networks of another kind, or that cannot share their tiles."""
+    found = {network.architecture["kind"] for network in networks.values()}
+    if found != {kind}:
+        raise InputError(
+            f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "
+            "folder of such with --model DIR, or another --method",
+            code="network-kind",
+        )
+    sizes = {name: network.input_size for name, network in networks.items()}
+    if len(set(sizes.values())) > 1:
+        raise InputError(
+            f"{model}: networks of different input sizes {sizes}; expected one size, since they "
+            "share their tiles: train them for the same one",
+            code="input-size-mixed",
+        )
+
+
+def _placed(network: Network, device: torch.device) -> Network:
+    """Bring a network to its device, in the layout that convolutions are fastest in."""
+    import torch
+
+    layout = torch.channels_last_3d if network.planes else torch.channels_last
+    return network.to(device).to(memory_format=layout)  # type: ignore[call-overload]
+
+
+def input_size(model: Path, maps: tuple[str, ...]) -> int:
+    """Read the side of the networks' input from the first one's card, without loading it."""
+    return int(read_card(network_folders(model, maps)[0])["architecture"]["input_size"])
+
+
+def device_of(name: str) -> torch.device:
+    """Give torch's device for a name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises
+    ------
+    InputError
+        Another name, or a GPU that is not there.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise ValueError
+    except (RuntimeError, ValueError):
+        raise InputError(
+            f"device {name!r}; expected auto, cpu, cuda or cuda:N", code="device-unknown"
+        ) from None
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise InputError(
+            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu",
+            code="device-missing",
+        )
+    return device
