@@ -26,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ctc_eval.format import check_writable
-    from efficientcellseg.training.samples import gather, origin_of
+    from efficientcellseg.training.gathering import gather
+    from efficientcellseg.training.sample_files import origin_of, write_samples
 
     check_writable(args.output)
     configuration = training_of(args)
@@ -34,5 +35,5 @@ def run(args: argparse.Namespace) -> int:
     targets = configuration.get("targets", ["cells", "centers"])
     colors = configuration.get("pseudocolor")
     found = gather(configuration["data"], args.data, size, targets, colors)
-    replace(found, origin=origin_of(configuration)).save(args.output)
+    write_samples(args.output, replace(found, origin=origin_of(configuration)))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,24 +68,14 @@ def run(args: argparse.Namespace) -> int:
     )
     from efficientcellseg.provenance import describe_software, device_name
     from efficientcellseg.training.loop import Training, train
-    from efficientcellseg.training.samples import Samples, origin_of
+    from efficientcellseg.training.sample_files import check_samples, read_samples
+    from efficientcellseg.training.validation import choose_fold
 
     check_writable(args.output / "model.yaml")
     configuration = training_of(args)
-    parameters = _with_fold(Training(**configuration.get("training", {})), args.fold)
-    samples = Samples.load(args.samples)
-    names = tuple(entry["dataset"] for entry in configuration["data"])
-    size = configuration["model"].get("input_size", 384)
-    if (samples.names, samples.images.shape[-1]) != (names, size):
-        raise InputError(
-            f"{args.samples}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "
-            f"expected {', '.join(names)} at {size} as in {args.configuration}: make it anew"
-        )
-    if samples.origin != origin_of(configuration):
-        raise InputError(
-            f"{args.samples}: made of {samples.origin}; expected {origin_of(configuration)} as in "
-            f"{args.configuration}: make it anew"
-        )
+    parameters = choose_fold(Training(**configuration.get("training", {})), args.fold)
+    samples = read_samples(args.samples)
+    check_samples(samples, configuration, args.samples)
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(parameters.seed + parameters.fold)
@@ -133,24 +122,6 @@ def run(args: argparse.Namespace) -> int:
         card["started_from"] = read_card(args.start)
     save_model(args.output, model, card)
     return 0
-
-
-def _with_fold(parameters: Training, fold: int | None) -> Training:
-    """Choose a fold.
-
-    Raises
-    ------
-    InputError
-        A fold that the configuration does not have, or none where it has some.
-    """
-    if parameters.folds and (fold is None or not 0 <= fold < parameters.folds):
-        raise InputError(
-            f"fold {fold}; expected one of the configuration's: give --fold 0 to "
-            f"{parameters.folds - 1}"
-        )
-    if fold is not None and not parameters.folds:
-        raise InputError(f"fold {fold} of a configuration without training.folds: leave it out")
-    return replace(parameters, fold=fold or 0)
 
 
 def _slices_seen(folder: Path, parameters: Training, planes: int, start: Path | None) -> int:

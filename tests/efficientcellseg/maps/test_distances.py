@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -14,7 +15,7 @@ from ctc_eval.measures import seg
 from ctc_eval.overlap import add_up, count_runs, match
 from efficientcellseg.chain.labeling import dunet_watershed, label_volume
 from efficientcellseg.maps import distances
-from efficientcellseg.maps.distances import cell_distance, neighbor_distance
+from efficientcellseg.maps.distances import cell_distance, distance_loss, neighbor_distance
 from efficientcellseg.parameters.recipe import Labeling
 
 SHARP = Labeling(smoothing=0.0)
@@ -162,6 +163,20 @@ def test_distances_are_within_bounds_and_leave_labels_alone(labels):
         assert found.max() <= 1
     np.testing.assert_array_equal(cell > 0, labels > 0)
     np.testing.assert_array_equal(labels, before)
+
+
+# Loss
+
+
+def test_distance_loss_worked_by_hand():
+    pairs = [(0.9, 0.4), (0.2, 0.5), (0.7, 0.0)]
+    logits = torch.logit(torch.tensor([[[p for p, _ in pairs]]]))
+    target = torch.tensor([[[t for _, t in pairs]]])
+    # Half the square below a distance of 1; the last pixel is not known.
+    known = torch.tensor([[[1.0, 1.0, 0.0]]])
+    wanted = (0.5 * 0.5**2 + 0.5 * 0.3**2) / 2
+    assert distance_loss(logits, target, known).item() == pytest.approx(wanted, rel=1e-5)
+    assert distance_loss(logits, target, 0 * known).item() == 0
 
 
 # The watershed

@@ -1,0 +1,104 @@
+"""Reads and writes files of training samples, and checks that they are a configuration's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ctc_eval.format import InputError, atomic
+from efficientcellseg.training.samples import Samples
+
+
+def write_samples(path: Path, samples: Samples) -> None:
+    """Write samples to one .npz, atomically."""
+    values = {name: np.asarray(value) for name, value in vars(samples).items()}
+    del values["targets"]
+    values |= {f"target_{name}": target for name, target in samples.targets.items()}
+    with atomic(path) as temporary:
+        # numpy's stub takes the names for options.
+        np.savez(temporary, **values)  # type: ignore[arg-type]
+
+
+def read_samples(path: Path) -> Samples:
+    """Read what :func:`write_samples` wrote.
+
+    Raises
+    ------
+    InputError
+        No such file, or another content.
+    """
+    try:
+        # Opened here, since numpy leaves files open that turn out to be damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            targets = {
+                name.removeprefix("target_"): arrays[name]
+                for name in arrays.files
+                if name.startswith("target_")
+            }
+            others = Samples.__dataclass_fields__.keys() - {"targets"}
+            values = {name: arrays[name] for name in others}
+    except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
+        raise InputError(
+            f"{path}: no training samples ({error}); expected a file made by "
+            "`python -m efficientcellseg samples`: make it first",
+            code="samples-damaged",
+        ) from None
+    texts = {name: tuple(map(str, values[name])) for name in ("names", "fingerprints")}
+    return Samples(targets=targets, **{**values, **texts, "origin": str(values["origin"])})
+
+
+def origin_of(configuration: Mapping[str, Any]) -> str:
+    """Say what of a training configuration shapes its samples.
+
+    Parameters
+    ----------
+    configuration : mapping
+        Of config/training; its schema says what each key means.
+
+    Returns
+    -------
+    str
+        JSON of ``data``, without what only drawing asks for, and ``pseudocolor``.
+    """
+    entries = [
+        {key: value for key, value in entry.items() if key not in ("share", "held_out")}
+        for entry in configuration["data"]
+    ]
+    colors = configuration.get("pseudocolor", {})
+    return json.dumps({"data": entries, "pseudocolor": colors}, sort_keys=True)
+
+
+def check_samples(samples: Samples, configuration: Mapping[str, Any], path: Path) -> None:
+    """Check that samples are what a training configuration asks for.
+
+    Parameters
+    ----------
+    samples : Samples
+    configuration : mapping
+    path : Path
+        Where they were read from.
+
+    Raises
+    ------
+    InputError
+        Of other data sets, at another size, or made in another way.
+    """
+    names = tuple(entry["dataset"] for entry in configuration["data"])
+    size = configuration["model"].get("input_size", 384)
+    if (samples.names, samples.images.shape[-1]) != (names, size):
+        raise InputError(
+            f"{path}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "
+            f"expected {', '.join(names)} at {size} as in the configuration: make it anew",
+            code="samples-other",
+        )
+    if samples.origin != (wanted := origin_of(configuration)):
+        raise InputError(
+            f"{path}: made of {samples.origin}; expected {wanted} as in the configuration: make it "
+            "anew",
+            code="samples-other",
+        )
