@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import the network."""
-    from efficientcellseg.networks.efficientcellseg import count_parameters
+    from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, save_model
     from efficientcellseg.networks.onnx_import import import_onnx, obtain, record
 

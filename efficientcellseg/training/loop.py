@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ctc_eval.format import InputError
 from efficientcellseg.maps import MAPS
-from efficientcellseg.networks.efficientcellseg import Network
+from efficientcellseg.networks.base import Network
 from efficientcellseg.training.augmentation import Augmentation
 from efficientcellseg.training.batches import Batches, drawable_samples
 from efficientcellseg.training.checkpoint import identity_of, resume, save_checkpoint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from efficientcellseg.networks.efficientcellseg import Network
+    from efficientcellseg.networks.base import Network
     from efficientcellseg.training.loop import Training
 
 
