@@ -4,12 +4,13 @@ import csv
 
 import numpy as np
 import torch
+from efficientcellseg.parameters.training import Optimization
 
-from efficientcellseg.training.loop import Training, train
+from efficientcellseg.training.loop import train
 from efficientcellseg.training.samples import Samples
 
 CPU = torch.device("cpu")
-QUICK = Training(batch=4, epochs=2, steps=3, learning_rate=0.01, validation=0.25, seed=5)
+QUICK = Optimization(batch=4, epochs=2, steps=3, learning_rate=0.01, validation=0.25, seed=5)
 
 
 def squares(frames: int = 8, kind: str = "A", side: int = 64) -> Samples:

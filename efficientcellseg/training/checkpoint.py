@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,18 @@ from torch import Tensor
 from ctc_eval.format import InputError, atomic
 
 if TYPE_CHECKING:
-    from efficientcellseg.training.loop import Training
+    from efficientcellseg.parameters.training import Optimization
     from efficientcellseg.training.progress import Progress
     from efficientcellseg.training.samples import Samples
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT = "checkpoint.pt"
 
-def identity_of(maps: tuple[str, ...], samples: Samples, parameters: Training) -> dict[str, Any]:
+
+def identity_of(
+    maps: tuple[str, ...], samples: Samples, parameters: Optimization
+) -> dict[str, Any]:
     """Say what must be the same for a training to go on to what it would have become."""
     digest = hashlib.sha256(samples.images.data)
     for name in maps:
@@ -32,7 +35,7 @@ def identity_of(maps: tuple[str, ...], samples: Samples, parameters: Training) -
     # What is not asked for changes nothing.
     free |= {name for name in ("validation_samples", "folds") if not getattr(parameters, name)}
     free |= set() if parameters.folds else {"fold"}
-    kept = {key: value for key, value in asdict(parameters).items() if key not in free}
+    kept = {key: value for key, value in parameters.model_dump().items() if key not in free}
     return {"maps": list(maps), "samples": digest.hexdigest(), **kept}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,17 @@ from ctc_eval.format import (
     parse_frames,
     read_volume,
 )
-from efficientcellseg.training.samples import Samples, frame_samples
+from efficientcellseg.maps import MAPS
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.recipe import find_recipe, load_recipe
+from efficientcellseg.training.sample_files import origin_of
+from efficientcellseg.training.samples import UNKNOWN, Samples, frame_samples
 
 if TYPE_CHECKING:
     from efficientcellseg.parameters.recipe import Recipe
+    from efficientcellseg.parameters.training import TrainingConfiguration
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,27 +57,15 @@ class AnnotatedFrame:
     partial: bool
 
 
-def gather(
-    entries: list[dict[str, Any]],
-    data: Path,
-    size: int,
-    targets: Sequence[str] = ("cells", "centers"),
-    pseudocolor: Mapping[str, Any] | None = None,
-) -> Samples:
+def gather(configuration: TrainingConfiguration, data: Path) -> Samples:
     """Make the samples of a training configuration.
 
     Parameters
     ----------
-    entries : list of dict
-        The configuration's ``data``; its schema says what each key means.
+    configuration : TrainingConfiguration
+        Its ``data``, ``targets`` and ``pseudocolor``, and the input size of its ``model``.
     data : Path
         Where relative folders start.
-    size : int
-        Side of the network's input.
-    targets : sequence of str
-        Maps to make targets for, of `MAPS`.
-    pseudocolor : mapping, optional
-        What takes the place of the recipes' own parameters.
 
     Returns
     -------
@@ -83,7 +79,8 @@ def gather(
     """
     from tqdm import tqdm
 
-    frames = find_frames(entries, data, pseudocolor or {})
+    frames = find_frames(configuration, data)
+    size, targets = configuration.model.input_size, configuration.targets
     parts = []
     for count, frame in enumerate(tqdm(frames, desc="samples", unit="frame")):
         volume = read_volume(frame.image)
@@ -96,30 +93,31 @@ def gather(
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("images", "objects", "dataset", "frame", "tile", "plane")
     }
+    made = {name: np.concatenate([part.targets[name] for part in parts]) for name in targets}
+    for name in targets:
+        if made[name].min() == UNKNOWN:
+            need = ", which needs whole annotated volumes" * MAPS[name].needs_volume
+            log.warning("%s%s: known in no sample; a network for it learns nothing", name, need)
     return Samples(
         **joined,
-        targets={name: np.concatenate([part.targets[name] for part in parts]) for name in targets},
-        names=tuple(entry["dataset"] for entry in entries),
+        targets=made,
+        names=tuple(entry.dataset for entry in configuration.data),
         fingerprints=tuple(fingerprint(frame.image) for frame in frames),
+        origin=origin_of(configuration),
     )
 
 
-def find_frames(
-    entries: list[dict[str, Any]], data: Path, pseudocolor: Mapping[str, Any]
-) -> list[AnnotatedFrame]:
+def find_frames(configuration: TrainingConfiguration, data: Path) -> list[AnnotatedFrame]:
     """Find the frames of a training configuration; :func:`gather` says what is refused."""
-    from efficientcellseg.parameters.recipe import ROOT, find_recipe, load_recipe
-
     found = []
-    for index, entry in enumerate(entries):
-        named = entry.get("recipe")
-        recipe = load_recipe(ROOT / named if named else find_recipe(entry["dataset"]))
-        recipe = replace(recipe, pseudocolor=replace(recipe.pseudocolor, **pseudocolor))
-        folder = data / entry.get("folder", entry["dataset"])
-        wanted = parse_frames(entry.get("frames", ":"))
-        for sequence in entry.get("sequences", recipe.sequences):
+    for index, entry in enumerate(configuration.data):
+        path = ROOT / entry.recipe if entry.recipe else find_recipe(entry.dataset)
+        recipe = configuration.color(load_recipe(path))
+        folder = data / (entry.folder or entry.dataset)
+        wanted = parse_frames(entry.frames)
+        for sequence in entry.sequences or recipe.sequences:
             raw = frame_files(folder / sequence)
-            masks = find_annotations(folder, sequence, entry.get("reference", recipe.reference))
+            masks = find_annotations(folder, sequence, entry.reference or recipe.reference)
             # By number, not by place: a reference may leave frames out.
             for number in (n for n in masks if is_inside(n, wanted)):
                 if number not in raw:
@@ -130,8 +128,9 @@ def find_frames(
                         "frame or remove the mask",
                         code="frame-missing",
                     )
-                partial = entry.get("partial", False)
-                found.append(AnnotatedFrame(index, recipe, raw[number], masks[number], partial))
+                found.append(
+                    AnnotatedFrame(index, recipe, raw[number], masks[number], entry.partial)
+                )
     if not found:
         raise InputError(
             f"{data}: no reference mask within the frames of the configuration; expected one at "

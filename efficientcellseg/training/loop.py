@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,41 +17,23 @@ from efficientcellseg.maps import MAPS
 from efficientcellseg.networks.base import Network
 from efficientcellseg.training.augmentation import Augmentation
 from efficientcellseg.training.batches import Batches, drawable_samples
-from efficientcellseg.training.checkpoint import identity_of, resume, save_checkpoint
+from efficientcellseg.training.checkpoint import CHECKPOINT, identity_of, resume, save_checkpoint
 from efficientcellseg.training.curve import write_curve
 from efficientcellseg.training.progress import Progress
 from efficientcellseg.training.samples import Samples
 from efficientcellseg.training.validation import Overlap, hold_out
 
+if TYPE_CHECKING:
+    from efficientcellseg.parameters.training import Optimization
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a network is trained; the schema of config/training says what each means."""
-
-    batch: int = 16
-    accumulate: int = 1
-    epochs: int = 10
-    steps: int = 125
-    learning_rate: float = 0.001
-    schedule: str = "plateau"
-    patience: int = 2
-    factor: float = 0.3
-    early_stop: int = 0
-    validation: float = 0.05
-    validation_samples: int = 0
-    folds: int = 0
-    fold: int = 0
-    average: float = 0.99
-    seed: int = 0
 
 
 def train(
     model: Network,
     samples: Samples,
     shares: list[float],
-    parameters: Training,
+    parameters: Optimization,
     folder: Path,
     device: torch.device,
     held_out: Sequence[int] = (),
@@ -67,7 +49,7 @@ def train(
         With a target for each of the maps.
     shares : list of float
         How often each data set is drawn.
-    parameters : Training
+    parameters : Optimization
     folder : Path
         Gets checkpoint.pt, curve.csv and curve.png.
     device : torch.device
@@ -94,7 +76,7 @@ def train(
     model.to(device).to(memory_format=_layout(model))  # type: ignore[call-overload]
     progress = Progress(model, parameters)
     identity = identity_of(model.maps, samples, parameters)
-    resume(folder / "checkpoint.pt", progress, identity, device)
+    resume(folder / CHECKPOINT, progress, identity, device)
     for epoch in range(len(progress.curve), parameters.epochs):
         if parameters.early_stop and epoch - progress.best["epoch"] >= parameters.early_stop:
             log.info("no lower validation loss for %d epochs: done", parameters.early_stop)
@@ -102,7 +84,7 @@ def train(
         learnt = _learn(progress, batches, augment, parameters)
         progress.end_epoch(learnt | _validate(progress, batches, validated, parameters.batch))
         log.info("%s", progress.curve[-1])
-        save_checkpoint(folder / "checkpoint.pt", progress, identity)
+        save_checkpoint(folder / CHECKPOINT, progress, identity)
         write_curve(folder, progress.curve)
     if progress.best["weights"] is None:
         raise InputError(
@@ -129,7 +111,7 @@ def _layout(model: Network) -> torch.memory_format:
 
 
 def _learn(
-    progress: Progress, batches: Batches, augment: Augmentation, parameters: Training
+    progress: Progress, batches: Batches, augment: Augmentation, parameters: Optimization
 ) -> dict[str, float]:
     """Take the steps of an epoch; give what the curve says of them."""
     from tqdm import tqdm

@@ -9,7 +9,7 @@ import torch
 
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
-    from efficientcellseg.training.loop import Training
+    from efficientcellseg.parameters.training import Optimization
 
 
 class Progress:
@@ -19,7 +19,7 @@ class Progress:
     ----------
     model : Network
         Trained in place.
-    parameters : Training
+    parameters : Optimization
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Progress:
         Lowest validation ``loss`` so far, its ``epoch``, from 1, and the averaged ``weights``.
     """
 
-    def __init__(self, model: Network, parameters: Training) -> None:
+    def __init__(self, model: Network, parameters: Optimization) -> None:
         self.model, self.averaged = model, copy.deepcopy(model).eval()
         self.optimizer = torch.optim.Adam(model.parameters(), parameters.learning_rate)
         self.schedule = _make_schedule(self.optimizer, parameters)
@@ -87,7 +87,7 @@ class Progress:
 
 
 def _make_schedule(
-    optimizer: torch.optim.Optimizer, parameters: Training
+    optimizer: torch.optim.Optimizer, parameters: Optimization
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """Lower the learning rate on a plateau, or along a cosine to a hundredth."""
     if parameters.schedule == "plateau":

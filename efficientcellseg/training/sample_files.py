@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
 
 from ctc_eval.format import InputError, atomic
 from efficientcellseg.training.samples import Samples
+
+if TYPE_CHECKING:
+    from efficientcellseg.parameters.training import TrainingConfiguration
 
 
 def write_samples(path: Path, samples: Samples) -> None:
@@ -52,34 +54,32 @@ def read_samples(path: Path) -> Samples:
     return Samples(targets=targets, **{**values, **texts, "origin": str(values["origin"])})
 
 
-def origin_of(configuration: Mapping[str, Any]) -> str:
+def origin_of(configuration: TrainingConfiguration) -> str:
     """Say what of a training configuration shapes its samples.
-
-    Parameters
-    ----------
-    configuration : mapping
-        Of config/training; its schema says what each key means.
 
     Returns
     -------
     str
-        JSON of ``data``, without what only drawing asks for, and ``pseudocolor``.
+        JSON of ``data``, without what only drawing asks for, and ``pseudocolor``, as far as they
+        are not left at their defaults.
     """
-    entries = [
-        {key: value for key, value in entry.items() if key not in ("share", "held_out")}
-        for entry in configuration["data"]
+    drawing = {"share", "held_out"}
+    data = [
+        entry.model_dump(mode="json", exclude=drawing, exclude_defaults=True)
+        for entry in configuration.data
     ]
-    colors = configuration.get("pseudocolor", {})
-    return json.dumps({"data": entries, "pseudocolor": colors}, sort_keys=True)
+    # Each key takes the place of the recipe's, its default too.
+    colors = configuration.pseudocolor.model_dump(mode="json", exclude_unset=True)
+    return json.dumps({"data": data, "pseudocolor": colors}, sort_keys=True)
 
 
-def check_samples(samples: Samples, configuration: Mapping[str, Any], path: Path) -> None:
+def check_samples(samples: Samples, configuration: TrainingConfiguration, path: Path) -> None:
     """Check that samples are what a training configuration asks for.
 
     Parameters
     ----------
     samples : Samples
-    configuration : mapping
+    configuration : TrainingConfiguration
     path : Path
         Where they were read from.
 
@@ -88,8 +88,8 @@ def check_samples(samples: Samples, configuration: Mapping[str, Any], path: Path
     InputError
         Of other data sets, at another size, or made in another way.
     """
-    names = tuple(entry["dataset"] for entry in configuration["data"])
-    size = configuration["model"].get("input_size", 384)
+    names = tuple(entry.dataset for entry in configuration.data)
+    size = configuration.model.input_size
     if (samples.names, samples.images.shape[-1]) != (names, size):
         raise InputError(
             f"{path}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "

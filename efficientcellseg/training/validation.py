@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,24 +10,25 @@ import torch
 from torch import Tensor
 
 from ctc_eval.format import InputError
+from efficientcellseg.frozen import changed
 
 if TYPE_CHECKING:
-    from efficientcellseg.training.loop import Training
+    from efficientcellseg.parameters.training import Optimization
     from efficientcellseg.training.samples import Samples
 
 
-def choose_fold(parameters: Training, fold: int | None) -> Training:
+def choose_fold(parameters: Optimization, fold: int | None) -> Optimization:
     """Choose which of a training's folds is held out.
 
     Parameters
     ----------
-    parameters : Training
+    parameters : Optimization
     fold : int or None
         0 for the first; None where the training has no folds.
 
     Returns
     -------
-    Training
+    Optimization
         With that fold.
 
     Raises
@@ -47,10 +47,10 @@ def choose_fold(parameters: Training, fold: int | None) -> Training:
             f"fold {fold} of a configuration without training.folds: leave it out",
             code="fold-unknown",
         )
-    return replace(parameters, fold=fold or 0)
+    return changed(parameters, fold=fold or 0)
 
 
-def hold_out(samples: Samples, datasets: Sequence[int], parameters: Training) -> np.ndarray:
+def hold_out(samples: Samples, datasets: Sequence[int], parameters: Optimization) -> np.ndarray:
     """Choose the samples for validation: those of some data sets, or of random frames.
 
     Frames are a share of all, or one of the folds, which are alike in size and have no frame
@@ -61,7 +61,7 @@ def hold_out(samples: Samples, datasets: Sequence[int], parameters: Training) ->
     samples : Samples
     datasets : sequence of int
         Data sets, as indices into the samples' names; if there are any, all of them and no other.
-    parameters : Training
+    parameters : Optimization
         Share or folds, and the seed.
 
     Returns

@@ -1,9 +1,8 @@
 """Checkpoints: a training that was stopped goes on to the same bits, no other one does."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from efficientcellseg.frozen import changed
 from refusal import refused
 from tiny_training import CPU, QUICK, Pixelwise, rows, run, squares
 
@@ -46,7 +45,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(whole, tmp_path, monkey
 
 
 def test_a_run_may_be_prolonged(whole, tmp_path):
-    run(tmp_path, replace(QUICK, epochs=1))
+    run(tmp_path, changed(QUICK, epochs=1))
     assert_same(run(tmp_path), whole[1])
 
 
@@ -60,7 +59,7 @@ def test_a_run_that_is_done_gives_its_weights_again(whole):
 @pytest.mark.parametrize("change", [{"seed": 6}, {"learning_rate": 0.02}, {"batch": 3}])
 def test_a_checkpoint_of_other_parameters_is_refused(whole, change):
     with refused("checkpoint-other", "checkpoint.pt", *map(str, change.values())):
-        run(whole[0], replace(QUICK, **change))
+        run(whole[0], changed(QUICK, **change))
 
 
 def test_a_checkpoint_of_the_other_target_is_refused(whole):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from efficientcellseg.frozen import changed
 from refusal import refused
 from tiny_training import CPU, QUICK, Pixelwise, rows, run, squares
 
@@ -28,7 +29,7 @@ def test_the_average_forgets_its_start_then_slows_down():
 
 @pytest.mark.parametrize("maps", [("cells",), ("centers",), ("centers", "cells")])
 def test_two_epochs_lower_the_loss(tmp_path, maps):
-    parameters = replace(QUICK, steps=8)
+    parameters = changed(QUICK, steps=8)
     network = run(tmp_path, parameters, maps=maps)
     assert not network.training
     curve = rows(tmp_path)
@@ -59,7 +60,7 @@ def test_gradients_of_several_batches_make_one_step(tmp_path, monkeypatch):
     monkeypatch.setattr(Batches, "draw", count("draw", Batches.draw))
     monkeypatch.setattr(torch.optim.Adam, "step", count("step", torch.optim.Adam.step))
     # Adam calls itself when its gradients are all there, once a step of three batches.
-    run(tmp_path, replace(QUICK, accumulate=3, epochs=1))
+    run(tmp_path, changed(QUICK, accumulate=3, epochs=1))
     assert counts == {"draw": 3 * QUICK.steps, "step": QUICK.steps}
 
 
@@ -71,13 +72,13 @@ def use_loss(monkeypatch, loss):
 def test_training_ends_early_where_nothing_is_gained(tmp_path, monkeypatch):
     losses = iter([0.5, 1.0, 0.5, 2.0, 0.5, 3.0, 0.5, 4.0])
     use_loss(monkeypatch, lambda logits, *_: logits.mean() * 0 + next(losses))
-    parameters = replace(QUICK, epochs=4, steps=1, early_stop=2)
+    parameters = changed(QUICK, epochs=4, steps=1, early_stop=2)
     train(Pixelwise(), squares(), [1.0], parameters, tmp_path, CPU)
     assert len(rows(tmp_path)) == 3
 
 
 def test_the_rate_follows_a_cosine(tmp_path):
-    run(tmp_path, replace(QUICK, epochs=4, steps=1, schedule="cosine"))
+    run(tmp_path, changed(QUICK, epochs=4, steps=1, schedule="cosine"))
     rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
     wanted = [1e-4 + (0.01 - 1e-4) * (1 + math.cos(math.pi * i / 4)) / 2 for i in range(4)]
     np.testing.assert_allclose(rates, wanted, rtol=1e-6)
@@ -91,7 +92,7 @@ def test_a_diverged_run_is_refused(tmp_path, monkeypatch):
 
 def test_the_rate_is_lowered_on_a_plateau(tmp_path, monkeypatch):
     use_loss(monkeypatch, lambda logits, *_: (logits * 0).sum() + 1)
-    parameters = replace(QUICK, epochs=4, steps=1, patience=1, factor=0.5)
+    parameters = changed(QUICK, epochs=4, steps=1, patience=1, factor=0.5)
     train(Pixelwise(), squares(), [1.0], parameters, tmp_path, CPU)
     rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
     assert rates == [0.01, 0.01, 0.01, 0.005]
@@ -110,7 +111,7 @@ def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "write_curve", spy)
     network = Pixelwise()
-    parameters = replace(QUICK, epochs=3, steps=1)
+    parameters = changed(QUICK, epochs=3, steps=1)
     train(network, squares(), [1.0], parameters, tmp_path, CPU)
     assert torch.equal(network.weight, kept[0])
     assert not torch.equal(kept[0], kept[2])

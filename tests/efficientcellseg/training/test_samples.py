@@ -1,8 +1,7 @@
 """Samples of a frame: tiles as inference sees them, targets, and what is unknown."""
 
-from dataclasses import replace
-
 import numpy as np
+from efficientcellseg.frozen import changed
 
 from ctc_eval.format import read_volume
 from efficientcellseg.chain.pseudocolor import pseudocolor
@@ -13,7 +12,7 @@ from efficientcellseg.training.samples import frame_samples
 
 
 def test_samples_of_a_frame_are_what_inference_sees(tiny_dataset, recipe_file):
-    recipe = replace(load_recipe(recipe_file), tiling=Tiling(1, 1))
+    recipe = changed(load_recipe(recipe_file), tiling=Tiling())
     volume = read_volume(tiny_dataset / "01" / "t000.tif")[:, :64, :64]
     labels = read_volume(tiny_dataset / "01_GT" / "SEG" / "man_seg000.tif")[:, :64, :64]
     parts = list(frame_samples(volume, labels, recipe, 64))
@@ -34,7 +33,7 @@ def test_samples_of_a_frame_are_what_inference_sees(tiny_dataset, recipe_file):
 
 
 def test_background_far_from_annotated_cells_is_unknown_where_cells_were_left_out(recipe_file):
-    recipe = replace(load_recipe(recipe_file), tiling=Tiling(1, 1))
+    recipe = changed(load_recipe(recipe_file), tiling=Tiling())
     labels = np.zeros((2, 64, 64), np.uint16)
     labels[1, 20:30, 20:30] = 5
     volume = np.random.default_rng(0).integers(0, 99, labels.shape).astype(np.uint8)
@@ -48,7 +47,7 @@ def test_background_far_from_annotated_cells_is_unknown_where_cells_were_left_ou
 
 
 def test_targets_are_unknown_in_the_background(recipe_file):
-    recipe = replace(load_recipe(recipe_file), tiling=Tiling(1, 1))
+    recipe = changed(load_recipe(recipe_file), tiling=Tiling())
     labels = np.zeros((2, 64, 64), np.uint16)
     labels[:, 20:30, 20:40] = 7
     volume = np.random.default_rng(0).integers(0, 99, labels.shape).astype(np.uint8)

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from efficientcellseg.frozen import changed
 from refusal import refused
 from tiny_training import CPU, QUICK, Pixelwise, Slabwise, run, squares
 
 from efficientcellseg.training.augmentation import Augmentation
 from efficientcellseg.training.batches import Batches
 from efficientcellseg.training.loop import train
-from efficientcellseg.training.validation import Overlap
+from efficientcellseg.training.validation import Overlap, choose_fold
 
 
 def test_mean_iou_worked_by_hand_over_two_batches():
@@ -61,7 +62,7 @@ def seen_frames(folder, monkeypatch, parameters, network) -> set[int]:
 def test_folds_have_no_frame_in_common_and_are_all(tmp_path, monkeypatch):
     held = []
     for fold in range(4):
-        parameters = replace(QUICK, batch=2, epochs=1, steps=12, folds=4, fold=fold)
+        parameters = changed(QUICK, batch=2, epochs=1, steps=12, folds=4, fold=fold)
         seen = seen_frames(tmp_path / str(fold), monkeypatch, parameters, Slabwise())
         held.append({0, 1, 2, 3} - seen)
     assert sorted(map(len, held)) == [1, 1, 1, 1]
@@ -77,7 +78,7 @@ def test_no_more_is_measured_than_asked_for(tmp_path, monkeypatch):
         return genuine(self, indices)
 
     monkeypatch.setattr(Batches, "take", spy)
-    parameters = replace(QUICK, epochs=1, steps=1, batch=1, validation=0.5, validation_samples=3)
+    parameters = changed(QUICK, epochs=1, steps=1, batch=1, validation=0.5, validation_samples=3)
     train(Pixelwise(), squares(), [1.0], parameters, tmp_path, CPU)
     assert counts == [1, 1, 1, 1]  # a step, then three that are held out
 
@@ -85,3 +86,13 @@ def test_no_more_is_measured_than_asked_for(tmp_path, monkeypatch):
 def test_a_single_frame_is_refused(tmp_path):
     with refused("frames-few", "1 frame"):
         run(tmp_path, samples=squares(1))
+
+
+def test_a_fold_is_chosen_where_there_are_some():
+    assert choose_fold(QUICK, None) == QUICK
+    assert choose_fold(changed(QUICK, folds=4), 3).fold == 3
+    with refused("fold-unknown", "1"):
+        choose_fold(QUICK, 1)
+    for fold in (None, 4, -1):
+        with refused("fold-unknown", str(fold), "0 to 3"):
+            choose_fold(changed(QUICK, folds=4), fold)
