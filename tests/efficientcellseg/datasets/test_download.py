@@ -1,6 +1,5 @@
 """Downloads from a server on this machine: ranges, broken lines, hashes, hostile zips."""
 
-import dataclasses
 import hashlib
 import io
 import os
@@ -18,7 +17,8 @@ from ctc_eval.format import InputError, frame_files, read_volume
 from efficientcellseg.__main__ import main
 from efficientcellseg.datasets import download
 from efficientcellseg.datasets.download import download_recipe, fetch, is_there, unzip
-from efficientcellseg.parameters.recipe import Labeling, Recipe, open_recipe
+from efficientcellseg.frozen import changed
+from efficientcellseg.parameters.recipe import Recipe, open_recipe
 
 DATA = Path(os.environ.get("CTC_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 
@@ -50,7 +50,7 @@ def recipe(server: Server, **source: object) -> Recipe:
         sequences=("01", "02"),
         voxel_size=(1.0, 1.0, 1.0),
         source={"kind": "zip", **kinds, **source},
-        labeling=Labeling(),
+        labeling={"method": "components"},
     )
 
 
@@ -291,7 +291,7 @@ def wheel(tmp_path: Path) -> tuple[Recipe, Path]:
             "reference": "pkg/ref.tif",
             "sha256": {name: hashlib.sha256(body).hexdigest() for name, body in members.items()},
         },
-        labeling=Labeling(),
+        labeling={"method": "components"},
         reference="ERR_SEG",
     )
     return mine, data
@@ -315,8 +315,8 @@ def test_members_of_a_wheel_become_a_sequence(wheel):
 
 def test_a_member_with_another_hash(wheel):
     mine, data = wheel
-    source = {**mine.source, "sha256": {**mine.source["sha256"], "pkg/ref.tif": "0" * 64}}
-    message = refusal(dataclasses.replace(mine, source=source), data)
+    source = changed(mine.source, sha256={**mine.source.sha256, "pkg/ref.tif": "0" * 64})
+    message = refusal(changed(mine, source=source), data)
     assert "SHA-256 of pkg/ref.tif" in message
     assert "0" * 64 in message
     assert "Mine" not in visible(data)
@@ -324,9 +324,7 @@ def test_a_member_with_another_hash(wheel):
 
 def test_a_wheel_without_the_member(wheel):
     mine, data = wheel
-    message = refusal(
-        dataclasses.replace(mine, source={**mine.source, "image": "pkg/no.tif"}), data
-    )
+    message = refusal(changed(mine, source=changed(mine.source, image="pkg/no.tif")), data)
     assert "expected the member pkg/no.tif" in message
 
 
@@ -357,7 +355,7 @@ def test_pip_without_a_network(wheel, monkeypatch):
 
 def test_local_data_are_placed_by_hand(server, tmp_path):
     mine = recipe(server)
-    local = dataclasses.replace(mine, source={"kind": "local"})
+    local = changed(mine, source={"kind": "local"})
     assert f"{tmp_path / 'Mine' / '01'}/t000.tif" in refusal(local, tmp_path)
     assert "by hand" in refusal(local, tmp_path)
     for sequence in mine.sequences:
@@ -368,7 +366,7 @@ def test_local_data_are_placed_by_hand(server, tmp_path):
 
 def test_a_simulation_is_made(server, tmp_path):
     source = {"kind": "simulation", "scene": "a549", "shape": [8, 48, 48], "frames": 1}
-    mine = dataclasses.replace(recipe(server), source=source, sequences=("01",))
+    mine = changed(recipe(server), source=source, sequences=("01",))
     download_recipe(mine, tmp_path)
     assert is_there(mine, tmp_path / "Mine")
     (tmp_path / "Mine/01_GT/TRA/man_track.txt").unlink()
@@ -377,7 +375,7 @@ def test_a_simulation_is_made(server, tmp_path):
 
 @pytest.mark.parametrize("kind", ["test", "both"])
 def test_only_zips_have_test_data(server, tmp_path, kind):
-    local = dataclasses.replace(recipe(server), source={"kind": "local"})
+    local = changed(recipe(server), source={"kind": "local"})
     assert "no test data" in refusal(local, tmp_path, kind)
 
 

@@ -1,10 +1,10 @@
 """Samples of a frame: tiles as inference sees them, targets, and what is unknown."""
 
 import numpy as np
-from efficientcellseg.frozen import changed
 
 from ctc_eval.format import read_volume
 from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.frozen import changed
 from efficientcellseg.maps.centers import center_heatmap
 from efficientcellseg.maps.offsets import OFFSETS, center_offset
 from efficientcellseg.parameters.recipe import Tiling, load_recipe
