@@ -11,6 +11,7 @@ import numpy as np
 from efficientcellseg.maps import MAPS
 
 if TYPE_CHECKING:
+    from efficientcellseg.chain.tiling import Tile
     from efficientcellseg.parameters.recipe import Recipe
 
 # How far around a cell background is known where cells may have been left out. Pixels.
@@ -109,13 +110,10 @@ def frame_samples(
             # One by one: OpenCV shrinks four channels at most.
             cuts = np.hstack([cut(layer[..., None], tiles, size) for layer in layers])
             stored = np.where(np.isnan(cuts), UNKNOWN, np.rint(cuts * FULL)).astype(np.uint8)
-            objects = [
-                np.count_nonzero(np.unique(labels[i][slice(*y), slice(*x)])) for y, x in tiles
-            ]
             yield Samples(
                 images=np.rint(cut(colored[z], tiles, size) * 255).astype(np.uint8),
                 targets={name: stored[:, c] for c, name in enumerate(targets)},
-                objects=np.array(objects, np.uint16),
+                objects=_count_objects(labels[i], tiles),
                 dataset=np.zeros(many, np.uint8),
                 frame=np.zeros(many, np.int64),
                 tile=np.arange(many),
@@ -123,6 +121,12 @@ def frame_samples(
                 names=(recipe.name,),
                 fingerprints=(),
             )
+
+
+def _count_objects(plane: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
+    """Count the objects of a slice (Y, X) in each tile, (N,) uint16."""
+    found = [np.count_nonzero(np.unique(plane[slice(*y), slice(*x)])) for y, x in tiles]
+    return np.array(found, np.uint16)
 
 
 def _unknown(plane: np.ndarray) -> np.ndarray:
