@@ -1,4 +1,4 @@
-"""A map is one file and its entry: recipes, samples, training and model cards know it then."""
+"""A map is one file and its line: recipes, samples, training and model cards know it then."""
 
 import yaml
 from conftest import tiny_recipe
@@ -24,14 +24,15 @@ def border(labels: np.ndarray, anisotropy: float) -> np.ndarray:
 BORDERS = Map("borders", border, dice_loss)
 '''
 IMPORT = "from efficientcellseg.maps.borders import BORDERS\n"
+LINE = "        BORDERS,\n"
 
 
-def test_a_new_map_is_one_file_and_its_entry(tmp_path, tiny_dataset):
+def test_a_new_map_is_one_file_and_its_line(tmp_path, tiny_dataset):
     project = copy_project(tmp_path / "project")
     folder = project / "efficientcellseg" / "maps"
     (folder / "borders.py").write_text(FILE)
     registry = folder / "__init__.py"
-    listed = registry.read_text().replace("(CELLS, ", "(BORDERS, CELLS, ")
+    listed = registry.read_text().replace("        CELLS,\n", f"{LINE}        CELLS,\n", 1)
     registry.write_text(listed.replace("from eff", f"{IMPORT}from eff", 1))
     tiny_recipe(project / "config" / "datasets" / "Tiny.yaml", maps=["cells", "centers", "borders"])
     training = {
