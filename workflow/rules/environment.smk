@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 import yaml
-from snakemake.settings.enums import DeploymentMethod
+from snakemake.settings.types import DeploymentMethod
 
 
 def missing_packages():
