@@ -28,10 +28,7 @@ COMMANDS = {
     "import-onnx": ("efficientcellseg.cli.import_onnx", "take over a network from Keras"),
     "export": ("efficientcellseg.cli.export", "write a network as ONNX"),
     "ablation": ("efficientcellseg.report.ablation", "compare trained models: curves and a table"),
-    "simulate": (
-        "efficientcellseg.datasets.simulation.sequence",
-        "make a simulated data set in challenge layout",
-    ),
+    "simulate": ("efficientcellseg.cli.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.datasets.download", "bring a data set onto the disk"),
     "overlay": ("efficientcellseg.report.overlay", "draw result and reference over a frame"),
     "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
@@ -57,8 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         return int(module.run(args))
-    except (InputError, OSError) as error:  # OSError: disk full, no permission
-        sys.stderr.write(f"{error}\n")
+    except InputError as error:
+        sys.stderr.write(f"error[{error.code}]: {error}\n")
+        return 1
+    except OSError as error:  # disk full, no permission
+        sys.stderr.write(f"error[system]: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what was complete is kept\n")

