@@ -1,4 +1,4 @@
-"""Take over a network that was exported from Keras as ONNX."""
+"""Import a network that was exported from Keras as ONNX."""
 
 from __future__ import annotations
 
@@ -64,11 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import the network."""
+    from efficientcellseg.datasets.fetching import record_hash
+    from efficientcellseg.datasets.published import obtain_network
     from efficientcellseg.networks.efficientcellseg import count_parameters
     from efficientcellseg.networks.folders import file_hash, save_model
-    from efficientcellseg.networks.onnx_import import import_onnx, obtain, record
+    from efficientcellseg.networks.onnx_import import import_onnx
 
-    path, url = obtain(args.source, args.output.resolve().parent)
+    path, url = obtain_network(args.source, args.output.resolve().parent)
     architecture = {
         "encoder": args.encoder,
         "decoder_filters": args.decoder_filters,
@@ -76,18 +78,19 @@ def run(args: argparse.Namespace) -> int:
         "maps": [args.target],
     }
     model, differences = import_onnx(path, architecture, args.input_scale, args.tolerance)
+    found = file_hash(path)
     card = {
         "parameters": count_parameters(model),
         "imported_from": {
             "file": path.name,
             "url": url,
-            "sha256": file_hash(path),
+            "sha256": found,
             "input_scale": args.input_scale,
         },
         "difference_to_onnxruntime": differences,
     }
     save_model(args.output, model, card, half=False)
     if url:
-        record(path)
+        record_hash(path, found)
     log.info("%s: differs from ONNX Runtime by %.1g", args.output, differences["probability"])
     return 0

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ctc_eval.format import check_writable
     from efficientcellseg.chain.inference import device_of
-    from efficientcellseg.datasets.download import wheel_members
+    from efficientcellseg.datasets.archives import wheel_members
     from efficientcellseg.networks.efficientcellseg import EfficientCellSeg, build, count_parameters
     from efficientcellseg.networks.folders import (
         file_hash,

@@ -20,19 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctc_eval.format import InputError, atomic
-from efficientcellseg.datasets.download import DownloadError, fetch
+from ctc_eval.format import InputError
 from efficientcellseg.networks.backends import require
-from efficientcellseg.networks.folders import file_hash
 
 if TYPE_CHECKING:
     from torch import nn
 
     from efficientcellseg.networks.efficientcellseg import EfficientCellSeg
-
-# The files that Wagner & Rohr published. HEAD is the default branch, whatever its name.
-AUTHORS = "https://github.com/roydenwa/efficient-cell-seg/raw/HEAD/pretrained-models"
-KNOWN = {name: f"{AUTHORS}/{name}.onnx" for name in ("ecs_a549", "ecs_tric")}
 
 # Largest differences to ONNX Runtime: of probabilities; of logits, as a share of the largest
 # one, so that a map which is 0 all over hides nothing.
@@ -382,56 +376,3 @@ def _differences(
 def _largest(a: np.ndarray, b: np.ndarray) -> float:
     """Give the largest difference of two maps, wherever the axis of channels is."""
     return float(abs(a.ravel() - b.ravel()).max())
-
-
-def obtain(source: str, folder: Path) -> tuple[Path, str | None]:
-    """Find a network's ONNX file, downloading it where it is an address or a known name.
-
-    Parameters
-    ----------
-    source : str
-        File, ``https://...``, or one of :data:`KNOWN`.
-    folder : Path
-        Where a download goes, and stays. A file placed there by hand is used.
-
-    Returns
-    -------
-    path : Path
-    url : str or None
-        Where it comes from, if not a file from the start.
-
-    Raises
-    ------
-    InputError
-        It cannot be had, or its hash is not the one recorded beside it, see :func:`record`.
-    """
-    url = KNOWN.get(source, source)
-    if not url.startswith(("https://", "http://")):
-        return Path(source), None
-    path = folder / url.rsplit("/", 1)[-1].split("?")[0]
-    if not path.is_file():
-        try:
-            fetch(url, path)
-        except DownloadError as error:
-            raise InputError(
-                f"{error}; expected the network there: try again (it goes on where it stopped), "
-                f"or fetch the file elsewhere and place it as {path}"
-            ) from None
-    recorded = _record(path).read_text(encoding="utf-8") if _record(path).is_file() else None
-    found = f"{file_hash(path)}  {path.name}\n"
-    if recorded not in (None, found):
-        raise InputError(
-            f"{path}: SHA-256 {found.split()[0]}; expected the one in {_record(path)}: delete "
-            f"{path.name} and download it again"
-        )
-    return path, url
-
-
-def record(path: Path) -> None:
-    """Write a download's hash beside it, as sha256sum does, once it has proved good."""
-    with atomic(_record(path)) as temporary:
-        temporary.write_text(f"{file_hash(path)}  {path.name}\n", encoding="utf-8")
-
-
-def _record(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")

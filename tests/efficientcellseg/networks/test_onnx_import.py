@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from ctc_eval.format import InputError  # noqa: E402
 from efficientcellseg.__main__ import main  # noqa: E402
+from efficientcellseg.datasets import published  # noqa: E402
 from efficientcellseg.networks import onnx_import  # noqa: E402
 from efficientcellseg.networks.efficientcellseg import EfficientCellSeg  # noqa: E402
 from efficientcellseg.networks.folders import load_model, read_card  # noqa: E402
@@ -499,10 +500,10 @@ def test_a_download_is_recorded_once_it_fits(small, server, tmp_path, capsys):
 
 
 def test_the_authors_networks_by_name(server, tmp_path, monkeypatch, capsys):
-    assert onnx_import.KNOWN["ecs_tric"] == (
+    assert published.AUTHORS_NETWORKS["ecs_tric"] == (
         "https://github.com/roydenwa/efficient-cell-seg/raw/HEAD/pretrained-models/ecs_tric.onnx"
     )
-    monkeypatch.setitem(onnx_import.KNOWN, "ecs_a549", server.url("ecs_a549.onnx"))
+    monkeypatch.setitem(published.AUTHORS_NETWORKS, "ecs_a549", server.url("ecs_a549.onnx"))
     assert command("ecs_a549", "--output", tmp_path / "m" / "cells") == 1
     message = capsys.readouterr().err
     assert "HTTP 404" in message
