@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from ctc_eval.format import InputError, atomic  # noqa: E402
-from efficientcellseg.chain.inference import BATCH, load_networks, predict  # noqa: E402
+from efficientcellseg.chain.inference import BATCH, predict  # noqa: E402
+from efficientcellseg.networks.loading import load_networks  # noqa: E402
 
 BACKENDS = ("torch", "onnxruntime", "openvino")
 
@@ -75,7 +76,7 @@ def main() -> int:
     """Measure, report, and write the figures."""
     import torch
 
-    from efficientcellseg.networks.efficientcellseg import EfficientCellSeg
+    from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
     from efficientcellseg.networks.folders import save_model
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -86,7 +87,7 @@ def main() -> int:
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="bench-backends-") as folder:
-        save_model(Path(folder, "cells"), EfficientCellSeg().eval(), {})
+        save_model(Path(folder, "cells"), EfficientCellSegNetwork().eval(), {})
         networks = {
             "shipped, tf_efficientnet_lite0 at 160": measure(
                 ROOT / "resources/weights/generalist", 2 * options.turns

@@ -12,7 +12,8 @@ from typing import Any
 
 from ctc_eval.format import atomic
 from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, read_card
-from efficientcellseg.parameters.recipe import ROOT, load_recipe
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.recipe import load_recipe
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),

@@ -278,7 +278,7 @@ def _script(entry: Entry, recipe: str, model: str | None) -> str:
 
 def _record(entry: Entry, recipe: str, model: str | None, software: Path) -> dict[str, Any]:
     """Say of a sequence what makes its masks; the weights are counted in the built networks."""
-    from efficientcellseg.networks.efficientcellseg import count_parameters
+    from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import load_model
 
     networks = {}

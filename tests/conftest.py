@@ -1,5 +1,6 @@
 """What tests share: the place of real data, a tiny data set, a tiny recipe, tiny networks."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,6 +19,17 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent
+# What runs networks beside torch.
+BACKENDS = [
+    "onnxruntime",
+    pytest.param(
+        "openvino",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("openvino") is None,
+            reason="openvino is not installed; it is optional",
+        ),
+    ),
+]
 TINY = {"encoder": "tf_efficientnet_lite0", "decoder_filters": (8, 8, 8, 8), "input_size": 64}
 
 
@@ -88,10 +100,15 @@ def tiny_network(seed: int, *maps: str):
     """Make an untrained tiny network, for cells unless told."""
     import torch
 
-    from efficientcellseg.networks.efficientcellseg import EfficientCellSeg
+    from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
 
     torch.manual_seed(seed)
-    return EfficientCellSeg(**TINY, maps=maps or ("cells",)).eval()
+    return EfficientCellSegNetwork(**TINY, maps=maps or ("cells",)).eval()
+
+
+def random_tiles(count: int, size: int) -> np.ndarray:
+    """Make a network's input."""
+    return np.random.default_rng(0).random((count, 3, size, size), dtype=np.float32)
 
 
 @pytest.fixture(scope="session")

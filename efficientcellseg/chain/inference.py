@@ -1,30 +1,28 @@
-"""Networks over the tiles of a volume."""
+"""Networks over the tiles of a volume: cut, predict, put back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ctc_eval.format import InputError
 from efficientcellseg.chain.tiling import cut, paste, plan_tiles
-from efficientcellseg.maps.offsets import OFFSETS
-from efficientcellseg.networks.folders import load_model, network_folders, read_card
+from efficientcellseg.maps import MAPS, Maps
 
 if TYPE_CHECKING:
-    import torch
-
-    from efficientcellseg.networks.efficientcellseg import Network
+    from efficientcellseg.networks.base import Network
     from efficientcellseg.parameters.recipe import Tiling
 
 # Tiles that go through a network at once; part of the result's last bits, so not a setting.
 BATCH = 8
+# Likewise patches of volumes.
+PATCHES = 2
 
-# Axes of tiles (N, 3, S, S) along which they are mirrored; with the tiles as they are, each axis
-# is mirrored in half of the views.
-MIRRORS = ((1, 2), (1, 3), (2, 3))
+# Axes of tiles (N, 3, S, S) along which they are flipped; with the tiles as they are, each axis
+# is flipped in half of the views.
+FLIPS = ((1, 2), (1, 3), (2, 3))
 
 
 def tile_volume(colored: np.ndarray, tiling: Tiling, size: int) -> np.ndarray:
@@ -77,17 +75,17 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
 
 
 def predict(
-    networks: Sequence[Network], tiles: np.ndarray, mirrored: bool = False
+    networks: Sequence[Network], tiles: np.ndarray, test_time_flips: bool = False
 ) -> dict[str, np.ndarray]:
     """Run networks over tiles; what several of them predict is averaged.
 
     Parameters
     ----------
     networks : sequence of Network
-        From :func:`load_networks`.
+        From :func:`efficientcellseg.networks.loading.load_networks`.
     tiles : ndarray of shape (N, 3, S, S), float32
-    mirrored : bool
-        Average over the tiles as they are and mirrored along two axes of planes (red and blue
+    test_time_flips : bool
+        Average over the tiles as they are and flipped along two axes of planes (red and blue
         change places), rows and columns: four times the work.
 
     Returns
@@ -95,12 +93,12 @@ def predict(
     dict of str to ndarray of shape (N, S, S), float32
         Each map, 0..1.
     """
-    if mirrored:
+    if test_time_flips:
         total = predict(networks, tiles)
-        for axes in MIRRORS:
-            for name, maps in _predict_mirrored(networks, tiles, axes).items():
+        for axes in FLIPS:
+            for name, maps in _predict_flipped(networks, tiles, axes).items():
                 total[name] += maps
-        return {name: maps / np.float32(1 + len(MIRRORS)) for name, maps in total.items()}
+        return {name: maps / np.float32(1 + len(FLIPS)) for name, maps in total.items()}
     import torch
 
     found: dict[str, list[np.ndarray]] = {}
@@ -118,109 +116,56 @@ def predict(
     return {name: sum(maps[1:], maps[0]) / np.float32(len(maps)) for name, maps in found.items()}
 
 
-def _predict_mirrored(
+def _predict_flipped(
     networks: Sequence[Network], tiles: np.ndarray, axes: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
-    """Predict tiles (N, 3, S, S) mirrored along planes (1), rows (2) or columns (3); mirror back.
+    """Predict tiles (N, 3, S, S) flipped along planes (1), rows (2) or columns (3); flip back.
 
-    Offsets along a mirrored axis point the other way: their maps, (N, S, S) in 0..1, change ends.
+    Where a map, (N, S, S) in 0..1, is a direction along a flipped axis, 0 and 1 change places.
     """
     found = {}
     for name, maps in predict(networks, np.ascontiguousarray(np.flip(tiles, axes))).items():
         back = np.flip(maps, tuple(axis - 1 for axis in axes if axis > 1))
-        along = OFFSETS.index(name) + 1 if name in OFFSETS else None
-        found[name] = 1 - back if along in axes else back
+        along = MAPS[name].axis
+        found[name] = back if along is None or along + 1 not in axes else 1 - back
     return found
 
 
-def load_networks(
-    model: Path,
-    maps: tuple[str, ...],
-    device: str = "auto",
-    backend: str = "torch",
-    kind: str = "efficientcellseg",
-) -> list[Network]:
-    """Load the networks that predict a recipe's maps.
+def predict_volume(networks: Sequence[Network], volume: np.ndarray, overlap: float = 0.5) -> Maps:
+    """Run an ensemble over a volume, patch by patch.
+
+    Patches overlap, and count most where they are central: Gaussian weights.
 
     Parameters
     ----------
-    model : Path
-        A model folder, or a folder of such.
-    maps : tuple of str
-        For example ``("cells", "centers")``.
-    device : str
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-    backend : {"torch", "onnxruntime", "openvino"}
-        What runs them; on a GPU torch alone.
-    kind : str
-        Of `efficientcellseg.networks.efficientcellseg.NETWORKS`, what they must be.
+    networks : sequence of Network
+        3D, of the same maps and patch, in evaluation mode, on one device.
+    volume : ndarray of shape (Z, Y, X), float32
+        In 0..1.
+    overlap : float
+        Share of a patch that it has in common with the next one along each axis.
 
     Returns
     -------
-    list of Network
-        In evaluation mode, on the device.
-
-    Raises
-    ------
-    InputError
-        A model that is not there or damaged; networks of another kind, or of different input
-        sizes; a device or backend that is not there; another backend than torch for a 3D network.
+    dict of str to ndarray of shape (Z, Y, X), float32
+        Probabilities, averaged over the networks.
     """
     import torch
+    from monai.inferers import sliding_window_inference
 
-    place = device_of(device)
-    folders = network_folders(model, maps)
-    networks = [load_model(folder) for folder in folders]
-    found = {network.architecture["kind"] for network in networks}
-    if found != {kind}:
-        raise InputError(
-            f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "
-            "folder of such with --model DIR, or another --method"
+    first = networks[0]
+    device = next(first.parameters()).device
+
+    def average(patches: torch.Tensor) -> torch.Tensor:
+        return torch.stack([network(patches).sigmoid() for network in networks]).mean(0)
+
+    with torch.inference_mode():
+        predicted = sliding_window_inference(
+            torch.from_numpy(volume)[None, None].to(device),
+            (first.planes, first.input_size, first.input_size),
+            PATCHES,
+            average,
+            overlap=overlap,
+            mode="gaussian",
         )
-    sizes = {folder.name: net.input_size for folder, net in zip(folders, networks, strict=True)}
-    if len(set(sizes.values())) > 1:
-        raise InputError(
-            f"{model}: networks of different input sizes {sizes}; expected one size, since they "
-            "share their tiles: train them for the same one"
-        )
-    if backend != "torch":
-        if any(net.planes for net in networks):
-            raise InputError(f"backend {backend}; expected torch, which alone runs 3D networks")
-        from efficientcellseg.networks.backends import compile_network
-
-        return [compile_network(net, backend, device) for net in networks]
-    for net in networks:
-        layout = torch.channels_last_3d if net.planes else torch.channels_last
-        net.to(place).to(memory_format=layout)  # type: ignore[call-overload]
-    return networks
-
-
-def input_size(model: Path, maps: tuple[str, ...]) -> int:
-    """Read the side of the networks' input from the first one's card, without loading it."""
-    return int(read_card(network_folders(model, maps)[0])["architecture"]["input_size"])
-
-
-def device_of(name: str) -> torch.device:
-    """Give torch's device for a name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Raises
-    ------
-    InputError
-        Another name, or a GPU that is not there.
-    """
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        if device.type not in ("cpu", "cuda"):
-            raise ValueError
-    except (RuntimeError, ValueError):
-        raise InputError(f"device {name!r}; expected auto, cpu, cuda or cuda:N") from None
-    count = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise InputError(
-            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu"
-        )
-    return device
+    return dict(zip(first.maps, predicted[0].float().cpu().numpy(), strict=True))

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Import the network."""
     from efficientcellseg.datasets.fetching import record_hash
     from efficientcellseg.datasets.published import obtain_network
-    from efficientcellseg.networks.efficientcellseg import count_parameters
+    from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, save_model
     from efficientcellseg.networks.onnx_import import import_onnx
 

@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the step."""
     from tqdm import tqdm
 
-    from efficientcellseg.chain.inference import load_networks, predict, untile_volume
+    from efficientcellseg.chain.inference import predict, untile_volume
+    from efficientcellseg.networks.loading import load_networks
 
     recipe = recipe_of(args)
     networks = load_networks(model_of(args, recipe), recipe.networks, args.device, args.backend)

@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the step."""
     import numpy as np
 
-    from efficientcellseg.chain.inference import input_size, tile_volume
+    from efficientcellseg.chain.inference import tile_volume
+    from efficientcellseg.networks.loading import input_size
 
     recipe = recipe_of(args)
     size = input_size(model_of(args, recipe), recipe.networks)

@@ -55,18 +55,17 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from ctc_eval.format import check_writable
-    from efficientcellseg.chain.inference import device_of
     from efficientcellseg.datasets.archives import wheel_members
-    from efficientcellseg.networks.efficientcellseg import EfficientCellSeg, build, count_parameters
+    from efficientcellseg.networks.base import build, count_parameters
+    from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
     from efficientcellseg.networks.folders import (
         file_hash,
-        load_encoder,
-        load_from_hub,
         load_model,
         read_card,
         save_model,
-        start_from,
     )
+    from efficientcellseg.networks.loading import device_of
+    from efficientcellseg.networks.pretrained import load_encoder, load_from_hub, start_from
     from efficientcellseg.provenance import describe_software, device_name
     from efficientcellseg.training.loop import Training, train
     from efficientcellseg.training.samples import Samples, origin_of
@@ -94,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     model = build({**configuration["model"], **chosen})
     encoder: Any = getattr(model, "encoder", None)
     source = configuration.get("encoder_weights")
-    if (source or args.encoder_weights) and not isinstance(model, EfficientCellSeg):
+    if (source or args.encoder_weights) and not isinstance(model, EfficientCellSegNetwork):
         raise InputError(
             f"{args.configuration}: encoder weights for {model.architecture['kind']}; expected "
             "them for efficientcellseg alone: leave them out"

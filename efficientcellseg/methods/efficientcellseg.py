@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientcellseg.chain.inference import load_networks, predict, tile_volume, untile_volume
+from efficientcellseg.chain.inference import predict, tile_volume, untile_volume
 from efficientcellseg.chain.labeling import Maps
 from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.recipe import Recipe
 
 

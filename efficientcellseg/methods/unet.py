@@ -15,7 +15,7 @@ class UNet(EfficientCellSeg):
     Against the publication, cells are parted by the watershed of the paper's method instead of
     weights at their borders, which a network for all data sets would have to learn for each.
     Labels are joined across slices as the recipe says.
-    :class:`efficientcellseg.networks.unet.UNet` says what differs in the network.
+    :class:`efficientcellseg.networks.unet.UNetNetwork` says what differs in the network.
     """
 
     kind = "unet"

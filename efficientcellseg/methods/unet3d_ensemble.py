@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 import numpy as np
 
-from efficientcellseg.chain.inference import untile_volume
-from efficientcellseg.chain.labeling import Maps
+from efficientcellseg.chain.inference import predict_volume, untile_volume
+from efficientcellseg.maps import Maps
 from efficientcellseg.methods.unet import UNet
-
-if TYPE_CHECKING:
-    from efficientcellseg.networks.unet3d import UNet3D
 
 
 class UNet3DEnsemble(UNet):
@@ -27,12 +22,9 @@ class UNet3DEnsemble(UNet):
 
     def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
         """Run all networks over the stack of each tile."""
-        from efficientcellseg.networks.unet3d import predict_volume
-
         tiles, shape = prepared
         # (Z * N, S, S) to N stacks of (Z, S, S), and back.
         stacks = tiles[:, 1].reshape(shape[0], -1, *tiles.shape[2:]).swapaxes(0, 1)
-        networks = cast("list[UNet3D]", self.networks)
-        cells = np.stack([predict_volume(networks, stack)["cells"] for stack in stacks], 1)
+        cells = np.stack([predict_volume(self.networks, stack)["cells"] for stack in stacks], 1)
         cells = cells.reshape(-1, *tiles.shape[2:])
         return {"cells": untile_volume(cells, self.recipe.tiling, shape)}

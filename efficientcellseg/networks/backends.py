@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ctc_eval.format import InputError
-from efficientcellseg.networks.efficientcellseg import Network
+from efficientcellseg.networks.base import Network
 
 OPSET = 17
 

@@ -6,8 +6,6 @@ Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from inspect import signature
 from itertools import pairwise
 from typing import Any
 
@@ -17,35 +15,12 @@ from torch.nn import functional
 
 import efficientcellseg.networks.torchvision_guard  # noqa: F401  (must come before timm)
 from ctc_eval.format import InputError
+from efficientcellseg.networks.base import Network, check_side
 
 import timm  # isort: skip
 
 
-class Network(nn.Module):
-    """What all networks here have in common: (N, 3, S, S) in 0..1 to logits (N, C, S, S).
-
-    With `planes`, they see slabs, the green channel of so many successive slices of a tile:
-    (N, 1, P, S, S) to (N, C, P, S, S).
-
-    Attributes
-    ----------
-    architecture : dict
-        What :func:`build` makes it of again.
-    input_size : int
-        S.
-    maps : tuple of str
-        What the C channels are.
-    planes : int
-        P; 0 for a network that sees slice by slice.
-    """
-
-    architecture: dict[str, Any]
-    input_size: int
-    maps: tuple[str, ...]
-    planes: int = 0
-
-
-class EfficientCellSeg(Network):
+class EfficientCellSegNetwork(Network):
     """Predict maps, such as cells and centers, of a pseudocolored slice.
 
     The encoder is any EfficientNet of timm. Its tensors are found by their role, the widest
@@ -94,14 +69,10 @@ class EfficientCellSeg(Network):
         raw_skip: bool = False,
     ) -> None:
         super().__init__()
-        if input_size % 32 or input_size < 32:
-            lower = max(input_size // 32 * 32, 32)
-            raise InputError(
-                f"input size {input_size}; expected a multiple of 32: take {lower} or {lower + 32}"
-            )
+        check_side("input size", input_size, 32)
         if len(decoder_filters) != 4:
             raise InputError(f"decoder filters {tuple(decoder_filters)}; expected four numbers")
-        self.encoder = Encoder(encoder)
+        self.encoder = EfficientNetEncoder(encoder)
         self.input_size, self.maps, self.raw_skip = input_size, tuple(maps), raw_skip
         self.architecture = {
             "kind": "efficientcellseg",
@@ -145,7 +116,7 @@ class EfficientCellSeg(Network):
         return self.head(x)
 
 
-class Encoder(nn.Module):
+class EfficientNetEncoder(nn.Module):
     """An EfficientNet of timm up to the expansion that ends at 1/16 of the input.
 
     `channels` holds the widths of the three inner skips and of the bottleneck; `statistics`
@@ -238,44 +209,3 @@ class DecoderBlock(nn.Module):
         """Join the deeper tensor, at half the skip's resolution, with the skip."""
         x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         return self.layers(torch.cat([x, skip], dim=1))
-
-
-def build(architecture: dict[str, Any]) -> Network:
-    """Build an untrained network as a model card names it.
-
-    Parameters
-    ----------
-    architecture : dict
-        ``kind``, one of `NETWORKS` (efficientcellseg by default), and its parameters.
-
-    Returns
-    -------
-    Network
-
-    Raises
-    ------
-    InputError
-        A parameter that is of another kind's; what the network itself refuses.
-    """
-    parameters = dict(architecture)
-    kind = parameters.pop("kind", "efficientcellseg")
-    module, _, name = NETWORKS[kind].partition(":")
-    network = getattr(import_module(module), name)
-    known = signature(network).parameters.keys()
-    if unknown := ", ".join(sorted(parameters.keys() - known)):
-        raise InputError(f"model: {kind} with {unknown}; expected only {', '.join(sorted(known))}")
-    return network(**parameters)
-
-
-# Where the network of each kind is defined; imported when it is built.
-NETWORKS = {
-    "efficientcellseg": "efficientcellseg.networks.efficientcellseg:EfficientCellSeg",
-    "unet": "efficientcellseg.networks.unet:UNet",
-    "dunet": "efficientcellseg.networks.unet:DUNet",
-    "unet3d": "efficientcellseg.networks.unet3d:UNet3D",
-}
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Count the trainable weights of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())

@@ -26,7 +26,7 @@ from efficientcellseg.networks.backends import require
 if TYPE_CHECKING:
     from torch import nn
 
-    from efficientcellseg.networks.efficientcellseg import EfficientCellSeg
+    from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
 
 # Largest differences to ONNX Runtime: of probabilities; of logits, as a share of the largest
 # one, so that a map which is 0 all over hides nothing.
@@ -79,7 +79,7 @@ def import_onnx(
     architecture: dict[str, Any],
     input_scale: float = 1.0,
     tolerance: float = PROBABILITY,
-) -> tuple[EfficientCellSeg, dict[str, float]]:
+) -> tuple[EfficientCellSegNetwork, dict[str, float]]:
     """Read a Keras-exported network into our modules.
 
     Parameters
@@ -89,7 +89,7 @@ def import_onnx(
         resizing before the first and after the last convolution is left to the caller.
     architecture : dict
         Encoder, decoder filters and input size of
-        :class:`efficientcellseg.networks.efficientcellseg.EfficientCellSeg`.
+        :class:`efficientcellseg.networks.efficientcellseg.EfficientCellSegNetwork`.
         Statistics and the kind of the last skip are read from the file.
     input_scale : float
         What the file's network wants an image in 0..1 to be multiplied by. The authors' own
@@ -99,7 +99,7 @@ def import_onnx(
 
     Returns
     -------
-    model : EfficientCellSeg
+    model : EfficientCellSegNetwork
         In evaluation mode, float32; takes images in 0..1 whatever `input_scale` is. Batch norms
         hold a scale and a shift with mean 0 and variance 1, since a file in which they are fused
         tells no more.
@@ -114,7 +114,7 @@ def import_onnx(
         Not an ONNX file; another structure, with what did not fit; a network that computes
         something else than ONNX Runtime does; onnx or onnxruntime not installed.
     """
-    from efficientcellseg.networks.efficientcellseg import EfficientCellSeg
+    from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
 
     onnx = require("onnx")
     require("onnxruntime")
@@ -144,7 +144,7 @@ def import_onnx(
             f"{path}: the image reaches the decoder shifted by {skip.shift.tolist()}; expected it "
             "unshifted, or as it reaches the encoder"
         )
-    model = EfficientCellSeg(
+    model = EfficientCellSegNetwork(
         **architecture,
         mean=(-image.shift / image.scale).tolist(),
         std=(1 / image.scale).tolist(),
@@ -252,7 +252,7 @@ def _slots(model: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d | 
             yield name, module, norm
 
 
-def _fill(model: EfficientCellSeg, graph: Graph, skip: np.ndarray, path: Path) -> None:
+def _fill(model: EfficientCellSegNetwork, graph: Graph, skip: np.ndarray, path: Path) -> None:
     """Set the weights in place; `skip` scales the image that the decoder sees.
 
     Raises
@@ -301,7 +301,7 @@ def _fill(model: EfficientCellSeg, graph: Graph, skip: np.ndarray, path: Path) -
 
 
 def _differences(
-    model: EfficientCellSeg, original: Any, input_scale: float, tolerance: float, path: Path
+    model: EfficientCellSegNetwork, original: Any, input_scale: float, tolerance: float, path: Path
 ) -> dict[str, float]:
     """Compare with ONNX Runtime on random input.
 

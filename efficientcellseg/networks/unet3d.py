@@ -1,24 +1,17 @@
-"""A 3D U-Net as nnU-Net plans it, and an ensemble of them over a volume.
+"""A 3D U-Net as nnU-Net plans it.
 
-Methods: Isensee et al., nnU-Net, Nature Methods 2021, as entered into the challenge by DKFZ-GE:
-four networks, one a fold of the training data, averaged.
+Method: Isensee et al., nnU-Net, Nature Methods 2021, as entered into the challenge by DKFZ-GE.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from math import prod
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ctc_eval.format import InputError
-from efficientcellseg.networks.efficientcellseg import Network
-from efficientcellseg.networks.unet import check_side
-
-if TYPE_CHECKING:
-    from efficientcellseg.chain.labeling import Maps
+from efficientcellseg.networks.base import Network, check_side
 
 FILTERS = (32, 64, 128, 256, 320, 320, 320)
 
@@ -27,11 +20,8 @@ FILTERS = (32, 64, 128, 256, 320, 320, 320)
 PLANE_KERNELS = (1, 1, 1, 3, 3, 3, 3)
 PLANE_STRIDES = (1, 1, 1, 1, 2, 1, 1)
 
-# Patches that go through the networks at once; part of the result's last bits, so no setting.
-BATCH = 2
 
-
-class UNet3D(Network):
+class UNet3DNetwork(Network):
     """Predict maps of a patch of a volume.
 
     nnU-Net's rules for planes that are eight times as far apart as pixels, as those of
@@ -74,7 +64,7 @@ class UNet3D(Network):
         stages = len(filters)
         if not 3 <= stages <= len(PLANE_STRIDES):
             raise InputError(f"{stages} filters; expected 3 to {len(PLANE_STRIDES)}, one a stage")
-        check_side("planes", planes, int(np.prod(PLANE_STRIDES[:stages])))
+        check_side("planes", planes, prod(PLANE_STRIDES[:stages]))
         check_side("input size", input_size, 2 ** (stages - 1))
         self.maps, self.planes, self.input_size = tuple(maps), planes, input_size
         self.architecture = {
@@ -110,42 +100,3 @@ class UNet3D(Network):
             Before the sigmoid; a channel for each of `maps`.
         """
         return self.net(patch)
-
-
-def predict_volume(networks: Sequence[UNet3D], volume: np.ndarray, overlap: float = 0.5) -> Maps:
-    """Run an ensemble over a volume, patch by patch.
-
-    Patches overlap, and count most where they are central: Gaussian weights.
-
-    Parameters
-    ----------
-    networks : sequence of UNet3D
-        Of the same maps and patch, in evaluation mode, on one device.
-    volume : ndarray of shape (Z, Y, X), float32
-        In 0..1.
-    overlap : float
-        Share of a patch that it has in common with the next one along each axis.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (Z, Y, X), float32
-        Probabilities, averaged over the networks.
-    """
-    from monai.inferers import sliding_window_inference
-
-    first = networks[0]
-    device = next(first.parameters()).device
-
-    def average(patches: Tensor) -> Tensor:
-        return torch.stack([network(patches).sigmoid() for network in networks]).mean(0)
-
-    with torch.inference_mode():
-        predicted = sliding_window_inference(
-            torch.from_numpy(volume)[None, None].to(device),
-            (first.planes, first.input_size, first.input_size),
-            BATCH,
-            average,
-            overlap=overlap,
-            mode="gaussian",
-        )
-    return dict(zip(first.maps, predicted[0].float().cpu().numpy(), strict=True))

@@ -14,10 +14,10 @@ import yaml
 
 from ctc_eval.format import InputError
 from efficientcellseg.chain.labeling import NEEDED
+from efficientcellseg.parameters.locations import RECIPES, SCHEMAS
+from efficientcellseg.parameters.locations import ROOT as ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-RECIPES = ROOT / "config" / "datasets"
-SCHEMA = ROOT / "config" / "schemas" / "dataset.schema.yaml"
+SCHEMA = SCHEMAS / "dataset.schema.yaml"
 
 
 @dataclass(frozen=True)

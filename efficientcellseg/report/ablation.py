@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.format import InputError, atomic
 
 if TYPE_CHECKING:
-    from efficientcellseg.networks.efficientcellseg import Network
+    from efficientcellseg.networks.base import Network
 
 # Batch of the inference that is timed, and how often: the median counts.
 BATCH, TURNS = 8, 7
@@ -74,7 +74,7 @@ def summarize(runs: list[Run], published: dict[str, int]) -> list[dict[str, str]
         MeanIoU of the last epoch as mean +- standard deviation over seeds; parameters counted
         from the built model, the paper's beside; times as medians.
     """
-    from efficientcellseg.networks.efficientcellseg import build, count_parameters
+    from efficientcellseg.networks.base import build, count_parameters
 
     rows = []
     for training, model in sorted({(run.training, run.model) for run in runs}):

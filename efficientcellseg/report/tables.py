@@ -71,7 +71,7 @@ def count_sizes(sizes: Sequence[Size] = PUBLISHED) -> list[Row]:
     """
     import torch
 
-    from efficientcellseg.networks.efficientcellseg import build, count_parameters
+    from efficientcellseg.networks.base import build, count_parameters
 
     rows = []
     for size in sizes:

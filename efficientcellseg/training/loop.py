@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ctc_eval.format import InputError, atomic
 from efficientcellseg.maps import MAPS
 from efficientcellseg.maps.offsets import OFFSETS
-from efficientcellseg.networks.efficientcellseg import Network
+from efficientcellseg.networks.base import Network
 from efficientcellseg.training.samples import FULL, UNKNOWN, Samples
 
 log = logging.getLogger(__name__)

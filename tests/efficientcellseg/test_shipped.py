@@ -9,9 +9,9 @@ from ctc_eval.__main__ import main as judge
 from ctc_eval.format import fingerprint
 from efficientcellseg.__main__ import main as method
 from efficientcellseg.maps.offsets import OFFSETS
-from efficientcellseg.networks.efficientcellseg import count_parameters
+from efficientcellseg.networks.base import count_parameters
 from efficientcellseg.networks.folders import load_model, read_card
-from efficientcellseg.parameters.recipe import ROOT
+from efficientcellseg.parameters.locations import ROOT
 
 SHIPPED = ROOT / "resources" / "weights"
 MAPS = {"generalist": ["cells", "centers"], "Sim-MDA231": ["cells", "centers", *OFFSETS]}

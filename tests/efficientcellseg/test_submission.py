@@ -15,7 +15,7 @@ from conftest import ROOT, offline, tiny_network, tiny_recipe, write_tiny
 
 from ctc_eval.format import write_labels
 from efficientcellseg.__main__ import main
-from efficientcellseg.networks.efficientcellseg import build
+from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import save_model
 from efficientcellseg.parameters.recipe import read_yaml
 from efficientcellseg.submission import SCHEMA

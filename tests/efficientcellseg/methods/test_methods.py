@@ -15,10 +15,10 @@ pytest.importorskip("monai")
 from ctc_eval.__main__ import main as judge
 from ctc_eval.format import InputError, read_volume
 from efficientcellseg.__main__ import main
-from efficientcellseg.chain.inference import load_networks
 from efficientcellseg.methods import METHODS, find_method
-from efficientcellseg.networks.efficientcellseg import build
+from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import read_card, save_model
+from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.recipe import Labeling, load_recipe, read_yaml
 
 SMALL = {"filters": [4, 4, 8], "input_size": 64}
@@ -152,7 +152,8 @@ def test_the_ensemble_puts_each_tile_back_in_its_place(tmp_path, monkeypatch):
     volume = blobs((4, 70, 90), seed=2)[0].astype(np.uint16)
     tiles, shape = method.prepare(volume)
     monkeypatch.setattr(
-        "efficientcellseg.networks.unet3d.predict_volume", lambda networks, stack: {"cells": stack}
+        "efficientcellseg.methods.unet3d_ensemble.predict_volume",
+        lambda networks, stack: {"cells": stack},
     )
     found = method.maps((tiles, shape))["cells"]
     # Resized to the network and back, a volume is itself but for what is lost on the way.

@@ -23,7 +23,7 @@ from ctc_eval.format import InputError  # noqa: E402
 from efficientcellseg.__main__ import main  # noqa: E402
 from efficientcellseg.datasets import published  # noqa: E402
 from efficientcellseg.networks import onnx_import  # noqa: E402
-from efficientcellseg.networks.efficientcellseg import EfficientCellSeg  # noqa: E402
+from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork  # noqa: E402
 from efficientcellseg.networks.folders import load_model, read_card  # noqa: E402
 from efficientcellseg.networks.onnx_import import import_onnx  # noqa: E402
 
@@ -49,7 +49,7 @@ def sensible(architecture: dict, std: Sequence[float] = np.sqrt(VARIANCE), brigh
     torch.manual_seed(0)
     statistics = {"mean": 255 / brightest * np.array(MEAN), "std": 255 / brightest * np.array(std)}
     statistics = {name: values.tolist() for name, values in statistics.items()}
-    network = EfficientCellSeg(**architecture, **statistics, raw_skip=True)
+    network = EfficientCellSegNetwork(**architecture, **statistics, raw_skip=True)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0  # the last batch's statistics

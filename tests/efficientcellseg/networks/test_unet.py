@@ -9,12 +9,13 @@ torch = pytest.importorskip("torch")
 from torch.nn.functional import mse_loss  # noqa: E402
 
 from ctc_eval.format import InputError  # noqa: E402
-from efficientcellseg.networks.efficientcellseg import build, count_parameters  # noqa: E402
-from efficientcellseg.networks.unet import DUNet, UNet  # noqa: E402
+from efficientcellseg.networks.base import build, count_parameters  # noqa: E402
+from efficientcellseg.networks.dunet import DUNetNetwork  # noqa: E402
+from efficientcellseg.networks.unet import UNetNetwork  # noqa: E402
 
 PUBLISHED = [64, 128, 256, 512, 1024]
 SMALL = (4, 8, 16, 16, 16)
-BOTH = pytest.mark.parametrize("make", [UNet, DUNet])
+BOTH = pytest.mark.parametrize("make", [UNetNetwork, DUNetNetwork])
 
 
 def convolutions(channels: int, filters: int) -> int:
@@ -28,7 +29,7 @@ def millions(module: torch.nn.Module) -> float:
 
 def test_the_published_unet():
     with torch.device("meta"):
-        network = UNet()
+        network = UNetNetwork()
     encoder = sum(convolutions(a, b) for a, b in pairwise([3, *PUBLISHED]))
     decoder = sum(convolutions(a + b, a) for a, b in pairwise(PUBLISHED))
     assert count_parameters(network.encoder) == encoder == 18_851_136
@@ -41,7 +42,7 @@ def test_the_published_unet():
 
 def test_the_published_dunet():
     with torch.device("meta"):
-        network = DUNet()
+        network = DUNetNetwork()
     encoder = sum(convolutions(a, b) for a, b in pairwise([1, *PUBLISHED]))
     strided = sum(9 * a * a + a + 2 * a for a in PUBLISHED[:-1])
     # Transposed 2x2 convolutions without bias, with batch norm.
@@ -69,9 +70,9 @@ def test_a_channel_for_each_map(make, size):
 
 
 def test_the_names_of_the_maps():
-    assert UNet(filters=SMALL).maps == ("cells",)
-    assert DUNet(filters=SMALL).maps == ("cell_distance", "neighbor_distance")
-    network = UNet(("cells", "centers"), SMALL, 64)
+    assert UNetNetwork(filters=SMALL).maps == ("cells",)
+    assert DUNetNetwork(filters=SMALL).maps == ("cell_distance", "neighbor_distance")
+    network = UNetNetwork(("cells", "centers"), SMALL, 64)
     assert network.maps == ("cells", "centers")
     assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 2, 64, 64)
 
@@ -105,7 +106,9 @@ def test_a_seed_makes_a_network_and_a_step_changes_all_of_it(make):
         assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize(("make", "seen"), [(UNet, [True] * 3), (DUNet, [False, True, False])])
+@pytest.mark.parametrize(
+    ("make", "seen"), [(UNetNetwork, [True] * 3), (DUNetNetwork, [False, True, False])]
+)
 def test_the_channels_that_are_seen(make, seen):
     torch.manual_seed(0)
     network = make(filters=SMALL, input_size=64).eval()
@@ -116,7 +119,7 @@ def test_the_channels_that_are_seen(make, seen):
 
 def test_the_decoders_of_a_dunet_do_not_share_weights():
     torch.manual_seed(0)
-    network = DUNet(filters=SMALL, input_size=64).eval()
+    network = DUNetNetwork(filters=SMALL, input_size=64).eval()
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         before = network(image)

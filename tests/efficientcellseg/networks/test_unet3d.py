@@ -1,50 +1,25 @@
-"""The 3D U-Net: its weights counted, its tensors' shapes; an ensemble over a volume."""
+"""The 3D U-Net: its weights counted, its tensors' shapes."""
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from ctc_eval.format import InputError  # noqa: E402
-from efficientcellseg.networks.efficientcellseg import build, count_parameters  # noqa: E402
-from efficientcellseg.networks.unet3d import UNet3D, predict_volume  # noqa: E402
+from efficientcellseg.networks.base import build, count_parameters  # noqa: E402
+from efficientcellseg.networks.unet3d import UNet3DNetwork  # noqa: E402
 
 SMALL = {"filters": (4, 4, 8, 8, 8), "planes": 4, "input_size": 32}
 
 
-def small(seed: int, **changes) -> UNet3D:
+def small(seed: int, **changes) -> UNet3DNetwork:
     torch.manual_seed(seed)
-    return UNet3D(**{**SMALL, **changes}).eval()
-
-
-class Pointwise(torch.nn.Module):
-    """A stand-in that maps each voxel for itself: patches leave no trace."""
-
-    maps, planes, input_size = ("cells", "centers"), 4, 16
-
-    def __init__(self, shift: float = 0.0) -> None:
-        super().__init__()
-        self.shift = torch.nn.Parameter(torch.tensor(shift))
-
-    def forward(self, patch):
-        return torch.cat([patch + self.shift, -patch], dim=1)
-
-
-class Framed(Pointwise):
-    """A stand-in that sees cells at the first and the last column of each patch, only there."""
-
-    maps, planes, input_size = ("cells",), 1, 8
-
-    def forward(self, patch):
-        logits = torch.full_like(patch, -50.0)
-        logits[..., [0, -1]] = 50
-        return logits
+    return UNet3DNetwork(**{**SMALL, **changes}).eval()
 
 
 def test_the_published_weights():
     with torch.device("meta"):
-        network = UNet3D()
+        network = UNet3DNetwork()
     # By hand: two convolutions a stage without bias, two instance norms; a transposed
     # convolution and such a stage for each doubling; the head with bias. The decoder's kernels
     # are those of the stage below, as in nnU-Net.
@@ -65,7 +40,7 @@ def test_the_published_weights():
 @pytest.mark.parametrize(("planes", "size"), [(16, 64), (10, 128)])
 def test_the_published_tensors(planes, size):
     with torch.device("meta"):
-        network = UNet3D(("cells", "centers"), planes=planes, input_size=size)
+        network = UNet3DNetwork(("cells", "centers"), planes=planes, input_size=size)
         found = network(torch.zeros(2, 1, planes, size, size))
     assert found.shape == (2, 2, planes, size, size)
     assert network.maps == ("cells", "centers")
@@ -115,37 +90,3 @@ def test_a_plane_is_seen_with_the_planes_beside_it():
 def test_patches_and_stages_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         small(0, **changes)
-
-
-@pytest.mark.parametrize("shape", [(4, 16, 16), (1, 5, 7), (9, 37, 50)])
-def test_patches_meet_without_seams(shape):
-    volume = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    found = predict_volume([Pointwise()], volume)
-    assert list(found) == ["cells", "centers"]
-    for name, sign in (("cells", 1), ("centers", -1)):
-        assert found[name].dtype == np.float32
-        np.testing.assert_allclose(found[name], 1 / (1 + np.exp(-sign * volume)), atol=1e-6)
-
-
-def test_a_patch_counts_most_in_its_middle():
-    # Patches of 8 columns at columns 0 and 4: column 4 is the first of the second patch and in
-    # the middle of the first. A Gaussian of an eighth of the side is 1 wide; far off the middle
-    # row, where it is next to nothing, MONAI holds it up.
-    found = predict_volume([Framed()], np.zeros((1, 8, 12), np.float32))["cells"]
-    first, middle = np.exp(-(3.5**2) / 2), np.exp(-(0.5**2) / 2)
-    np.testing.assert_allclose(found[0, 3:5, 4], first / (first + middle), rtol=0.01)
-    np.testing.assert_allclose(found[0, :, [0, 11]], 1)
-    np.testing.assert_allclose(found[0, :, [1, 6, 10]], 0, atol=1e-6)
-
-
-def test_an_ensemble_is_the_mean_of_its_members():
-    found = predict_volume([Pointwise(2.0), Pointwise(-1.0)], np.zeros((4, 16, 16), np.float32))
-    mean = (1 / (1 + np.exp(-2.0)) + 1 / (1 + np.exp(1.0))) / 2
-    np.testing.assert_allclose(found["cells"], mean, atol=1e-6)
-    volume = np.random.default_rng(1).normal(size=(5, 40, 33)).astype(np.float32)
-    members = [small(0), small(1)]
-    alone = [predict_volume([network], volume)["cells"] for network in members]
-    assert not np.allclose(*alone, atol=1e-3)
-    together = predict_volume(members, volume)["cells"]
-    np.testing.assert_allclose(together, np.mean(alone, axis=0), atol=1e-6)
-    np.testing.assert_array_equal(together, predict_volume(members, volume)["cells"])

@@ -10,11 +10,11 @@ from conftest import tiny_network  # noqa: E402
 
 from ctc_eval.format import InputError  # noqa: E402
 from efficientcellseg.networks import torchvision_guard  # noqa: E402
+from efficientcellseg.networks.base import count_parameters  # noqa: E402
 from efficientcellseg.networks.efficientcellseg import (  # noqa: E402
     DecoderBlock,
-    EfficientCellSeg,
-    Encoder,
-    count_parameters,
+    EfficientCellSegNetwork,
+    EfficientNetEncoder,
 )
 
 
@@ -22,7 +22,7 @@ from efficientcellseg.networks.efficientcellseg import (  # noqa: E402
 def published():
     """Make the paper's network without memory for its weights."""
     with torch.device("meta"):
-        return EfficientCellSeg()
+        return EfficientCellSegNetwork()
 
 
 def decoder_weights(filters: list[int]) -> int:
@@ -74,7 +74,7 @@ def test_the_published_tensors(published):
 @pytest.mark.parametrize("size", [64, 96])
 def test_any_efficientnet_at_any_size(encoder, size):
     with torch.device("meta"):
-        network = EfficientCellSeg(encoder, (8, 8, 8, 8), size)
+        network = EfficientCellSegNetwork(encoder, (8, 8, 8, 8), size)
         tensors = network.encoder(torch.zeros(2, 3, size, size))
         assert network(torch.zeros(2, 3, size, size)).shape == (2, 1, size, size)
     assert [x.shape[-1] for x in tensors] == [size // 2, size // 4, size // 8, size // 16]
@@ -85,7 +85,7 @@ def test_the_encoder_is_timms():
     import timm
 
     torch.manual_seed(0)
-    encoder = Encoder("tf_efficientnet_lite0").eval()
+    encoder = EfficientNetEncoder("tf_efficientnet_lite0").eval()
     whole = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
     stages = len(encoder.blocks)
     renamed = {
@@ -138,18 +138,18 @@ def test_the_head_gives_logits():
 @pytest.mark.parametrize("size", [100, 0, -32, 33])
 def test_sizes_that_do_not_halve_are_refused(size):
     with pytest.raises(InputError, match=rf"input size {size}; expected a multiple of 32: take"):
-        EfficientCellSeg("tf_efficientnet_lite0", (8, 8, 8, 8), size)
+        EfficientCellSegNetwork("tf_efficientnet_lite0", (8, 8, 8, 8), size)
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "efficientnet_zz", "efficientnet_blur_b0"])
 def test_encoders_of_another_make_are_refused(encoder):
     with pytest.raises(InputError, match=rf"encoder '{encoder}'; expected an EfficientNet"):
-        EfficientCellSeg(encoder, (8, 8, 8, 8), 64)
+        EfficientCellSegNetwork(encoder, (8, 8, 8, 8), 64)
 
 
 def test_a_decoder_of_three_blocks_is_refused():
     with pytest.raises(InputError, match="expected four"):
-        EfficientCellSeg("tf_efficientnet_lite0", (8, 8, 8), 64)
+        EfficientCellSegNetwork("tf_efficientnet_lite0", (8, 8, 8), 64)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""The option that chooses what runs the networks, in both ways to masks."""
+
+import numpy as np
+import pytest
+from conftest import BACKENDS, random_tiles, tiny_recipe
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from ctc_eval.format import read_volume  # noqa: E402
+from efficientcellseg.__main__ import main  # noqa: E402
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_masks_from_the_command_line(tiny_dataset, tiny_models, tmp_path, backend):
+    recipe = tiny_recipe(tmp_path / "Tiny.yaml")
+    words = ["segment", str(tiny_dataset), "01", "--recipe", str(recipe), "--frames", "0:2",
+             "--model", str(tiny_models), "--device", "cpu"]  # fmt: skip
+    assert main([*words, "--output", str(tmp_path / "torch")]) == 0
+    assert main([*words, "--output", str(tmp_path / "other"), "--backend", backend]) == 0
+    for frame in range(2):
+        expected, found = (
+            read_volume(tmp_path / folder / f"mask00{frame}.tif") for folder in ("torch", "other")
+        )
+        assert expected.any()
+        assert np.mean((found > 0) != (expected > 0)) < 1e-3
+
+
+def test_masks_of_two_backends_are_not_mixed(tiny_dataset, tiny_models, tmp_path, capsys):
+    recipe = tiny_recipe(tmp_path / "Tiny.yaml")
+    words = ["segment", str(tiny_dataset), "01", "--recipe", str(recipe), "--frames", "0:1",
+             "--model", str(tiny_models), "--device", "cpu"]  # fmt: skip
+    assert main(words) == 0
+    assert main([*words, "--backend", "onnxruntime"]) == 1
+    assert "expected none, or such of this run" in capsys.readouterr().err
+
+
+def test_the_staged_step(tiny_models, tmp_path):
+    recipe = tiny_recipe(tmp_path / "Tiny.yaml", tiling={"rows": 1, "columns": 1})
+    (tmp_path / "tiles").mkdir()
+    np.savez(tmp_path / "tiles" / "t000.npz", tiles=random_tiles(3, 64), shape=(3, 64, 64))
+    for backend in ("torch", "onnxruntime"):
+        words = ["infer", tmp_path / "tiles", "--output", tmp_path / backend, "--recipe", recipe,
+                 "--model", tiny_models, "--device", "cpu", "--backend", backend]  # fmt: skip
+        assert main([str(word) for word in words]) == 0
+    with (
+        np.load(tmp_path / "torch" / "t000.npz") as expected,
+        np.load(tmp_path / "onnxruntime" / "t000.npz") as found,
+    ):
+        assert set(found) == {"cells", "centers"}
+        for name in found:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
