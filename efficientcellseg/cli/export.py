@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     if not difference <= TOLERANCE:
         raise InputError(
             f"{args.model}: differs by {difference:.2g} in ONNX Runtime; expected at most "
-            f"{TOLERANCE:g}: its weights may have no finite result"
+            f"{TOLERANCE:g}: its weights may have no finite result",
+            code="output-differs",
         )
     with atomic(args.output) as temporary:
         temporary.write_bytes(data)
