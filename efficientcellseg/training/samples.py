@@ -236,7 +236,7 @@ def find_annotations(
     for kind in reference.split("+"):
         folder = dataset_dir / f"{sequence}_{kind}"
         one: dict[int, dict[int | None, Path]] = {}
-        for image in find_reference(folder, ["SEG"]).objects:
+        for image in find_reference(folder).objects:
             one.setdefault(image.frame, {})[image.plane] = image.path
         for frame, images in one.items():
             # A whole image says all that slices of the same frame say.

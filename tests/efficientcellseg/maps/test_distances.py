@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt, maximum_filter, minimum_filter
 
 from ctc_eval.format import InputError, read_volume
-from ctc_eval.measures import seg
+from ctc_eval.measures.seg import seg
 from ctc_eval.overlap import add_up, count_runs, match
 from efficientcellseg.chain.labeling import dunet_watershed, label_volume
 from efficientcellseg.maps import distances
