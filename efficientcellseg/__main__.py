@@ -27,12 +27,12 @@ COMMANDS = {
     "train": ("efficientcellseg.cli.train", "train a network"),
     "import-onnx": ("efficientcellseg.cli.import_onnx", "import a network from Keras"),
     "export": ("efficientcellseg.cli.export", "write a network as ONNX"),
-    "ablation": ("efficientcellseg.report.ablation", "compare trained models: curves and a table"),
+    "ablation": ("efficientcellseg.cli.ablation", "compare trained models: curves and a table"),
     "simulate": ("efficientcellseg.cli.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.cli.download", "bring a data set onto the disk"),
-    "overlay": ("efficientcellseg.report.overlay", "draw result and reference over a frame"),
+    "overlay": ("efficientcellseg.cli.overlay", "draw result and reference over a frame"),
     "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
-    "package": ("efficientcellseg.submission", "put results and software into a submission"),
+    "package": ("efficientcellseg.cli.package", "put results and software into a submission"),
     "provenance": ("efficientcellseg.provenance", "write what a run was made with"),
 }
 
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error[{error.code}]: {error}\n")
         return 1
     except OSError as error:  # disk full, no permission
-        sys.stderr.write(f"error[system]: {error}\n")
+        sys.stderr.write(f"error[path-unusable]: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what was complete is kept\n")

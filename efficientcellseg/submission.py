@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import shutil
@@ -314,27 +313,3 @@ def _manifest(
         "scores": scores,
         "files": {path.relative_to(folder).as_posix(): file_hash(path) for path in files},
     }
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command line of ``python -m efficientcellseg package``."""
-    parser.description = (
-        "Put results and the software that makes them again into one folder, as the challenge "
-        "wants it: DIR/SW with a script a sequence, networks, recipes and manifest.json (SHA-256 "
-        "of each file, versions, parameters, scores), and DIR/<DATASET>/<SEQ>_RES, validated. "
-        "DIR appears when it is whole."
-    )
-    parser.add_argument(
-        "plan",
-        type=Path,
-        metavar="FILE",
-        help="what to submit, YAML or JSON; config/schemas/submission.schema.yaml says how",
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier submission")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out ``python -m efficientcellseg package``."""
-    package(*read_plan(args.plan), args.output, overwrite=args.overwrite)
-    return 0

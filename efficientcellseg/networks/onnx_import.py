@@ -60,9 +60,7 @@ def import_onnx(
         hold a scale and a shift with mean 0 and variance 1, since a file in which they are fused
         tells no more.
     differences : dict of str to float
-        The largest to ONNX Runtime on random input: ``probability``, absolute; ``logit``, as a
-        share of the largest logit; ``rounding``, how far ONNX Runtime's probabilities move when
-        the normalized image moves within its last bit.
+        The largest ones to ONNX Runtime, named ``probability``, ``logit`` and ``rounding``.
 
     Raises
     ------
@@ -89,7 +87,7 @@ def import_onnx(
     ).eval()
     _fill(model, graph, skip.scale if raw else np.ones(3), path)
     differences = _differences(model, original, input_scale, path)
-    _require_same(differences, tolerance, path)
+    _check_differences(differences, tolerance, path)
     return model, differences
 
 
@@ -216,6 +214,13 @@ def _differences(
 ) -> dict[str, float]:
     """Compare with ONNX Runtime on random input.
 
+    Returns
+    -------
+    dict of str to float
+        The largest difference of probabilities, ``probability``; of logits, as a share of the
+        largest one, ``logit``; and how far ONNX Runtime's probabilities move when the normalized
+        image moves within its last bit, ``rounding``.
+
     Raises
     ------
     InputError
@@ -250,7 +255,7 @@ def _differences(
     }
 
 
-def _require_same(found: dict[str, float], tolerance: float, path: Path) -> None:
+def _check_differences(found: dict[str, float], tolerance: float, path: Path) -> None:
     """Refuse differences beyond what rounding makes."""
     if found["probability"] <= tolerance and found["logit"] <= LOGIT:
         return

@@ -1,8 +1,7 @@
-"""The ablations of the paper: learning curves (Figure 5) and a table of models (Table 2)."""
+"""Reads trained models; writes learning curves (the paper's figure 5) and a table (its table 2)."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import statistics
 import time
@@ -20,7 +19,7 @@ BATCH, TURNS = 8, 7
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One training: a model on a data set with a seed.
 
     Attributes
@@ -40,7 +39,7 @@ class Run:
     curve: list[dict[str, float]]
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> TrainingRun:
     """Read what ``python -m efficientcellseg train`` left in TRAINING/MODEL/SEED.
 
     Raises
@@ -52,19 +51,29 @@ def read_run(folder: Path) -> Run:
 
     card, path = read_card(folder), folder / "curve.csv"
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected the learning curve: train again")
+        raise InputError(
+            f"{path}: no such file; expected the learning curve: train again", code="file-missing"
+        )
     with path.open(newline="") as file:
         curve = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     training, model, seed = folder.resolve().parts[-3:]
-    return Run(training, model, seed, card, curve)
+    return TrainingRun(training, model, seed, card, curve)
 
 
-def summarize(runs: list[Run], published: dict[str, int]) -> list[dict[str, str]]:
+def read_published_sizes(path: Path) -> dict[str, int]:
+    """Read the paper's decoder sizes by filters, ``112-80-48-16``, from a CSV."""
+    with path.open(newline="") as file:
+        return {
+            row["decoder_filters"]: int(row["decoder_parameters"]) for row in csv.DictReader(file)
+        }
+
+
+def summarize(runs: list[TrainingRun], published: dict[str, int]) -> list[dict[str, str]]:
     """Put runs into a table, a row for each model on each data set.
 
     Parameters
     ----------
-    runs : list of Run
+    runs : list of TrainingRun
     published : dict of str to int
         The paper's decoder sizes by filters, ``112-80-48-16``.
 
@@ -139,7 +148,7 @@ def time_inference(network: Network) -> float:
     return statistics.median(turns) / BATCH
 
 
-def draw_curves(runs: list[Run], path: Path) -> None:
+def draw_curves(runs: list[TrainingRun], path: Path) -> None:
     """Draw MeanIoU by epoch: a panel a data set, a color a model, a band over the seeds."""
     import numpy as np
     from matplotlib.figure import Figure
@@ -178,34 +187,3 @@ def write_table(rows: list[dict[str, str]], path: Path) -> None:
             writer = csv.DictWriter(file, header)
             writer.writeheader()
             writer.writerows(rows)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.description = (
-        "Compare trained models: MeanIoU by epoch as a picture, and a table with the spread over "
-        "seeds, counted parameters and times. RUN is a model folder TRAINING/MODEL/SEED."
-    )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="model folder")
-    parser.add_argument("--published", type=Path, metavar="FILE", help="the paper's sizes, .csv")
-    parser.add_argument("--figure", type=Path, required=True, metavar="FILE", help="FILE.png")
-    parser.add_argument(
-        "--table", type=Path, nargs="+", required=True, metavar="FILE", help="FILE.csv, FILE.md"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write picture and tables."""
-    runs = [read_run(folder) for folder in args.runs]
-    published = {}
-    if args.published:
-        with args.published.open(newline="") as file:
-            published = {
-                row["decoder_filters"]: int(row["decoder_parameters"])
-                for row in csv.DictReader(file)
-            }
-    rows = summarize(runs, published)
-    for path in args.table:
-        write_table(rows, path)
-    draw_curves(runs, args.figure)
-    return 0

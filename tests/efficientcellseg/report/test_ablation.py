@@ -5,6 +5,7 @@ import csv
 import pytest
 import yaml
 from conftest import tiny_network
+from refusal import assert_refused
 
 torch = pytest.importorskip("torch")
 
@@ -65,7 +66,7 @@ def test_a_run_without_its_curve_is_refused(runs, tmp_path, capsys):
     (runs[1] / "curve.csv").unlink()
     out = ["--figure", str(tmp_path / "f.png"), "--table", str(tmp_path / "t.csv")]
     assert main(["ablation", *map(str, runs), *out]) == 1
-    assert "curve.csv: no such file; expected the learning curve" in capsys.readouterr().err
+    assert_refused(capsys.readouterr().err, "file-missing", "curve.csv")
     assert main(["ablation", str(tmp_path / "nothing"), *out]) == 1
     assert "no model there" in capsys.readouterr().err
 

@@ -4,13 +4,13 @@ import hashlib
 import json
 
 import numpy as np
-import pytest
 from matplotlib.image import imread
+from refusal import assert_refused, refused
 
-from ctc_eval.format import InputError, write_labels, write_volume
+from ctc_eval.format import write_labels, write_volume
 from efficientcellseg.__main__ import main
 from efficientcellseg.parameters.recipe import RECIPES
-from efficientcellseg.report.overlay import count_objects, draw, find_annotations, outline, overlay
+from efficientcellseg.report.overlay import annotated_images, count_objects, draw, outline, overlay
 
 
 def test_outline_is_the_rim_of_each_object():
@@ -52,12 +52,17 @@ def test_annotations_of_all_kinds(tmp_path):
     seg.mkdir(parents=True)
     for name in ("man_seg003.tif", "man_seg_001_007.tif", "man_seg001.tif", "notes.txt"):
         (seg / name).touch()
-    found = [(one.frame, one.plane) for one in find_annotations(tmp_path / "01_GT")]
+    found = [(one.frame, one.plane) for one in annotated_images(tmp_path / "01_GT")]
     assert found == [(1, None), (1, 7), (3, None)]
     (tmp_path / "02_ERR_SEG").mkdir()
     (tmp_path / "02_ERR_SEG" / "mask0012.tif").touch()
-    assert [one.frame for one in find_annotations(tmp_path / "02_ERR_SEG")] == [12]
-    assert find_annotations(tmp_path / "03_GT") == []
+    assert [one.frame for one in annotated_images(tmp_path / "02_ERR_SEG")] == [12]
+    assert annotated_images(tmp_path / "03_GT") == []
+    (tmp_path / "04_GT" / "TRA").mkdir(parents=True)
+    assert annotated_images(tmp_path / "04_GT") == []
+    (seg / "man_seg0004.tif").touch()
+    with refused("frame-digits", "3 and 4"):
+        annotated_images(tmp_path / "01_GT")
 
 
 def sequence(tmp_path, frames=3, shape=(4, 20, 30)):
@@ -118,18 +123,18 @@ def test_without_a_reference_the_middle_frame(tmp_path):
 def test_shapes_that_do_not_belong_together(tmp_path):
     dataset, labels = sequence(tmp_path)
     write_labels(dataset / "01_GT" / "SEG" / "man_seg001.tif", labels[:, :10])
-    with pytest.raises(InputError, match=r"man_seg001\.tif: shape \(4, 10, 30\); expected"):
+    with refused("shape-mismatch", "man_seg001.tif", "(4, 10, 30)", "(4, 20, 30)"):
         overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
     write_labels(dataset / "01_GT" / "SEG" / "man_seg001.tif", labels)
     write_labels(dataset / "01_RES" / "mask001.tif", labels[:3])
-    with pytest.raises(InputError, match=r"mask001\.tif: shape \(3, 20, 30\); expected"):
+    with refused("shape-mismatch", "mask001.tif", "(3, 20, 30)"):
         overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
 
 
 def test_a_slice_beyond_the_volume(tmp_path):
     dataset, labels = sequence(tmp_path)
     write_labels(dataset / "01_GT" / "SEG" / "man_seg_001_004.tif", labels[2])
-    with pytest.raises(InputError, match="plane 4; expected 0 to 3"):
+    with refused("slice-outside", "plane 4", "0 to 3"):
         overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
 
 
@@ -167,7 +172,5 @@ def test_an_output_that_cannot_be_written_shows_before_the_frames_are_read(tmp_p
     (tmp_path / "file").write_text("")
     output = tmp_path / "file" / "a.png"
     assert main(["overlay", str(tmp_path / "nowhere"), "01", "--output", str(output)]) == 1
-    assert capsys.readouterr().err == (
-        f"{output}: cannot be written (Not a directory); expected a place for a file: "
-        "give another path\n"
-    )
+    told = (str(output), "Not a directory")
+    assert_refused(capsys.readouterr().err, "path-unwritable", *told)
