@@ -13,7 +13,7 @@ if [[ ! -x "$python" ]]; then
     # Found, not imported: timm alone does not import beside a torch without CUDA.
     needed='from importlib.util import find_spec as f; exit(not all(map(f, ("timm", "torch"))))'
     if [[ -z "$python" ]] || ! "$python" -c "$needed"; then
-        echo "$root/.venv: no environment there; expected the project's packages: run make install" >&2
+        echo "error[environment-missing]: $root/.venv: no environment there; expected the project's packages: run make install" >&2
         exit 1
     fi
 fi

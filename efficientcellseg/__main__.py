@@ -1,69 +1,8 @@
-"""The command line: ``python -m efficientcellseg COMMAND ...``.
+"""``python -m efficientcellseg`` is the command line, :mod:`efficientcellseg.cli.main`."""
 
-Each command is a module with ``add_arguments(parser)`` and ``run(args) -> int``. Only the
-chosen command's module is imported, so that ``--help`` does not wait for torch.
-
-Exit codes: 0 done, 1 the input is at fault (one line on stderr), 2 usage.
-"""
-
-from __future__ import annotations
-
-import argparse
-import importlib
-import logging
 import sys
-from collections.abc import Sequence
 
-from ctc_eval.format import InputError
-
-COMMANDS = {
-    "pseudocolor": ("efficientcellseg.cli.pseudocolor", "color slices by their neighbors"),
-    "tile": ("efficientcellseg.cli.tile", "cut pseudocolored volumes into network input"),
-    "infer": ("efficientcellseg.cli.infer", "predict cell and center maps"),
-    "label": ("efficientcellseg.cli.label", "turn maps into label images"),
-    "segment": ("efficientcellseg.cli.segment", "all steps at once: frames to masks"),
-    "record": ("efficientcellseg.cli.record", "say beside masks what they were made with"),
-    "samples": ("efficientcellseg.cli.samples", "make training samples"),
-    "train": ("efficientcellseg.cli.train", "train a network"),
-    "import-onnx": ("efficientcellseg.cli.import_onnx", "import a network from Keras"),
-    "export": ("efficientcellseg.cli.export", "write a network as ONNX"),
-    "ablation": ("efficientcellseg.cli.ablation", "compare trained models: curves and a table"),
-    "simulate": ("efficientcellseg.cli.simulate", "make a simulated data set in challenge layout"),
-    "download": ("efficientcellseg.cli.download", "bring a data set onto the disk"),
-    "overlay": ("efficientcellseg.cli.overlay", "draw result and reference over a frame"),
-    "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
-    "package": ("efficientcellseg.cli.package", "put results and software into a submission"),
-    "provenance": ("efficientcellseg.provenance", "write what a run was made with"),
-}
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog="python -m efficientcellseg",
-        description="Cell segmentation in 3D microscopy. COMMAND --help says more.",
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    subparsers = {name: commands.add_parser(name, help=COMMANDS[name][1]) for name in COMMANDS}
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
-    if chosen in COMMANDS:
-        module = importlib.import_module(COMMANDS[chosen][0])
-        module.add_arguments(subparsers[chosen])
-    args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        return int(module.run(args))
-    except InputError as error:
-        sys.stderr.write(f"error[{error.code}]: {error}\n")
-        return 1
-    except OSError as error:  # disk full, no permission
-        sys.stderr.write(f"error[path-unusable]: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; what was complete is kept\n")
-        return 130
-
+from efficientcellseg.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,52 +1,169 @@
-"""What a run was made with: versions, device, and the hashes of recipes and weights."""
+"""Reads and writes what masks and networks were made with; what a run was made with.
+
+Beside masks lies a record: method, recipe, networks, and which of the frames these have learnt
+from. Whoever goes on with the masks asks it, and so does the judge.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.format import atomic
-from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, read_card
+from ctc_eval.format import RECORD, atomic, fingerprint, frame_files
+from efficientcellseg.networks.folders import (
+    CARD,
+    WEIGHTS,
+    file_hash,
+    network_folders,
+    read_card,
+)
 from efficientcellseg.parameters.locations import ROOT
-from efficientcellseg.parameters.recipe import load_recipe
+from efficientcellseg.parameters.recipe import Recipe, load_recipe
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
     *("monai", "tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
 )
 
+# What a recipe says beside how masks are made.
+BESIDE = ("description", "sequences", "source", "model", "reference", "reference_note")
 
-def describe_run(recipes: list[Path], models: list[Path], device: str) -> dict[str, Any]:
+# What scores call networks, by their kind.
+TITLES = {"unet": "U-Net", "dunet": "DU-Net", "unet3d": "3D U-Net"}
+
+
+# Masks
+
+
+def mask_record(
+    method: str, recipe: Recipe, model: Path, frames: Path, backend: str = "torch"
+) -> dict[str, Any]:
+    """Say what masks are made with.
+
+    Parameters
+    ----------
+    method : str
+    recipe : Recipe
+        As the method has adapted it.
+    model : Path
+        Folder of networks.
+    frames : Path
+        Folder of the raw frames.
+    backend : str
+        What runs the networks.
+
+    Returns
+    -------
+    dict
+        Fit for JSON: ``method``, ``backend``, ``recipe``, ``weights`` with their hashes, ``seen``,
+        the frames that the networks have learnt from, and ``score``, what a score of these masks
+        is to say and how it is taken.
+
+    Raises
+    ------
+    InputError
+        A map of the recipe that no network predicts; a model that is not there; no frames.
+    """
+    folders = network_folders(model, recipe.networks) if recipe.networks else []
+    cards = {folder.name: read_card(folder) for folder in folders}
+    parameters = {key: value for key, value in asdict(recipe).items() if key not in BESIDE}
+    seen = {one for card in cards.values() for one in card.get("seen", [])}
+    record = {
+        "method": method,
+        "backend": backend,
+        "recipe": parameters,
+        "weights": {name: card["sha256"] for name, card in cards.items()},
+        "seen": [
+            n for n, path in frame_files(frames).items() if seen and fingerprint(path) in seen
+        ],
+        "score": {
+            **_describe_networks(list(cards.values())),
+            "penalize_extra_detections": recipe.penalize_extra_detections,
+            "reference": recipe.reference,
+            "reference_note": recipe.reference_note,
+        },
+    }
+    # Through JSON and back, as it will be compared with what a file says.
+    return json.loads(json.dumps(record))
+
+
+def _describe_networks(cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put networks into words: number and kind, weights, slices learnt from, with repetitions."""
+    if not cards:
+        return {"networks": "none", "parameters": None, "training": ""}
+    built = cards[0]["architecture"]
+    title = TITLES.get(built.get("kind"), f"EfficientCellSeg {built.get('encoder')}")
+    weights = [card.get("parameters") for card in cards]
+    # Cards of earlier trainings do not say.
+    slices = sum(card.get("slices_seen", 0) for card in cards)
+    return {
+        "networks": f"{len(cards)} x {title}",
+        "parameters": None if None in weights else sum(weights),
+        "training": f"{slices} slices" if slices else "",
+    }
+
+
+def write_mask_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write the record of masks beside them."""
+    with atomic(folder / RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=1))
+
+
+def read_mask_record(folder: Path) -> dict[str, Any] | None:
+    """Read what the masks in a folder were made with; None where that is not known."""
+    try:
+        found = json.loads((folder / RECORD).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
+    """Tell whether two records are of masks made in the same way: alike but for ``score``."""
+    return one is not None and _without_score(one) == _without_score(other)
+
+
+def _without_score(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key != "score"}
+
+
+# Runs
+
+
+def describe_run(
+    recipes: Sequence[Path], models: Sequence[Path] | None, device: str
+) -> dict[str, Any]:
     """Collect what is needed to repeat a run.
 
     Parameters
     ----------
-    recipes : list of Path
-    models : list of Path
-        Folders of networks; none stands for the recipes' own.
+    recipes : sequence of Path
+    models : sequence of Path, optional
+        Folders of networks, the recipes' own by default; none for a run without networks.
     device : str
         As given on the command line.
 
     Returns
     -------
     dict
-        Fit for JSON: ``commit`` and whether files were ``changed`` since, ``python``,
-        ``platform``, ``processor``, ``device``, ``packages``, ``recipes`` and ``models`` with
-        their hashes, ``seeds`` of simulated data sets.
+        Fit for JSON: what :func:`describe_software` says, ``device``, ``recipes`` and ``models``
+        with their hashes, ``seeds`` of simulated data sets.
 
     Raises
     ------
-    ctc_eval.format.InputError
+    InputError
         A recipe that does not load.
     """
     loaded = {path: load_recipe(path) for path in recipes}
-    places = models or sorted({ROOT / recipe.model for recipe in loaded.values()})
-    folders = sorted({network for place in places for network in _networks(place)})
+    if models is None:
+        models = sorted({ROOT / recipe.model for recipe in loaded.values()})
+    folders = sorted({network for place in models for network in _networks(place)})
     return {
         **describe_software(),
         "device": device_name(device),
@@ -67,7 +184,14 @@ def describe_run(recipes: list[Path], models: list[Path], device: str) -> dict[s
 
 
 def describe_software() -> dict[str, Any]:
-    """Name the versions at work: ``commit`` and ``changed``, ``python``, ``packages``."""
+    """Name the versions at work.
+
+    Returns
+    -------
+    dict
+        Fit for JSON: ``commit`` and whether files were ``changed`` since, both None outside of a
+        clone, ``python``, ``platform``, ``processor``, ``packages``.
+    """
     commit = _git("rev-parse", "HEAD")
     return {
         "commit": commit,
@@ -77,6 +201,17 @@ def describe_software() -> dict[str, Any]:
         "processor": platform.machine(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
+
+
+def device_name(device: str) -> str:
+    """Name the device that is meant, the GPU by its model."""
+    try:
+        import torch
+    except ImportError:
+        return device
+    if device == "cpu" or not torch.cuda.is_available():
+        return "cpu"
+    return torch.cuda.get_device_name(None if device == "auto" else device)
 
 
 def _networks(folder: Path) -> list[Path]:
@@ -94,11 +229,13 @@ def _relative(path: Path) -> str:
 
 
 def _git(*words: str) -> str | None:
+    if not (ROOT / ".git").exists():
+        return None  # no clone; one that the program is installed in would not be its own
     try:
         command = ["git", "-C", str(ROOT), *words]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return None  # no git, or no clone
+        return None
     return done.stdout.strip()
 
 
@@ -107,41 +244,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def device_name(device: str) -> str:
-    """Name the device that is meant, the GPU by its model."""
-    try:
-        import torch
-    except ImportError:
-        return device
-    if device == "cpu" or not torch.cuda.is_available():
-        return "cpu"
-    return torch.cuda.get_device_name(None if device == "auto" else device)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command line of ``python -m efficientcellseg provenance``."""
-    parser.description = (
-        "Write what a run was made with as JSON: versions, device, seeds, SHA-256 of recipes "
-        "and weights."
-    )
-    parser.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE", help="recipe (.yaml)")
-    parser.add_argument(
-        "--model",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="DIR",
-        help="folders of networks (default: the recipes' own)",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.json")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out ``python -m efficientcellseg provenance``."""
-    contents = describe_run(args.recipes, args.model, args.device)
-    with atomic(args.output) as temporary:
-        temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
-    return 0

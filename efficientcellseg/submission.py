@@ -127,15 +127,18 @@ def check_results(entries: Iterable[Entry]) -> None:
         parameters or weights than those to be submitted.
     """
     from ctc_eval.validation import find_faults
-    from efficientcellseg.cli.segment import making_of, recorded_making
+    from efficientcellseg.methods import find_method
+    from efficientcellseg.provenance import made_alike, mask_record, read_mask_record
 
     faults = []
     for entry in entries:
         frame_files(entry.dataset / entry.sequence)
         faults += find_faults(entry.dataset / entry.sequence, entry.masks)
         frames = entry.dataset / entry.sequence
-        making = making_of(entry.method, entry.recipe, entry.model, frames)
-        if (entry.masks / RECORD).is_file() and recorded_making(entry.masks) != making:
+        recipe = find_method(entry.method).adapt(entry.recipe)
+        record = mask_record(entry.method, recipe, entry.model, frames)
+        found = read_mask_record(entry.masks)
+        if (entry.masks / RECORD).is_file() and not made_alike(found, record):
             raise InputError(
                 f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "

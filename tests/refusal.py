@@ -18,11 +18,3 @@ def refused(code: str, *told: str) -> Iterator[pytest.ExceptionInfo[InputError]]
     assert "\n" not in line
     for words in told:
         assert words in line
-
-
-def assert_refused(printed: str, code: str, *told: str) -> None:
-    """Check what a command line printed on stderr: one line, a code, and all that is `told`."""
-    assert printed.startswith(f"error[{code}]: "), printed
-    assert printed.count("\n") == 1
-    for words in told:
-        assert words in printed

@@ -69,7 +69,8 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
     if len(maps) != shape[0] * len(tiles):
         raise InputError(
             f"{len(maps)} tiles; expected {shape[0] * len(tiles)}, {len(tiles)} for each of "
-            f"{shape[0]} slices: cut the tiles again with this recipe"
+            f"{shape[0]} slices: cut the tiles again with this recipe",
+            code="tiles-count",
         )
     return np.stack([paste(part, tiles, shape[1:]) for part in np.split(maps, shape[0])])
 

@@ -54,7 +54,8 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     if volume.dtype not in (np.uint8, np.uint16):
         raise InputError(
             f"volume of {volume.dtype}; expected uint8 or uint16: convert the images, without "
-            "scaling away their intensities"
+            "scaling away their intensities",
+            code="pixel-type",
         )
     if any(parameters.smoothing):
         volume = _smooth(volume, parameters.smoothing)

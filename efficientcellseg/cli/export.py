@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"{args.model}: differs by {difference:.2g} in ONNX Runtime; expected at most "
             f"{TOLERANCE:g}: its weights may have no finite result",
-            code="output-differs",
+            code="export-differs",
         )
     with atomic(args.output) as temporary:
         temporary.write_bytes(data)

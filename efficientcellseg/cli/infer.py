@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from efficientcellseg.cli.intermediates import arrays_of, write_arrays
 from efficientcellseg.cli.options import (
+    add_device,
     add_model,
     add_output,
     add_recipe,
-    arrays_of,
     model_of,
     recipe_of,
-    write_arrays,
 )
 
 
@@ -26,19 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser, required=True)
     add_model(parser)
     add_device(parser)
-
-
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add where the networks run, and in what."""
-    parser.add_argument(
-        "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or cuda:N"
-    )
-    parser.add_argument(
-        "--backend",
-        choices=["torch", "onnxruntime", "openvino"],
-        default="torch",
-        help="what runs the networks; the others are faster on a CPU (default: torch)",
-    )
 
 
 def run(args: argparse.Namespace) -> int:

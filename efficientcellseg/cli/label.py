@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from efficientcellseg.cli.options import add_output, add_recipe, arrays_of, recipe_of
+from efficientcellseg.cli.intermediates import arrays_of
+from efficientcellseg.cli.options import add_output, add_recipe, recipe_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,25 +1,23 @@
-"""What the steps' command lines share: options, inputs, numbered intermediates."""
+"""What command lines share: options, and the recipe, networks and frames that they name."""
 
 from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
+from typing import Any
 
 from ctc_eval.format import (
     InputError,
-    atomic,
     check_frames,
     frame_files,
     frames_beyond,
     is_inside,
     parse_frames,
 )
+from efficientcellseg.methods import METHODS
+from efficientcellseg.parameters.locations import ROOT, SCHEMAS
 from efficientcellseg.parameters.recipe import (
-    ROOT,
     SCHEMA,
     Recipe,
     check_values,
@@ -28,16 +26,17 @@ from efficientcellseg.parameters.recipe import (
     read_yaml,
 )
 
-if TYPE_CHECKING:
-    import numpy as np
-
 log = logging.getLogger(__name__)
 
 
 def add_sequence(parser: argparse.ArgumentParser) -> None:
-    """Add the sequence to read and the frames of it."""
+    """Add the sequence to read."""
     parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
     parser.add_argument("sequence", help="sequence, for example 01")
+
+
+def add_frames(parser: argparse.ArgumentParser) -> None:
+    """Add the frames of the sequence."""
     parser.add_argument(
         "--frames", default=":", metavar="A:B", help="frames A to B-1 (default: all)"
     )
@@ -62,6 +61,29 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="folder with a model folder for each network (default: the recipe's)",
+    )
+
+
+def add_method(parser: argparse.ArgumentParser) -> None:
+    """Add the method."""
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="efficientcellseg",
+        help="all but classical need networks of their own, see --model",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add where the networks run, and in what."""
+    parser.add_argument(
+        "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=["torch", "onnxruntime", "openvino"],
+        default="torch",
+        help="what runs the networks; the others are faster on a CPU (default: torch)",
     )
 
 
@@ -99,80 +121,13 @@ def frames_of(args: argparse.Namespace) -> dict[int, Path]:
     if not chosen:
         raise InputError(
             f"frames {args.frames}: none in {args.dataset_dir / args.sequence}; it has frames 0 "
-            f"to {max(files)}: choose some of them"
+            f"to {max(files)}: choose some of them",
+            code="frames-absent",
         )
     if beyond := frames_beyond(wanted, max(files)):
         folder = args.dataset_dir / args.sequence
         log.warning("%s: no frame %s, the last one is %d", folder, beyond, max(files))
     return chosen
-
-
-def arrays_of(
-    folder: Path, suffix: str, *names: str
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Read the arrays that the step before wrote, a file a frame.
-
-    That there are files is checked at once, the files as they are read.
-
-    Parameters
-    ----------
-    folder : Path
-    suffix : str
-        ``.npy`` or ``.npz``.
-    *names : str
-        Arrays that each .npz must have.
-
-    Returns
-    -------
-    iterator of (str, dict of str to ndarray)
-        The file's stem, for example ``t007``, and the named arrays of an .npz; of an .npy, one
-        named ``array``, mapped from disk.
-
-    Raises
-    ------
-    InputError
-        No such file, or one that is damaged or of another step.
-    """
-    files = sorted(folder.glob(f"t*{suffix}"))
-    if not files:
-        raise InputError(f"{folder}: no t*{suffix}; expected the step before to have filled it")
-    return _read_arrays(files, names)
-
-
-def _read_arrays(
-    files: list[Path], names: tuple[str, ...]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    import numpy as np
-
-    for path in files:
-        try:
-            if path.suffix == ".npy":
-                yield path.stem, {"array": np.load(path, mmap_mode="r", allow_pickle=False)}
-            else:
-                # Opened here, since numpy leaves files open that turn out to be damaged.
-                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                    if missing := ", ".join(set(names) - set(arrays.files)):
-                        raise InputError(
-                            f"{path}: arrays {', '.join(arrays.files)}, no {missing}; expected the "
-                            "folder that the step before filled"
-                        )
-                    yield path.stem, {name: arrays[name] for name in arrays.files}
-        except InputError:
-            raise
-        except (OSError, EOFError, ValueError, BadZipFile) as error:
-            raise InputError(f"{path}: damaged ({error}); run the step before again") from None
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write named arrays as .npz, or the one array as .npy, atomically."""
-    import numpy as np
-
-    with atomic(path) as temporary:
-        if path.suffix == ".npy":
-            np.save(temporary, arrays["array"])
-        else:
-            # numpy's stub takes the names for options.
-            np.savez(temporary, **arrays)  # type: ignore[arg-type]
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
@@ -194,7 +149,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 def training_of(args: argparse.Namespace) -> dict[str, Any]:
     """Read and check the training configuration."""
-    schema = ROOT / "config" / "schemas" / "training.schema.yaml"
+    schema = SCHEMAS / "training.schema.yaml"
     values = read_yaml(args.configuration, schema, args.set)
     colors = values.get("pseudocolor", {})
     check_values(colors, SCHEMA, f"{args.configuration}: pseudocolor", "pseudocolor")

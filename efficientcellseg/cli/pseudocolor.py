@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from efficientcellseg.cli.intermediates import write_arrays
 from efficientcellseg.cli.options import (
+    add_frames,
     add_output,
     add_recipe,
     add_sequence,
     frames_of,
     recipe_of,
-    write_arrays,
 )
 
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Pseudocolor the frames of a sequence: DIR/tTTT.npy of shape (Z, Y, X, 3), float32 in 0..1."
     )
     add_sequence(parser)
+    add_frames(parser)
     add_output(parser, "tTTT.npy")
     add_recipe(parser)
 

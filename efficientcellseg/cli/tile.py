@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from efficientcellseg.cli.intermediates import arrays_of, write_arrays
 from efficientcellseg.cli.options import (
     add_model,
     add_output,
     add_recipe,
-    arrays_of,
     model_of,
     recipe_of,
-    write_arrays,
 )
 
 

@@ -66,7 +66,8 @@ def compile_network(model: Network, backend: str, device: str = "auto") -> Compi
     if device not in ("auto", "cpu"):
         raise InputError(
             f"device {device}: {backend} runs on the CPU here; expected --device cpu, or "
-            "--backend torch"
+            "--backend torch",
+            code="backend-unfit",
         )
     package = require(backend)
     data, threads = to_onnx(model), torch.get_num_threads()
@@ -104,7 +105,8 @@ def to_onnx(model: Network, output: str = "logits") -> bytes:
     if model.planes:
         raise InputError(
             f"a network for slabs of {model.planes} slices; expected one for slices: 3D networks "
-            "run with --backend torch alone"
+            "run with --backend torch alone",
+            code="backend-unfit",
         )
     require("onnx")
     network = model if output == "logits" else nn.Sequential(model, nn.Sigmoid()).eval()
@@ -138,5 +140,6 @@ def require(package: str) -> Any:
         return importlib.import_module(package)
     except ModuleNotFoundError:
         raise InputError(
-            f"{package}: not installed; expected it here: pip install {package}"
+            f"{package}: not installed; expected it here: pip install {package}",
+            code="package-missing",
         ) from None

@@ -66,7 +66,10 @@ def build(architecture: dict[str, Any]) -> Network:
     network = getattr(import_module(module), name)
     known = signature(network).parameters.keys()
     if unknown := ", ".join(sorted(parameters.keys() - known)):
-        raise InputError(f"model: {kind} with {unknown}; expected only {', '.join(sorted(known))}")
+        raise InputError(
+            f"model: {kind} with {unknown}; expected only {', '.join(sorted(known))}",
+            code="key-unknown",
+        )
     return network(**parameters)
 
 
@@ -86,5 +89,6 @@ def check_side(name: str, side: int, multiple: int) -> None:
     if side < multiple or side % multiple:
         lower = max(side // multiple * multiple, multiple)
         raise InputError(
-            f"{name} {side}; expected a multiple of {multiple}: take {lower} or {lower + multiple}"
+            f"{name} {side}; expected a multiple of {multiple}: take {lower} or {lower + multiple}",
+            code="input-size",
         )

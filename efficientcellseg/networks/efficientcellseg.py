@@ -71,7 +71,10 @@ class EfficientCellSegNetwork(Network):
         super().__init__()
         check_side("input size", input_size, 32)
         if len(decoder_filters) != 4:
-            raise InputError(f"decoder filters {tuple(decoder_filters)}; expected four numbers")
+            raise InputError(
+                f"decoder filters {tuple(decoder_filters)}; expected four numbers",
+                code="filters-count",
+            )
         self.encoder = EfficientNetEncoder(encoder)
         self.input_size, self.maps, self.raw_skip = input_size, tuple(maps), raw_skip
         self.architecture = {
@@ -127,7 +130,8 @@ class EfficientNetEncoder(nn.Module):
         super().__init__()
         refusal = InputError(
             f"encoder {name!r}; expected an EfficientNet that timm knows and that halves its input "
-            "five times by strides, such as tf_efficientnet_b5 or tf_efficientnet_lite0"
+            "five times by strides, such as tf_efficientnet_b5 or tf_efficientnet_lite0",
+            code="encoder-unknown",
         )
         if "efficientnet" not in name or not timm.is_model(name):
             raise refusal

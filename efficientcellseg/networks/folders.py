@@ -44,19 +44,24 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(
             f"{folder}: no model there; expected a folder with {CARD} and {WEIGHTS}: train one, "
-            "or give another with --model DIR"
+            "or give another with --model DIR",
+            code="model-missing",
         )
     try:
         card = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not YAML ({reason}); copy or download it again") from None
+        raise InputError(
+            f"{path}: not YAML ({reason}); copy or download it again", code="yaml-invalid"
+        ) from None
     if not (
         isinstance(card, dict)
         and isinstance(card.get("architecture"), dict)
         and isinstance(card.get("sha256"), str)
     ):
-        raise InputError(f"{path}: no model card; expected the keys architecture and sha256")
+        raise InputError(
+            f"{path}: no model card; expected the keys architecture and sha256", code="card-invalid"
+        )
     return card
 
 
@@ -84,11 +89,15 @@ def load_model(folder: Path) -> Network:
 
     card, path = read_card(folder), folder / WEIGHTS
     if not path.is_file():
-        raise InputError(f"{path}: no weights; expected them beside {CARD}: copy the whole folder")
+        raise InputError(
+            f"{path}: no weights; expected them beside {CARD}: copy the whole folder",
+            code="weights-missing",
+        )
     found = file_hash(path)
     if found != card["sha256"]:
         raise InputError(
-            f"{path}: SHA-256 {found}; expected {card['sha256']}: copy or download it again"
+            f"{path}: SHA-256 {found}; expected {card['sha256']}: copy or download it again",
+            code="weights-hash",
         )
     try:
         model = build(card["architecture"])
@@ -97,7 +106,8 @@ def load_model(folder: Path) -> Network:
         reason = " ".join(str(error).split())[:300]
         raise InputError(
             f"{path}: does not fit the architecture {card['architecture']} of {CARD} ({reason}); "
-            "copy the whole folder again"
+            "copy the whole folder again",
+            code="weights-unfit",
         ) from None
     return model.float().eval()
 
@@ -123,7 +133,8 @@ def save_model(folder: Path, model: Network, card: dict[str, Any], *, half: bool
     }
     if any(not torch.isfinite(value).all() for value in weights.values()):
         raise InputError(
-            "weights that float16 cannot hold: the training has diverged; lower its rate"
+            "weights that float16 cannot hold: the training has diverged; lower its rate",
+            code="weights-infinite",
         )
     with atomic(folder / WEIGHTS) as temporary:
         save_file(weights, temporary)
@@ -162,6 +173,7 @@ def network_folders(model: Path, maps: Iterable[str]) -> list[Path]:
         raise InputError(
             f"{model}: no network for {', '.join(sorted(missing))}, only for "
             f"{', '.join(sorted({n for names in folders.values() for n in names}))}; expected one "
-            "for each map of the recipe: train it, or give another folder with --model DIR"
+            "for each map of the recipe: train it, or give another folder with --model DIR",
+            code="network-missing",
         )
     return [path for path, names in folders.items() if set(names) & set(maps)]

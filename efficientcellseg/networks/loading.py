@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,33 +48,40 @@ def load_networks(
         A model that is not there or damaged; networks of another kind, or of different input
         sizes; a device or backend that is not there; another backend than torch for a 3D network.
     """
-    import torch
-
     place = device_of(device)
-    folders = network_folders(model, maps)
-    networks = [load_model(folder) for folder in folders]
-    found = {network.architecture["kind"] for network in networks}
+    networks = {folder.name: load_model(folder) for folder in network_folders(model, maps)}
+    _check_alike(model, networks, kind)
+    if backend != "torch":
+        from efficientcellseg.networks.backends import compile_network
+
+        return [compile_network(network, backend, device) for network in networks.values()]
+    return [_placed(network, place) for network in networks.values()]
+
+
+def _check_alike(model: Path, networks: Mapping[str, Network], kind: str) -> None:
+    """Refuse networks of another kind, or that cannot share their tiles."""
+    found = {network.architecture["kind"] for network in networks.values()}
     if found != {kind}:
         raise InputError(
             f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "
-            "folder of such with --model DIR, or another --method"
+            "folder of such with --model DIR, or another --method",
+            code="network-kind",
         )
-    sizes = {folder.name: net.input_size for folder, net in zip(folders, networks, strict=True)}
+    sizes = {name: network.input_size for name, network in networks.items()}
     if len(set(sizes.values())) > 1:
         raise InputError(
             f"{model}: networks of different input sizes {sizes}; expected one size, since they "
-            "share their tiles: train them for the same one"
+            "share their tiles: train them for the same one",
+            code="input-size-mixed",
         )
-    if backend != "torch":
-        if any(net.planes for net in networks):
-            raise InputError(f"backend {backend}; expected torch, which alone runs 3D networks")
-        from efficientcellseg.networks.backends import compile_network
 
-        return [compile_network(net, backend, device) for net in networks]
-    for net in networks:
-        layout = torch.channels_last_3d if net.planes else torch.channels_last
-        net.to(place).to(memory_format=layout)  # type: ignore[call-overload]
-    return networks
+
+def _placed(network: Network, device: torch.device) -> Network:
+    """Bring a network to its device, in the layout that convolutions are fastest in."""
+    import torch
+
+    layout = torch.channels_last_3d if network.planes else torch.channels_last
+    return network.to(device).to(memory_format=layout)  # type: ignore[call-overload]
 
 
 def input_size(model: Path, maps: tuple[str, ...]) -> int:
@@ -98,10 +106,13 @@ def device_of(name: str) -> torch.device:
         if device.type not in ("cpu", "cuda"):
             raise ValueError
     except (RuntimeError, ValueError):
-        raise InputError(f"device {name!r}; expected auto, cpu, cuda or cuda:N") from None
+        raise InputError(
+            f"device {name!r}; expected auto, cpu, cuda or cuda:N", code="device-unknown"
+        ) from None
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(
-            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu"
+            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu",
+            code="device-missing",
         )
     return device

@@ -33,7 +33,9 @@ def load_encoder(encoder: EfficientNetEncoder, path: Path) -> None:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected the encoder's ImageNet weights")
+        raise InputError(
+            f"{path}: no such file; expected the encoder's ImageNet weights", code="file-missing"
+        )
     try:
         if path.suffix == ".safetensors":
             found = load_file(path)
@@ -46,7 +48,8 @@ def load_encoder(encoder: EfficientNetEncoder, path: Path) -> None:
         # Both readers raise types of their own; to the user they all mean one thing.
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: no weights ({reason}); expected a .safetensors or .pth file of named tensors"
+            f"{path}: no weights ({reason}); expected a .safetensors or .pth file of named tensors",
+            code="weights-unreadable",
         ) from None
     _fit(encoder, source, str(path))
 
@@ -74,7 +77,8 @@ def load_from_hub(encoder: EfficientNetEncoder, name: str) -> None:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{name}: no weights from timm's hub ({reason}); expected to reach it: give a file "
-            "with --encoder-weights, or a package under encoder_weights"
+            "with --encoder-weights, or a package under encoder_weights",
+            code="hub-unreachable",
         ) from None
     state = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]
     _fit(encoder, state, f"timm's hub, {name}")
@@ -92,11 +96,14 @@ def _fit(encoder: EfficientNetEncoder, source: list[tuple[str, Any]], origin: st
         if wanted[name].shape != value.shape:
             raise InputError(
                 f"{origin}: {theirs} has shape {tuple(value.shape)}; expected "
-                f"{tuple(wanted[name].shape)} for {name}: take the file of the same encoder"
+                f"{tuple(wanted[name].shape)} for {name}: take the file of the same encoder",
+                code="weights-unfit",
             )
         wanted[name] = value
     if len(source) < len(names):
-        raise InputError(f"{origin}: {len(source)} tensors; expected at least {len(names)}")
+        raise InputError(
+            f"{origin}: {len(source)} tensors; expected at least {len(names)}", code="weights-unfit"
+        )
     encoder.load_state_dict(wanted)
 
 
@@ -126,7 +133,8 @@ def start_from(model: Network, other: Network) -> None:
     except (KeyError, RuntimeError):
         raise InputError(
             f"a network {other.architecture} to start from; expected {model.architecture} but for "
-            "the maps: take another or change the configuration"
+            "the maps: take another or change the configuration",
+            code="weights-unfit",
         ) from None
 
 

@@ -63,7 +63,10 @@ class UNet3DNetwork(Network):
         super().__init__()
         stages = len(filters)
         if not 3 <= stages <= len(PLANE_STRIDES):
-            raise InputError(f"{stages} filters; expected 3 to {len(PLANE_STRIDES)}, one a stage")
+            raise InputError(
+                f"{stages} filters; expected 3 to {len(PLANE_STRIDES)}, one a stage",
+                code="filters-count",
+            )
         check_side("planes", planes, prod(PLANE_STRIDES[:stages]))
         check_side("input size", input_size, 2 ** (stages - 1))
         self.maps, self.planes, self.input_size = tuple(maps), planes, input_size

@@ -7,7 +7,7 @@ import pytest
 
 from ctc_eval.__main__ import main as judge
 from ctc_eval.format import fingerprint
-from efficientcellseg.__main__ import main as method
+from efficientcellseg.cli.main import main as method
 from efficientcellseg.maps.offsets import OFFSETS
 from efficientcellseg.networks.base import count_parameters
 from efficientcellseg.networks.folders import load_model, read_card

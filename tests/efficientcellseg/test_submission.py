@@ -14,7 +14,7 @@ import yaml
 from conftest import ROOT, offline, tiny_network, tiny_recipe, write_tiny
 
 from ctc_eval.format import write_labels
-from efficientcellseg.__main__ import main
+from efficientcellseg.cli.main import main
 from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import save_model
 from efficientcellseg.parameters.recipe import read_yaml

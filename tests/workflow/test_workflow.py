@@ -19,7 +19,7 @@ import yaml
 from conftest import offline, tiny_recipe
 
 from ctc_eval.format import InputError, frame_files, read_volume
-from efficientcellseg.__main__ import COMMANDS
+from efficientcellseg.cli.main import COMMANDS
 from efficientcellseg.parameters.recipe import find_recipe, load_recipe, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]

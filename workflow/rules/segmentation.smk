@@ -199,11 +199,9 @@ rule gather:
         folder=dataset_dir,
         model=model_dir,
     shell:
-        "(mkdir -p {output:q}; for shard in {input.shards:q}; do "
-        'cp "$shard"/mask*.tif {output:q}; done; '
-        "python -m efficientcellseg record {params.folder:q} {wildcards.sequence} "
-        "--recipe {input.recipe:q} --method {wildcards.method} --model {params.model:q} "
-        "--output {output:q}) > {log:q} 2>&1"
+        "python -m efficientcellseg gather {params.folder:q} {wildcards.sequence} "
+        "{input.shards:q} --recipe {input.recipe:q} --method {wildcards.method} "
+        "--model {params.model:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule segmentation:

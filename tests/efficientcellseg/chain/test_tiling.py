@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal import refused
 from scipy.ndimage import uniform_filter
 
-from ctc_eval.format import InputError
 from efficientcellseg.chain.inference import predict, tile_volume, untile_volume
 from efficientcellseg.chain.tiling import cut, paste, plan_tiles, resize
 from efficientcellseg.parameters.recipe import Tiling
@@ -193,5 +193,5 @@ def test_a_volume_through_a_network_pixel_by_pixel():
 
 
 def test_another_plan_than_the_one_that_cut_is_refused():
-    with pytest.raises(InputError, match=r"6 tiles; expected 8, 4 for each of 2 slices: cut"):
+    with refused("tiles-count", "6 tiles", "8, 4 for each of 2"):
         untile_volume(np.zeros((6, 4, 4), np.float32), Tiling(2, 2), (2, 8, 8))

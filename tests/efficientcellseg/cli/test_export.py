@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import yaml
+from commands import refusal
 from conftest import random_tiles, tiny_network
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from efficientcellseg.__main__ import main  # noqa: E402
 from efficientcellseg.chain.inference import predict  # noqa: E402
+from efficientcellseg.cli.main import main  # noqa: E402
 from efficientcellseg.networks.folders import save_model  # noqa: E402
 from efficientcellseg.networks.loading import load_networks  # noqa: E402
 
@@ -52,5 +53,5 @@ def test_an_export_comes_back(tiny_models, tmp_path):
 
 def test_a_folder_that_is_no_model(tmp_path, capsys):
     assert main(["export", str(tmp_path), "--output", str(tmp_path / "a.onnx")]) == 1
-    assert "no model there" in capsys.readouterr().err
+    refusal(capsys, "model-missing")
     assert not (tmp_path / "a.onnx").exists()

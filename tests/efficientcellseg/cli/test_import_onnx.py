@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from refusal import assert_refused
+from commands import refusal, run
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -12,7 +12,6 @@ pytest.importorskip("onnxruntime")
 
 from keras_network import ARCHITECTURE, Keras, images, ours, runtime, saved, sensible
 
-from efficientcellseg.__main__ import main
 from efficientcellseg.datasets import published
 from efficientcellseg.networks.folders import read_card
 from efficientcellseg.networks.loading import load_model
@@ -26,7 +25,7 @@ def small():
 
 def command(*words: object) -> int:
     small = ["--encoder", "tf_efficientnet_b0", "--decoder-filters", *"8888", "--input-size", "64"]
-    return main(["import-onnx", *map(str, words), *small, "--input-scale", "255"])
+    return run("import-onnx", *words, *small, "--input-scale", "255")
 
 
 def test_the_command_writes_a_model_folder(small, tmp_path):
@@ -49,7 +48,7 @@ def test_the_command_writes_a_model_folder(small, tmp_path):
 def test_nothing_is_written_of_a_file_that_does_not_fit(small, tmp_path, capsys):
     path = saved(Keras(small).network(joined="skip first"), tmp_path / "a.onnx")
     assert command(path, "--output", tmp_path / "cells") == 1
-    assert_refused(capsys.readouterr().err, "output-differs", "connected otherwise")
+    refusal(capsys, "output-differs", "connected otherwise")
     assert not (tmp_path / "cells").exists()
 
 
@@ -58,6 +57,7 @@ def test_a_download_is_recorded_once_it_fits(small, server, tmp_path, capsys):
     url, output = server.url("ecs.onnx"), tmp_path / "m" / "cells"
     server.files["ecs.onnx"] = b"<html>"
     assert command(url, "--output", output) == 1
+    refusal(capsys, "onnx-damaged", "ecs.onnx")
     assert {p.name for p in output.parent.iterdir()} == {"ecs.onnx"}
     (output.parent / "ecs.onnx").unlink()
     server.files["ecs.onnx"] = path.read_bytes()
@@ -73,7 +73,7 @@ def test_a_download_is_recorded_once_it_fits(small, server, tmp_path, capsys):
     (output.parent / "ecs.onnx").write_bytes(path.read_bytes() + b"\0")
     assert command(url, "--output", output) == 1
     found = hashlib.sha256(path.read_bytes() + bytes(1)).hexdigest()
-    assert_refused(capsys.readouterr().err.splitlines(True)[-1], "download-hash", found)
+    refusal(capsys, "download-hash", found)
 
 
 def test_the_authors_networks_by_name(server, tmp_path, monkeypatch, capsys):
@@ -83,4 +83,4 @@ def test_the_authors_networks_by_name(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(published.AUTHORS_NETWORKS, "ecs_a549", server.url("ecs_a549.onnx"))
     assert command("ecs_a549", "--output", tmp_path / "m" / "cells") == 1
     told = ("HTTP 404", str(tmp_path / "m" / "ecs_a549.onnx"))
-    assert_refused(capsys.readouterr().err, "download-refused", *told)
+    refusal(capsys, "download-refused", *told)

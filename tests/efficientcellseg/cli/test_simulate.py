@@ -6,12 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from commands import refusal, run
 from conftest import ROOT
-from refusal import assert_refused
 from simulated import hashes
 
 from ctc_eval.format import frame_files, read_volume
-from efficientcellseg.__main__ import main
 from efficientcellseg.datasets.simulation.sequence import sequence_seed, simulate_sequence
 from efficientcellseg.parameters.recipe import RECIPES, load_recipe
 
@@ -32,7 +31,7 @@ def test_bytes_do_not_depend_on_threads(tmp_path):
 
 def test_the_command_writes_what_it_was_asked_for(tmp_path):
     asked = ["--sequences", "03", "--frames", "1", "--seed", "9"]
-    assert main(["simulate", "Sim-A549", str(tmp_path), *asked]) == 0
+    assert run("simulate", "Sim-A549", tmp_path, *asked) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["03", "03_GT"]
     recipe = load_recipe(RECIPES / "Sim-A549.yaml")
     ((raw, _),) = simulate_sequence(
@@ -51,31 +50,27 @@ def test_the_command_writes_what_it_was_asked_for(tmp_path):
     ],
 )
 def test_the_command_fails_with_one_line(arguments, code, told, tmp_path, capsys):
-    assert main(["simulate", *arguments[:1], str(tmp_path / "data"), *arguments[1:]]) == 1
-    written = capsys.readouterr()
-    assert_refused(written.err, code, told)
-    assert written.out == ""
+    assert run("simulate", arguments[0], tmp_path / "data", *arguments[1:]) == 1
+    refusal(capsys, code, told)
     assert not (tmp_path / "data").exists()
 
 
 def test_another_seed_replaces_nothing_unless_told_to(tmp_path, capsys):
-    asked = ["simulate", "Sim-A549", str(tmp_path), "--sequences", "01", "--frames", "1", "--seed"]
-    assert main([*asked, "1"]) == 0
+    asked = ["simulate", "Sim-A549", tmp_path, "--sequences", "01", "--frames", "1", "--seed"]
+    assert run(*asked, "1") == 0
     before = hashes(tmp_path)
     capsys.readouterr()
-    assert main([*asked, "2"]) == 1
-    told = ("t000.tif", "--overwrite")
-    assert_refused(capsys.readouterr().err, "frame-of-another-simulation", *told)
+    assert run(*asked, "2") == 1
+    refusal(capsys, "frame-of-another-simulation", "t000.tif", "--overwrite")
     assert hashes(tmp_path) == before
-    assert main([*asked, "1"]) == 0  # the same again, as after a stop
+    assert run(*asked, "1") == 0  # the same again, as after a stop
     assert hashes(tmp_path) == before
-    assert main([*asked, "2", "--overwrite"]) == 0
+    assert run(*asked, "2", "--overwrite") == 0
     assert hashes(tmp_path)["01/t000.tif"] != before["01/t000.tif"]
 
 
 def test_a_place_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    place = str(tmp_path / "file" / "data")
-    assert main(["simulate", "Sim-A549", place, "--sequences", "01", "--frames", "1"]) == 1
-    told = ("man_track.txt", "Not a directory")
-    assert_refused(capsys.readouterr().err, "path-unwritable", *told)
+    place = tmp_path / "file" / "data"
+    assert run("simulate", "Sim-A549", place, "--sequences", "01", "--frames", "1") == 1
+    refusal(capsys, "path-unwritable", "man_track.txt", "Not a directory")

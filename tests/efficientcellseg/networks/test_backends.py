@@ -5,15 +5,16 @@ import sys
 import numpy as np
 import pytest
 from conftest import BACKENDS, ROOT, blobs, random_tiles, tiny_network
+from refusal import refused
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from ctc_eval.format import InputError  # noqa: E402
 from efficientcellseg.chain import inference  # noqa: E402
 from efficientcellseg.chain.inference import predict  # noqa: E402
 from efficientcellseg.networks.backends import compile_network  # noqa: E402
+from efficientcellseg.networks.base import build  # noqa: E402
 from efficientcellseg.networks.loading import input_size, load_networks  # noqa: E402
 
 
@@ -48,11 +49,18 @@ def test_the_shipped_networks(backend):
 
 def test_a_backend_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(InputError, match=r"openvino: not installed.*pip install openvino"):
+    with refused("package-missing", "openvino"):
         compile_network(tiny_network(0), "openvino", "cpu")
 
 
 def test_other_backends_than_torch_run_on_the_cpu(tiny_models, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(InputError, match="device cuda: onnxruntime runs on the CPU"):
+    with refused("backend-unfit", "cuda", "onnxruntime"):
         load_networks(tiny_models, ("cells",), "cuda", "onnxruntime")
+
+
+def test_3d_networks_run_in_torch_alone():
+    pytest.importorskip("monai")
+    shape = {"filters": (4, 4, 8), "planes": 2, "input_size": 16}
+    with refused("backend-unfit", "2 slices"):
+        compile_network(build({"kind": "unet3d", **shape}), "onnxruntime", "cpu")

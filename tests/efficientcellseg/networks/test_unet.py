@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from refusal import refused  # noqa: E402
 from torch.nn.functional import mse_loss  # noqa: E402
 
-from ctc_eval.format import InputError  # noqa: E402
 from efficientcellseg.networks.base import build, count_parameters  # noqa: E402
 from efficientcellseg.networks.dunet import DUNetNetwork  # noqa: E402
 from efficientcellseg.networks.unet import UNetNetwork  # noqa: E402
@@ -132,12 +132,12 @@ def test_the_decoders_of_a_dunet_do_not_share_weights():
 @BOTH
 @pytest.mark.parametrize("size", [100, 0, -16, 17])
 def test_sizes_that_do_not_halve_are_refused(make, size):
-    with pytest.raises(InputError, match=rf"input size {size}; expected a multiple of 16: take"):
+    with refused("input-size", str(size), "16"):
         make(filters=SMALL, input_size=size)
 
 
 def test_parameters_of_another_kind_are_refused():
-    with pytest.raises(InputError, match="model: unet with encoder; expected only filters, input"):
+    with refused("key-unknown", "unet", "encoder"):
         build({"kind": "unet", "encoder": "tf_efficientnet_b5"})
-    with pytest.raises(InputError, match="model: efficientcellseg with filters, planes; expected"):
+    with refused("key-unknown", "efficientcellseg", "filters, planes"):
         build({"filters": [4, 8], "planes": 4})

@@ -4,12 +4,12 @@ import csv
 
 import pytest
 import yaml
+from commands import refusal
 from conftest import tiny_network
-from refusal import assert_refused
 
 torch = pytest.importorskip("torch")
 
-from efficientcellseg.__main__ import main  # noqa: E402
+from efficientcellseg.cli.main import main  # noqa: E402
 from efficientcellseg.networks.folders import save_model  # noqa: E402
 from efficientcellseg.report import ablation  # noqa: E402
 
@@ -66,7 +66,7 @@ def test_a_run_without_its_curve_is_refused(runs, tmp_path, capsys):
     (runs[1] / "curve.csv").unlink()
     out = ["--figure", str(tmp_path / "f.png"), "--table", str(tmp_path / "t.csv")]
     assert main(["ablation", *map(str, runs), *out]) == 1
-    assert_refused(capsys.readouterr().err, "file-missing", "curve.csv")
+    refusal(capsys, "file-missing", "curve.csv")
     assert main(["ablation", str(tmp_path / "nothing"), *out]) == 1
     assert "no model there" in capsys.readouterr().err
 

@@ -4,11 +4,12 @@ import hashlib
 import json
 
 import numpy as np
+from commands import refusal
 from matplotlib.image import imread
-from refusal import assert_refused, refused
+from refusal import refused
 
 from ctc_eval.format import write_labels, write_volume
-from efficientcellseg.__main__ import main
+from efficientcellseg.cli.main import main
 from efficientcellseg.parameters.recipe import RECIPES
 from efficientcellseg.report.overlay import annotated_images, count_objects, draw, outline, overlay
 
@@ -172,5 +173,4 @@ def test_an_output_that_cannot_be_written_shows_before_the_frames_are_read(tmp_p
     (tmp_path / "file").write_text("")
     output = tmp_path / "file" / "a.png"
     assert main(["overlay", str(tmp_path / "nowhere"), "01", "--output", str(output)]) == 1
-    told = (str(output), "Not a directory")
-    assert_refused(capsys.readouterr().err, "path-unwritable", *told)
+    refusal(capsys, "path-unwritable", str(output), "Not a directory")

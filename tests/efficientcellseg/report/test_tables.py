@@ -9,7 +9,7 @@ from conftest import ROOT
 pytest.importorskip("torch")
 
 from ctc_eval.table import render
-from efficientcellseg.__main__ import main
+from efficientcellseg.cli.main import main
 from efficientcellseg.report.tables import (
     PAPER_SIZES,
     TABLE3_COLUMNS,

@@ -1,0 +1,218 @@
+"""Reads frames and writes masks: the fused way, several frames under way at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ctc_eval.format import (
+    InputError,
+    frame_digits,
+    frame_name,
+    read_volume,
+    volume_shape,
+    write_labels,
+)
+from efficientcellseg.provenance import made_alike, read_mask_record, write_mask_record
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from efficientcellseg.maps import Maps
+    from efficientcellseg.parameters.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+# Frames read ahead of the network, and masks behind it: memory stays flat in the frames.
+AHEAD = 2
+
+
+class FrameMethod(Protocol):
+    """What turns a frame into maps; `prepare` may run in several threads, `maps` runs in one."""
+
+    def prepare(self, volume: np.ndarray) -> Any:
+        """Preprocess a volume (Z, Y, X) of raw intensities."""
+
+    def maps(self, prepared: Any) -> Maps:
+        """Predict named maps (Z, Y, X), float32 in 0..1."""
+
+
+def segment_volume(volume: np.ndarray, method: FrameMethod, recipe: Recipe) -> np.ndarray:
+    """Segment one volume.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (Z, Y, X), uint8 or uint16
+    method : FrameMethod
+    recipe : Recipe
+        As the method has adapted it.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), uint16
+        Label image; 0 is background.
+
+    Raises
+    ------
+    InputError
+        Another number of axes or pixel type; too many cells for uint16.
+    """
+    if volume.ndim != 3:
+        raise InputError(
+            f"volume of shape {volume.shape}; expected (planes, rows, columns): give an image as "
+            "one plane, image[None]",
+            code="volume-axes",
+        )
+    return _label(method.maps(method.prepare(volume)), recipe)
+
+
+def segment_sequence(
+    frames: Mapping[int, Path],
+    output: Path,
+    load: Callable[[], FrameMethod],
+    recipe: Recipe,
+    record: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    progress: Callable[[Sequence[int]], Iterable[int]] = iter,
+) -> None:
+    """Segment the frames of a sequence; complete masks are kept.
+
+    Parameters
+    ----------
+    frames : mapping of int to Path
+        Number to file of the frames, all of one shape.
+    output : Path
+        Folder of masks, made where it is missing.
+    load : callable
+        Gives the method; called where there is a mask to be made.
+    recipe : Recipe
+        As the method has adapted it.
+    record : mapping
+        What the masks are made with, see :func:`efficientcellseg.provenance.mask_record`.
+    overwrite : bool
+        Make masks anew that exist.
+    progress : callable
+        Wraps the frames' numbers, to show how far it is; `tqdm.tqdm` does.
+
+    Raises
+    ------
+    InputError
+        The folder is that of the frames, holds masks made in another way or cannot be written;
+        what reading, method and labeling refuse.
+    """
+    if output.resolve() == next(iter(frames.values())).parent.resolve():
+        raise InputError(
+            f"{output}: holds the raw frames; expected another folder for the masks",
+            code="output-raw",
+        )
+    masks = {
+        number: output / frame_name("mask", number, frame_digits(path))
+        for number, path in frames.items()
+    }
+    _refuse_mixture(output, record, masks.values(), overwrite)
+    shape, _ = volume_shape(next(iter(frames.values())))
+    todo = [n for n, mask in masks.items() if overwrite or not _is_complete(mask, shape)]
+    if len(todo) < len(frames):
+        log.info("%d of %d masks are there already", len(frames) - len(todo), len(frames))
+    if todo:
+        method = load()
+        _claim(output, record, [masks[number] for number in todo])
+        _stream(todo, frames, masks, method, recipe, progress)
+
+
+def _stream(
+    todo: Sequence[int],
+    frames: Mapping[int, Path],
+    masks: Mapping[int, Path],
+    method: FrameMethod,
+    recipe: Recipe,
+    progress: Callable[[Sequence[int]], Iterable[int]],
+) -> None:
+    """Run the networks over frame after frame, while the next are read and the last written."""
+
+    def prepare(number: int) -> Any:
+        return method.prepare(read_volume(frames[number]))
+
+    def finish(number: int, maps: Maps) -> None:
+        write_labels(masks[number], _label(maps, recipe))
+
+    with ThreadPoolExecutor(AHEAD) as before, ThreadPoolExecutor(AHEAD) as after:
+        prepared = {n: before.submit(prepare, n) for n in todo[:AHEAD]}
+        finished: list[Future] = []
+        try:
+            for i, number in enumerate(progress(todo)):
+                ready = prepared.pop(number).result()
+                for following in todo[i + AHEAD : i + AHEAD + 1]:
+                    prepared[following] = before.submit(prepare, following)
+                finished.append(after.submit(finish, number, method.maps(ready)))
+                if len(finished) > AHEAD:
+                    finished.pop(0).result()
+            for future in finished:
+                future.result()
+        finally:
+            before.shutdown(wait=False, cancel_futures=True)
+
+
+def _label(maps: Maps, recipe: Recipe) -> np.ndarray:
+    from efficientcellseg.chain.labeling import label_volume
+
+    return label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
+
+
+def _refuse_mixture(
+    output: Path, record: Mapping[str, Any], masks: Collection[Path], overwrite: bool
+) -> None:
+    """Refuse a folder that would keep masks which were made in another way.
+
+    Raises
+    ------
+    InputError
+        There are such masks, or what they were made with is not known.
+    """
+    kept = set(output.glob("mask*.tif")) - (set(masks) if overwrite else set())
+    if kept and not made_alike(read_mask_record(output), record):
+        raise InputError(
+            f"{output}: holds {len(kept)} masks made with another recipe, method, model or "
+            "backend; expected none, or such of this run: give --overwrite for all frames, or "
+            "another --output",
+            code="masks-mixed",
+        )
+
+
+def _claim(output: Path, record: Mapping[str, Any], masks: Collection[Path]) -> None:
+    """Make the folder, remove the masks to be made anew, and record what they are made with.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for mask in masks:
+            mask.unlink(missing_ok=True)
+        write_mask_record(output, record)
+    except OSError as error:
+        raise InputError(
+            f"{output}: cannot be written ({error.strerror}); expected a folder for masks: give "
+            "another --output DIR",
+            code="path-unwritable",
+        ) from None
+
+
+def _is_complete(mask: Path, shape: tuple[int, int, int]) -> bool:
+    """Tell whether a mask is there, undamaged, of the frames' shape and a label image's type.
+
+    All of it is read: that takes a thousandth of the time that making it anew would.
+    """
+    try:
+        if not mask.is_file():
+            return False
+        labels = read_volume(mask)
+        return labels.shape == shape and labels.dtype == "uint16"
+    except InputError:
+        return False

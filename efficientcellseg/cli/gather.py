@@ -1,0 +1,48 @@
+"""The last staged step but for labels: masks of shards, together in one folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.cli.options import (
+    add_method,
+    add_model,
+    add_output,
+    add_recipe,
+    add_sequence,
+    model_of,
+    recipe_of,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Copy the masks of a sequence's shards into one folder, and write beside them, as "
+        "`segment` does, DIR/.segmentation.json: method, recipe, hashes of the networks, and the "
+        "frames that they have learnt from, which `ctc-eval score` then refuses. DIR appears when "
+        "it is whole."
+    )
+    add_sequence(parser)
+    parser.add_argument(
+        "shards", type=Path, nargs="+", metavar="SHARD", help="folder with maskTTT.tif"
+    )
+    add_output(parser, "the masks; new, or empty")
+    add_recipe(parser)
+    add_method(parser)
+    add_model(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Gather the masks."""
+    from efficientcellseg.chain.shards import gather_masks
+    from efficientcellseg.methods import find_method
+    from efficientcellseg.provenance import mask_record
+
+    recipe = recipe_of(args)
+    adapted = find_method(args.method).adapt(recipe)
+    frames = args.dataset_dir / args.sequence
+    record = mask_record(args.method, adapted, model_of(args, recipe), frames)
+    gather_masks(args.shards, args.output, record)
+    return 0

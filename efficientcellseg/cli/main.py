@@ -1,0 +1,68 @@
+"""The command line: ``efficientcellseg COMMAND ...``, or ``python -m efficientcellseg``.
+
+Each command is a module with ``add_arguments(parser)`` and ``run(args) -> int``. Only the
+chosen command's module is imported, so that ``--help`` does not wait for torch.
+
+Exit codes: 0 done, 1 the input is at fault (one line on stderr, with the fault's code), 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from ctc_eval.format import InputError
+from efficientcellseg import __version__
+
+COMMANDS = {
+    "pseudocolor": ("efficientcellseg.cli.pseudocolor", "color slices by their neighbors"),
+    "tile": ("efficientcellseg.cli.tile", "cut pseudocolored volumes into network input"),
+    "infer": ("efficientcellseg.cli.infer", "predict cell and center maps"),
+    "label": ("efficientcellseg.cli.label", "turn maps into label images"),
+    "gather": ("efficientcellseg.cli.gather", "bring the masks of shards together"),
+    "segment": ("efficientcellseg.cli.segment", "all steps at once: frames to masks"),
+    "samples": ("efficientcellseg.cli.samples", "make training samples"),
+    "train": ("efficientcellseg.cli.train", "train a network"),
+    "import-onnx": ("efficientcellseg.cli.import_onnx", "read a network exported from Keras"),
+    "export": ("efficientcellseg.cli.export", "write a network as ONNX"),
+    "ablation": ("efficientcellseg.cli.ablation", "compare trained models: curves and a table"),
+    "simulate": ("efficientcellseg.cli.simulate", "make a simulated data set in challenge layout"),
+    "download": ("efficientcellseg.cli.download", "bring a data set onto the disk"),
+    "overlay": ("efficientcellseg.cli.overlay", "draw result and reference over a frame"),
+    "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
+    "package": ("efficientcellseg.cli.package", "put results and software into a submission"),
+    "provenance": ("efficientcellseg.cli.provenance", "write what a run was made with"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="efficientcellseg",
+        description="Cell segmentation in 3D microscopy. COMMAND --help says more.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = {name: commands.add_parser(name, help=COMMANDS[name][1]) for name in COMMANDS}
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    if chosen in COMMANDS:
+        module = importlib.import_module(COMMANDS[chosen][0])
+        module.add_arguments(subparsers[chosen])
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        return int(module.run(args))
+    except InputError as error:
+        sys.stderr.write(f"error[{error.code}]: {error}\n")
+        return 1
+    except OSError as error:  # disk full, no permission
+        place = f"{error.filename}: " if error.filename is not None else ""
+        sys.stderr.write(f"error[os]: {place}{error.strerror or error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what was complete is kept\n")
+        return 130

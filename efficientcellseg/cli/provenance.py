@@ -1,0 +1,36 @@
+"""Write what a run was made with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Write what a run was made with as JSON: versions, device, seeds, SHA-256 of recipes "
+        "and weights."
+    )
+    parser.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE", help="recipe (.yaml)")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        nargs="*",
+        metavar="DIR",
+        help="folders of networks, none for a run without (default: the recipes' own)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file."""
+    from ctc_eval.format import atomic
+    from efficientcellseg.provenance import describe_run
+
+    contents = describe_run(args.recipes, args.model, args.device)
+    with atomic(args.output) as temporary:
+        temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+    return 0

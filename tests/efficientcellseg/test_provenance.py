@@ -1,0 +1,129 @@
+"""What masks and runs were made with: the record beside masks, the record of a run."""
+
+import json
+
+import pytest
+import yaml
+from commands import run
+from conftest import ROOT, tiny_recipe
+
+from efficientcellseg.methods import find_method
+from efficientcellseg.networks.folders import file_hash
+from efficientcellseg.parameters.recipe import load_recipe
+from efficientcellseg.provenance import (
+    made_alike,
+    mask_record,
+    read_mask_record,
+    write_mask_record,
+)
+
+
+@pytest.fixture
+def record(tiny_dataset, recipe_file, tiny_models):
+    return mask_record("efficientcellseg", load_recipe(recipe_file), tiny_models,
+                       tiny_dataset / "01")  # fmt: skip
+
+
+def test_a_record_tells_what_made_the_masks(record, tiny_models):
+    assert (record["method"], record["backend"], record["seen"]) == (
+        "efficientcellseg",
+        "torch",
+        [],
+    )
+    assert record["weights"] == {
+        name: file_hash(tiny_models / name / "weights.safetensors") for name in ("cells", "centers")
+    }
+    assert record["recipe"]["labeling"]["method"] == "marker_watershed"
+    # What has no part in the masks is not told, so that it may change.
+    assert not {"description", "source", "model", "reference"} & record["recipe"].keys()
+
+
+def test_a_record_tells_the_judge_what_a_score_is_to_say(
+    record, tiny_dataset, tiny_models, tmp_path
+):
+    assert record["score"] == {
+        "networks": "2 x EfficientCellSeg tf_efficientnet_lite0",
+        "parameters": 2,
+        "training": "",
+        "penalize_extra_detections": True,
+        "reference": "GT",
+        "reference_note": "gold truth",
+    }
+    path = tiny_recipe(
+        tmp_path / "other.yaml",
+        penalize_extra_detections=False,
+        reference="ST",
+        reference_note="silver truth",
+    )
+    classical = find_method("classical").adapt(load_recipe(path))
+    found = mask_record("classical", classical, tmp_path / "nowhere", tiny_dataset / "01")
+    assert found["score"] == {
+        "networks": "none",
+        "parameters": None,
+        "training": "",
+        "penalize_extra_detections": False,
+        "reference": "ST",
+        "reference_note": "silver truth",
+    }
+
+
+@pytest.mark.parametrize(
+    ("facts", "parameters", "training"),
+    [
+        ({"parameters": 5, "slices_seen": 100}, 6, "100 slices"),
+        ({"parameters": None}, None, ""),
+    ],
+)
+def test_weights_and_slices_are_those_of_all_networks(
+    tiny_dataset, recipe_file, models, facts, parameters, training
+):
+    for name, changes in (("cells", facts), ("centers", {"parameters": 1})):
+        card = models / name / "model.yaml"
+        values = {**yaml.safe_load(card.read_text()), **changes}
+        kept = {key: value for key, value in values.items() if value is not None}
+        card.write_text(yaml.safe_dump(kept))
+    recipe = load_recipe(recipe_file)
+    score = mask_record("efficientcellseg", recipe, models, tiny_dataset / "01")["score"]
+    assert (score["parameters"], score["training"]) == (parameters, training)
+
+
+@pytest.mark.parametrize("name", ["generalist", "Sim-MDA231"])
+def test_the_shipped_networks_are_named(tiny_dataset, recipe_file, name):
+    folder = ROOT / "resources" / "weights" / name
+    score = mask_record("efficientcellseg", load_recipe(recipe_file), folder,
+                        tiny_dataset / "01")["score"]  # fmt: skip
+    assert score["networks"] == "1 x EfficientCellSeg tf_efficientnet_lite0"
+    assert score["parameters"] > 1e6
+
+
+def test_records_are_alike_but_for_the_score(record, tmp_path):
+    write_mask_record(tmp_path, record)
+    assert read_mask_record(tmp_path) == record
+    assert made_alike(record, {**record, "score": {}})
+    assert not made_alike(record, {**record, "backend": "onnxruntime"})
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{"])
+def test_masks_of_unknown_making_are_like_none(record, tmp_path, text):
+    if text is not None:
+        (tmp_path / ".segmentation.json").write_text(text)
+    assert read_mask_record(tmp_path) is None
+    assert not made_alike(read_mask_record(tmp_path), record)
+
+
+def described(tmp_path, *words) -> dict:
+    assert run("provenance", *words, "--device", "cpu", "--output", tmp_path / "run.json") == 0
+    return json.loads((tmp_path / "run.json").read_text())
+
+
+def test_a_run_has_hashes_of_recipes_and_networks(tmp_path, recipe_file, tiny_models):
+    found = described(tmp_path, recipe_file, "--model", tiny_models)
+    assert found["recipes"] == {"Tiny": file_hash(recipe_file)}
+    assert len(found["models"]) == 2
+    own = described(tmp_path, recipe_file)
+    assert own["models"].keys() == {"resources/weights/generalist"}
+
+
+def test_a_run_without_networks_has_none(tmp_path, recipe_file):
+    # A configuration with `methods: [classical]` alone.
+    assert described(tmp_path, recipe_file, "--model")["models"] == {}
