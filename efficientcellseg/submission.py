@@ -1,4 +1,4 @@
-"""A submission in the challenge's layout: results, and the software that makes them again."""
+"""Writes submissions in the challenge's layout: results, and software that makes them again."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
     names = Counter(entry.script for entry in entries)
     if twice := ", ".join(name for name, count in names.items() if count > 1):
         raise InputError(
-            f"{path}: {twice} stands for two sequences; expected one: remove the other"
+            f"{path}: {twice} stands for two sequences; expected one: remove the other",
+            code="sequence-twice",
         )
     return entries, [read_scores(Path(score)) for score in plan.get("scores", [])]
 
@@ -142,14 +143,16 @@ def check_results(entries: Iterable[Entry]) -> None:
             raise InputError(
                 f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
-                "will make: segment anew"
+                "will make: segment anew",
+                code="record-mismatch",
             )
     for fault in faults:
         log.error("%s", fault)
     if faults:
         raise InputError(
             f"{len(faults)} faults of masks, see above, the first: {faults[0]}; expected none: "
-            "correct them"
+            "correct them",
+            code="result-faulty",
         )
 
 
@@ -182,7 +185,8 @@ def package(
     if output.exists() and not (overwrite and (output / MANIFEST).is_file()):
         raise InputError(
             f"{output}: exists already; expected no such folder, or with --overwrite an earlier "
-            "submission: remove it, or choose another"
+            "submission: remove it, or choose another",
+            code="folder-in-the-way",
         )
     check_results(entries)
     with _staged(output) as folder:
@@ -191,10 +195,7 @@ def package(
         recipes = _names(entry.recipe_file for entry in entries)
         for path, name in recipes.items():
             _copy(path, software / "config" / "datasets" / name)
-        for name in PROGRAM:
-            _copy(ROOT / name, software / name)
-        for path in (ROOT / "resources" / "submission").iterdir():
-            _copy(path, software / path.name)
+        _copy_program(software)
         records = []
         for entry in entries:
             for mask in frame_files(entry.masks, "mask").values():
@@ -228,8 +229,21 @@ def _staged(output: Path) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
+def _copy_program(software: Path) -> None:
+    """Copy all that a script needs, beside networks and recipes."""
+    for name in PROGRAM:
+        _copy(ROOT / name, software / name)
+    for path in (ROOT / "resources" / "submission").iterdir():
+        _copy(path, software / path.name)
+
+
 def _copy(source: Path, target: Path) -> None:
     """Copy a file, or a folder without what Python compiled."""
+    if not source.exists():
+        raise InputError(
+            f"{source}: no such file; expected a whole checkout of the project: package from one",
+            code="file-missing",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
@@ -257,7 +271,8 @@ def _copy_models(entries: Iterable[Entry], software: Path) -> dict[Path, str]:
             if not (network / name).is_file():
                 raise InputError(
                     f"{network / name}: no such file; expected a model folder: train the network, "
-                    "or name another folder"
+                    "or name another folder",
+                    code="file-missing",
                 )
             place = software / "models" / names[model.resolve()] / network.relative_to(model)
             _copy(network / name, place / name)
