@@ -18,7 +18,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 from ctc_eval.format import InputError
-from efficientcellseg.parameters.recipe import check_values
+from efficientcellseg.parameters.reading import check_values
+from efficientcellseg.parameters.run import RunConfiguration
 
 min_version("9.27")
 
@@ -27,11 +28,10 @@ configfile: "config/config.yaml"
 
 
 try:
-    schema = Path(workflow.basedir, "config", "schemas", "config.schema.yaml")
-    check_values(config, schema, "configuration")
+    check_values(config, RunConfiguration, "configuration")
 except InputError as error:
     raise WorkflowError(str(error)) from None
-validate(config, str(schema))  # fills in the defaults
+validate(config, "config/schemas/run.schema.json")  # fills in the defaults
 
 
 pathvars:

@@ -64,11 +64,10 @@ def segment(
     ((16, 128, 128), 'uint16', 3)
     """
     from efficientcellseg.chain.segment import segment_volume
-    from efficientcellseg.methods import find_method
+    from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
     from efficientcellseg.parameters.locations import ROOT
     from efficientcellseg.parameters.recipe import open_recipe
 
-    kind = find_method("efficientcellseg")
-    adapted = kind.adapt(open_recipe(str(recipe)))
-    method = kind(adapted, Path(model) if model else ROOT / adapted.model, device)
-    return segment_volume(volume, method, adapted)
+    chosen = EfficientCellSeg.adapt(open_recipe(str(recipe)))
+    method = EfficientCellSeg(chosen, Path(model) if model else ROOT / chosen.model, device)
+    return segment_volume(volume, method, chosen)

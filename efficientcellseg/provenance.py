@@ -10,7 +10,6 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from efficientcellseg.networks.folders import (
     read_card,
 )
 from efficientcellseg.parameters.locations import ROOT
-from efficientcellseg.parameters.recipe import Recipe, load_recipe
+from efficientcellseg.parameters.recipe import Recipe, SimulationSource, load_recipe
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
@@ -32,7 +31,7 @@ PACKAGES = (
 )
 
 # What a recipe says beside how masks are made.
-BESIDE = ("description", "sequences", "source", "model", "reference", "reference_note")
+BESIDE = {"description", "sequences", "source", "model", "reference", "reference_note"}
 
 # What scores call networks, by their kind.
 TITLES = {"unet": "U-Net", "dunet": "DU-Net", "unet3d": "3D U-Net"}
@@ -70,14 +69,13 @@ def mask_record(
     InputError
         A map of the recipe that no network predicts; a model that is not there; no frames.
     """
-    folders = network_folders(model, recipe.networks) if recipe.networks else []
+    folders = network_folders(model, recipe.maps) if recipe.maps else []
     cards = {folder.name: read_card(folder) for folder in folders}
-    parameters = {key: value for key, value in asdict(recipe).items() if key not in BESIDE}
     seen = {one for card in cards.values() for one in card.get("seen", [])}
-    record = {
+    return {
         "method": method,
         "backend": backend,
-        "recipe": parameters,
+        "recipe": recipe.model_dump(mode="json", exclude=BESIDE),
         "weights": {name: card["sha256"] for name, card in cards.items()},
         "seen": [
             n for n, path in frame_files(frames).items() if seen and fingerprint(path) in seen
@@ -89,8 +87,6 @@ def mask_record(
             "reference_note": recipe.reference_note,
         },
     }
-    # Through JSON and back, as it will be compared with what a file says.
-    return json.loads(json.dumps(record))
 
 
 def _describe_networks(cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -169,9 +165,9 @@ def describe_run(
         "device": device_name(device),
         "recipes": {one.name: file_hash(path) for path, one in loaded.items()},
         "seeds": {
-            one.name: one.source.get("seed", 0)
+            one.name: one.source.seed
             for one in loaded.values()
-            if one.source["kind"] == "simulation"
+            if isinstance(one.source, SimulationSource)
         },
         "models": {
             _relative(folder): {

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ctc_eval.format import RECORD, InputError, frame_files
+from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, network_folders, read_card
-from efficientcellseg.parameters.recipe import ROOT, Recipe, find_recipe, load_recipe, read_yaml
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.recipe import Recipe, find_recipe, load_recipe
+from efficientcellseg.parameters.submission import SubmissionPlan, SubmittedSequence
 
 log = logging.getLogger(__name__)
 
-SCHEMA = ROOT / "config" / "schemas" / "submission.schema.yaml"
 # All that a script needs, beside networks and recipes.
 PROGRAM = ("ctc_eval", "efficientcellseg", "config/schemas", "run_seq.sh", "requirements.lock")
 MANIFEST = Path("SW") / "manifest.json"
@@ -34,8 +37,12 @@ exec ./run_seq.sh {dataset} {sequence} --output {target} --overwrite \\
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One sequence to submit, in one training configuration; the schema says what each means."""
+class PackedSequence:
+    """One sequence to submit, with all that its plan left open.
+
+    `recipe` is as the method has adapted it, `recipe_file` where it comes from; the plan's model
+    says what the others mean.
+    """
 
     dataset: Path
     sequence: str
@@ -43,9 +50,9 @@ class Entry:
     recipe_file: Path
     recipe: Recipe
     model: Path
-    training: str = "regular"
-    method: str = "efficientcellseg"
-    csb: bool = False
+    training: str
+    method: str
+    csb: bool
 
     @property
     def name(self) -> str:
@@ -55,9 +62,7 @@ class Entry:
     @property
     def networks(self) -> list[Path]:
         """Folders of the networks that the method runs."""
-        if self.method == "classical":
-            return []
-        return network_folders(self.model, self.recipe.networks)
+        return network_folders(self.model, self.recipe.maps) if self.recipe.maps else []
 
     @property
     def script(self) -> str:
@@ -75,50 +80,59 @@ def _suffix(training: str) -> str:
     return "" if training == "regular" else f"-{training}"
 
 
-def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
+def read_plan(path: Path) -> tuple[list[PackedSequence], list[dict[str, Any]]]:
     """Read what to submit.
 
     Parameters
     ----------
     path : Path
-        YAML or JSON; config/schemas/submission.schema.yaml says what each key means.
+        YAML or JSON; config/schemas/submission.schema.json says what each key means.
 
     Returns
     -------
-    entries : list of Entry
+    entries : list of PackedSequence
     scores : list of dict
         Rows of the benchmark table.
 
     Raises
     ------
     InputError
-        What the schema does not allow, a sequence that stands twice, a recipe or a score that
+        What the plan must not hold, a sequence that stands twice, a recipe or a score that
         cannot be read.
     """
     from ctc_eval.table import read_scores
 
-    plan = read_yaml(path, SCHEMA)
-    entries = [_entry(**values) for values in plan["sequences"]]
+    plan = read_yaml(path, SubmissionPlan)
+    entries = [_fill_in(one) for one in plan.sequences]
     names = Counter(entry.script for entry in entries)
     if twice := ", ".join(name for name, count in names.items() if count > 1):
         raise InputError(
             f"{path}: {twice} stands for two sequences; expected one: remove the other",
             code="sequence-twice",
         )
-    return entries, [read_scores(Path(score)) for score in plan.get("scores", [])]
+    return entries, [read_scores(Path(score)) for score in plan.scores]
 
 
-def _entry(dataset: str, sequence: str, **values: Any) -> Entry:
-    folder = Path(dataset)
-    recipe_file = Path(values.pop("recipe", None) or find_recipe(folder.absolute().name))
+def _fill_in(one: SubmittedSequence) -> PackedSequence:
+    """Find what a plan leaves to the data set's name, the recipe and the sequence."""
+    dataset = Path(one.dataset)
+    recipe_file = Path(one.recipe) if one.recipe else find_recipe(dataset.absolute().name)
     recipe = load_recipe(recipe_file)
-    beside = folder / f"{sequence}_RES{_suffix(values.get('training', 'regular'))}"
-    masks = Path(values.pop("masks", None) or beside)
-    model = Path(values.pop("model", None) or ROOT / recipe.model)
-    return Entry(folder, sequence, masks, recipe_file, recipe, model, **values)
+    beside = dataset / f"{one.sequence}_RES{_suffix(one.training)}"
+    return PackedSequence(
+        dataset=dataset,
+        sequence=one.sequence,
+        masks=Path(one.masks) if one.masks else beside,
+        recipe_file=recipe_file,
+        recipe=METHODS[one.method].adapt(recipe),
+        model=Path(one.model) if one.model else ROOT / recipe.model,
+        training=one.training,
+        method=one.method,
+        csb=one.csb,
+    )
 
 
-def check_results(entries: Iterable[Entry]) -> None:
+def check_results(entries: Iterable[PackedSequence]) -> None:
     """Check that all masks are fit for submission, and made as the scripts will make them.
 
     Raises
@@ -128,7 +142,6 @@ def check_results(entries: Iterable[Entry]) -> None:
         parameters or weights than those to be submitted.
     """
     from ctc_eval.validation import find_faults
-    from efficientcellseg.methods import find_method
     from efficientcellseg.provenance import made_alike, mask_record, read_mask_record
 
     faults = []
@@ -136,8 +149,7 @@ def check_results(entries: Iterable[Entry]) -> None:
         frame_files(entry.dataset / entry.sequence)
         faults += find_faults(entry.dataset / entry.sequence, entry.masks)
         frames = entry.dataset / entry.sequence
-        recipe = find_method(entry.method).adapt(entry.recipe)
-        record = mask_record(entry.method, recipe, entry.model, frames)
+        record = mask_record(entry.method, entry.recipe, entry.model, frames)
         found = read_mask_record(entry.masks)
         if (entry.masks / RECORD).is_file() and not made_alike(found, record):
             raise InputError(
@@ -157,7 +169,7 @@ def check_results(entries: Iterable[Entry]) -> None:
 
 
 def package(
-    entries: Sequence[Entry],
+    entries: Sequence[PackedSequence],
     scores: list[dict[str, Any]],
     output: Path,
     *,
@@ -167,7 +179,7 @@ def package(
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : sequence of PackedSequence
     scores : list of dict
         For the manifest.
     output : Path
@@ -262,7 +274,7 @@ def _names(paths: Iterable[Path]) -> dict[Path, str]:
     return names
 
 
-def _copy_models(entries: Iterable[Entry], software: Path) -> dict[Path, str]:
+def _copy_models(entries: Iterable[PackedSequence], software: Path) -> dict[Path, str]:
     """Copy each network once; give the name under models/ of each folder of networks."""
     used = {(entry.model, network) for entry in entries for network in entry.networks}
     names = _names(sorted(model for model, _ in used))
@@ -279,7 +291,7 @@ def _copy_models(entries: Iterable[Entry], software: Path) -> dict[Path, str]:
     return names
 
 
-def _script(entry: Entry, recipe: str, model: str | None) -> str:
+def _script(entry: PackedSequence, recipe: str, model: str | None) -> str:
     from shlex import quote
 
     return SCRIPT.format(
@@ -293,7 +305,9 @@ def _script(entry: Entry, recipe: str, model: str | None) -> str:
     )
 
 
-def _record(entry: Entry, recipe: str, model: str | None, software: Path) -> dict[str, Any]:
+def _record(
+    entry: PackedSequence, recipe: str, model: str | None, software: Path
+) -> dict[str, Any]:
     """Say of a sequence what makes its masks; the weights are counted in the built networks."""
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import load_model

@@ -82,7 +82,7 @@ def tiny_recipe(path: Path, **changes: object) -> Path:
         "source": {"kind": "local"},
         "pseudocolor": {"grid": 4, "bits": 8, "adjacent_mean": 0.1},
         "tiling": {"rows": 2, "columns": 3, "overlap": 0.25},
-        "networks": ["cells", "centers"],
+        "maps": ["cells", "centers"],
         "labeling": {"method": "marker_watershed", "min_size": 5},
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
+from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
 # EfficientNet-B0 (Tan & Le 2019, table 1): kernel, repeats, filters, expansion, stride.
 STAGES = (
@@ -25,26 +26,29 @@ STAGES = (
     (5, 4, 192, 6, 2),
 )
 MEAN, VARIANCE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # Keras's, roots and all
-ARCHITECTURE = {
-    "encoder": "tf_efficientnet_b0",
-    "decoder_filters": [8, 8, 8, 8],
-    "input_size": 64,
-}
+ARCHITECTURE = EfficientCellSegArchitecture(
+    encoder="tf_efficientnet_b0", decoder_filters=(8, 8, 8, 8), input_size=64
+)
 
 
-def sensible(architecture: dict, std: Sequence[float] = np.sqrt(VARIANCE), brightest: int = 255):
+def sensible(
+    architecture: EfficientCellSegArchitecture,
+    std: Sequence[float] = np.sqrt(VARIANCE),
+    brightest: int = 255,
+):
     """Make a network of random weights whose batch norms fit its images, as after training."""
     torch.manual_seed(0)
     statistics = {"mean": 255 / brightest * np.array(MEAN), "std": 255 / brightest * np.array(std)}
     statistics = {name: values.tolist() for name, values in statistics.items()}
-    network = EfficientCellSegNetwork(**architecture, **statistics, raw_skip=True)
+    values = architecture.model_dump(exclude={"kind", "raw_skip"})
+    network = EfficientCellSegNetwork(**values, **statistics, raw_skip=True)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0  # the last batch's statistics
             torch.nn.init.uniform_(module.weight, 0.7, 1.3)
             torch.nn.init.normal_(module.bias, 0, 0.2)
     with torch.no_grad():
-        network(torch.from_numpy(images(architecture["input_size"], 8)))
+        network(torch.from_numpy(images(architecture.input_size, 8)))
         network.head.weight *= 4
     return network.eval()
 

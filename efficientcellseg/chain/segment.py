@@ -16,6 +16,7 @@ from ctc_eval.format import (
     volume_shape,
     write_labels,
 )
+from efficientcellseg.chain.labeling import label_volume, log_anisotropy
 from efficientcellseg.provenance import made_alike, read_mask_record, write_mask_record
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def segment_sequence(
     if len(todo) < len(frames):
         log.info("%d of %d masks are there already", len(frames) - len(todo), len(frames))
     if todo:
+        log_anisotropy(recipe)
         method = load()
         _claim(output, record, [masks[number] for number in todo])
         _stream(todo, frames, masks, method, recipe, progress)
@@ -158,8 +160,6 @@ def _stream(
 
 
 def _label(maps: Maps, recipe: Recipe) -> np.ndarray:
-    from efficientcellseg.chain.labeling import label_volume
-
     return label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
 
 

@@ -14,6 +14,7 @@ from efficientcellseg.cli.options import (
     model_of,
     recipe_of,
 )
+from efficientcellseg.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,11 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Gather the masks."""
     from efficientcellseg.chain.shards import gather_masks
-    from efficientcellseg.methods import find_method
     from efficientcellseg.provenance import mask_record
 
     recipe = recipe_of(args)
-    adapted = find_method(args.method).adapt(recipe)
+    adapted = METHODS[args.method].adapt(recipe)
     frames = args.dataset_dir / args.sequence
     record = mask_record(args.method, adapted, model_of(args, recipe), frames)
     gather_masks(args.shards, args.output, record)

@@ -36,14 +36,16 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.networks.loading import load_networks
 
     recipe = recipe_of(args)
-    networks = load_networks(model_of(args, recipe), recipe.networks, args.device, args.backend)
+    networks = load_networks(model_of(args, recipe), recipe.maps, args.device, args.backend)
     for stem, arrays in tqdm(
         arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
     ):
         shape = tuple(arrays["shape"].tolist())
         maps = {
             name: untile_volume(predicted, recipe.tiling, shape)
-            for name, predicted in predict(networks, arrays["tiles"], recipe.mirrored).items()
+            for name, predicted in predict(
+                networks, arrays["tiles"], recipe.test_time_flips
+            ).items()
         }
         write_arrays(args.output / f"{stem}.npz", maps)
     return 0

@@ -34,6 +34,7 @@ COMMANDS = {
     "overlay": ("efficientcellseg.cli.overlay", "draw result and reference over a frame"),
     "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
     "package": ("efficientcellseg.cli.package", "put results and software into a submission"),
+    "schemas": ("efficientcellseg.cli.schemas", "write the JSON schemas of configuration files"),
     "provenance": ("efficientcellseg.cli.provenance", "write what a run was made with"),
 }
 

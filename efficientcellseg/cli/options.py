@@ -16,15 +16,10 @@ from ctc_eval.format import (
     parse_frames,
 )
 from efficientcellseg.methods import METHODS
-from efficientcellseg.parameters.locations import ROOT, SCHEMAS
-from efficientcellseg.parameters.recipe import (
-    SCHEMA,
-    Recipe,
-    check_values,
-    find_recipe,
-    load_recipe,
-    read_yaml,
-)
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.recipe import Recipe, find_recipe, load_recipe
+from efficientcellseg.parameters.training import TrainingConfiguration
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +144,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 def training_of(args: argparse.Namespace) -> dict[str, Any]:
     """Read and check the training configuration."""
-    schema = SCHEMAS / "training.schema.yaml"
-    values = read_yaml(args.configuration, schema, args.set)
-    colors = values.get("pseudocolor", {})
-    check_values(colors, SCHEMA, f"{args.configuration}: pseudocolor", "pseudocolor")
-    return values
+    found = read_yaml(args.configuration, TrainingConfiguration, args.set)
+    # The network with its own defaults: samples are cut for the size that it is built for.
+    return {
+        **found.model_dump(mode="json", exclude_unset=True),
+        "model": found.model.model_dump(mode="json"),
+    }

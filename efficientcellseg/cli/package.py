@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "plan",
         type=Path,
         metavar="FILE",
-        help="what to submit, YAML or JSON; config/schemas/submission.schema.yaml says how",
+        help="what to submit, YAML or JSON; config/schemas/submission.schema.json says how",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier submission")

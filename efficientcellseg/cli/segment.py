@@ -17,6 +17,7 @@ from efficientcellseg.cli.options import (
     model_of,
     recipe_of,
 )
+from efficientcellseg.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,10 +44,9 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from efficientcellseg.chain.segment import segment_sequence
-    from efficientcellseg.methods import find_method
     from efficientcellseg.provenance import mask_record
 
-    method = find_method(args.method)
+    method = METHODS[args.method]
     recipe = method.adapt(recipe_of(args))
     frames, folder = frames_of(args), args.dataset_dir / args.sequence
     model = model_of(args, recipe)

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.networks.loading import input_size
 
     recipe = recipe_of(args)
-    size = input_size(model_of(args, recipe), recipe.networks)
+    size = input_size(model_of(args, recipe), recipe.maps)
     for stem, arrays in arrays_of(args.pseudocolor, ".npy"):
         colored = arrays["array"]
         tiles = tile_volume(colored, recipe.tiling, size)

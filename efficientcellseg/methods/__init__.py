@@ -1,54 +1,18 @@
-"""Methods: what turns a frame into maps, and the labeling that turns these into labels.
+"""Methods, a file each: what turns a frame into maps, and which labeling follows.
 
-A method reads a recipe in its own way, `adapt`, and is made for what comes of it. `prepare` may
-run in several threads, `maps` runs in one. A new one is a file in here and a line in `METHODS`;
-docs/methods.md shows how.
+A new method is a file in here and its line in `METHODS`; docs/extending.md shows how. None of
+them loads torch before it is made.
 """
 
-from __future__ import annotations
+from efficientcellseg.methods.classical import Classical
+from efficientcellseg.methods.dunet import DUNet
+from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
+from efficientcellseg.methods.method import Method
+from efficientcellseg.methods.unet import UNet
+from efficientcellseg.methods.unet3d_ensemble import UNet3DEnsemble
 
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+__all__ = ["METHODS", "Method"]
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from efficientcellseg.chain.labeling import Maps
-    from efficientcellseg.parameters.recipe import Recipe
-
-# Imported when they are asked for: command lines list them without loading torch.
-METHODS = {
-    "efficientcellseg": "efficientcellseg.methods.efficientcellseg:EfficientCellSeg",
-    "unet": "efficientcellseg.methods.unet:UNet",
-    "dunet": "efficientcellseg.methods.dunet:DUNet",
-    "unet3d_ensemble": "efficientcellseg.methods.unet3d_ensemble:UNet3DEnsemble",
-    "classical": "efficientcellseg.methods.classical:Classical",
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (EfficientCellSeg, UNet, DUNet, UNet3DEnsemble, Classical)
 }
-
-
-class Method(Protocol):
-    """What the drivers ask of a method."""
-
-    def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
-        """Load the networks in the folder `model` for an adapted recipe."""
-
-    @staticmethod
-    def adapt(recipe: Recipe) -> Recipe:
-        """Change what the method does otherwise than the recipe says.
-
-        The changed recipe's networks are the maps that the method's networks predict, none for
-        a method without; its labeling is what turns the method's maps into labels.
-        """
-
-    def prepare(self, volume: np.ndarray) -> Any:
-        """Preprocess a volume (Z, Y, X) of raw intensities."""
-
-    def maps(self, prepared: Any) -> Maps:
-        """Predict named maps (Z, Y, X), float32 in 0..1."""
-
-
-def find_method(name: str) -> type[Method]:
-    """Import a method of `METHODS`."""
-    module, _, kind = METHODS[name].partition(":")
-    return getattr(import_module(module), kind)

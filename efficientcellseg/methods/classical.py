@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from efficientcellseg.chain.labeling import Maps, without_centers
+from efficientcellseg.labelings.morphology import smooth
+from efficientcellseg.maps import Maps
+from efficientcellseg.methods.method import parted_by
 from efficientcellseg.parameters.recipe import Recipe
 
 
@@ -17,19 +18,21 @@ class Classical:
     Takes the same arguments as the other methods; `model`, `device` and `backend` play no part.
     """
 
+    name = "classical"
+    title = "classical"
+    staged = False
+
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.anisotropy = recipe.anisotropy
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
         """Label without centers, and ask for no network."""
-        labeling = replace(without_centers(recipe.labeling), threshold=0.5)
-        return replace(recipe, labeling=labeling, networks=())
+        labeling = parted_by(recipe.labeling, "distance_watershed", threshold=0.5)
+        return recipe.model_copy(update={"labeling": labeling, "maps": ()})
 
     def prepare(self, volume: np.ndarray) -> np.ndarray:
         """Blur by one in-plane pixel."""
-        from efficientcellseg.chain.labeling import smooth
-
         return smooth(volume.astype(np.float32), 1.0, self.anisotropy)
 
     def maps(self, prepared: np.ndarray) -> Maps:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from efficientcellseg.chain.labeling import NEEDED, Maps
+from efficientcellseg.frozen import changed
+from efficientcellseg.labelings import LABELINGS
+from efficientcellseg.labelings.dunet_watershed import DISTANCE_THRESHOLD
+from efficientcellseg.maps import Maps
 from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
+from efficientcellseg.methods.method import parted_by
 from efficientcellseg.parameters.recipe import Recipe
 
 
@@ -19,21 +21,24 @@ class DUNet(EfficientCellSeg):
     the cell distance shows, without a watershed.
     """
 
+    name = "dunet"
+    title = "DU-Net"
+    staged = False
     kind = "dunet"
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
         """See the slice alone, predict distances."""
-        single = recipe.labeling.method == "mask"
-        return replace(
-            recipe,
-            pseudocolor=replace(recipe.pseudocolor, context="none"),
-            networks=NEEDED["dunet_watershed"],
-            labeling=replace(recipe.labeling, method="mask" if single else "dunet_watershed"),
-        )
+        update = {
+            "pseudocolor": changed(recipe.pseudocolor, context="none"),
+            "maps": LABELINGS["dunet_watershed"].needs,
+            "labeling": parted_by(recipe.labeling, "dunet_watershed"),
+        }
+        return recipe.model_copy(update=update)
 
     def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
-        """Predict distances; cells are where the cell distance is high enough."""
+        """Predict distances; a single cell is where the cell distance is high enough."""
         found = super().maps(prepared)
-        cells = found["cell_distance"] > self.recipe.labeling.distance_threshold
+        lowest = getattr(self.recipe.labeling, "distance_threshold", DISTANCE_THRESHOLD)
+        cells = found["cell_distance"] > lowest
         return {**found, "cells": cells.astype(np.float32)}

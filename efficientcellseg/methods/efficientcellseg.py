@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from efficientcellseg.chain.inference import predict, tile_volume, untile_volume
-from efficientcellseg.chain.labeling import Maps
 from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.maps import Maps
 from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.recipe import Recipe
 
@@ -32,11 +32,14 @@ class EfficientCellSeg:
         Models that are not there, damaged, of another kind or of different input sizes.
     """
 
+    name = "efficientcellseg"
+    title = "EfficientCellSeg"
+    staged = True
     kind = "efficientcellseg"
 
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.recipe = recipe
-        self.networks = load_networks(model, recipe.networks, device, backend, self.kind)
+        self.networks = load_networks(model, recipe.maps, device, backend, self.kind)
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
@@ -54,5 +57,7 @@ class EfficientCellSeg:
         tiles, shape = prepared
         return {
             name: untile_volume(predicted, self.recipe.tiling, shape)
-            for name, predicted in predict(self.networks, tiles, self.recipe.mirrored).items()
+            for name, predicted in predict(
+                self.networks, tiles, self.recipe.test_time_flips
+            ).items()
         }

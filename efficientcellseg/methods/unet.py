@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from efficientcellseg.chain.labeling import without_centers
+from efficientcellseg.frozen import changed
 from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
+from efficientcellseg.methods.method import parted_by
 from efficientcellseg.parameters.recipe import Recipe
 
 
@@ -18,14 +17,17 @@ class UNet(EfficientCellSeg):
     :class:`efficientcellseg.networks.unet.UNetNetwork` says what differs in the network.
     """
 
+    name = "unet"
+    title = "U-Net"
+    staged = False
     kind = "unet"
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
         """See the slice alone, predict cells alone."""
-        return replace(
+        return changed(
             recipe,
-            pseudocolor=replace(recipe.pseudocolor, context="none"),
-            networks=("cells",),
-            labeling=without_centers(recipe.labeling),
+            pseudocolor=changed(recipe.pseudocolor, context="none"),
+            maps=("cells",),
+            labeling=parted_by(recipe.labeling, "distance_watershed"),
         )

@@ -18,6 +18,9 @@ class UNet3DEnsemble(UNet):
     as the recipe's tiles do), and averages over mirrored patches. It reads a recipe as U-Net does.
     """
 
+    name = "unet3d_ensemble"
+    title = "3D U-Net"
+    staged = False
     kind = "unet3d"
 
     def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
+    from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
 # Largest differences to ONNX Runtime: of probabilities; of logits, as a share of the largest
 # one, so that a map which is 0 all over hides nothing.
@@ -32,7 +33,7 @@ ROUNDINGS = 3
 
 def import_onnx(
     path: Path,
-    architecture: dict[str, Any],
+    architecture: EfficientCellSegArchitecture,
     input_scale: float = 1.0,
     tolerance: float = PROBABILITY,
 ) -> tuple[EfficientCellSegNetwork, dict[str, float]]:
@@ -43,9 +44,7 @@ def import_onnx(
     path : Path
         ONNX file with one input of three channels, NHWC or NCHW, and a sigmoid at the end;
         resizing before the first and after the last convolution is left to the caller.
-    architecture : dict
-        Encoder, decoder filters and input size of
-        :class:`efficientcellseg.networks.efficientcellseg.EfficientCellSegNetwork`.
+    architecture : EfficientCellSegArchitecture
         Statistics and the kind of the last skip are read from the file.
     input_scale : float
         What the file's network wants an image in 0..1 to be multiplied by. The authors' own
@@ -80,7 +79,7 @@ def import_onnx(
             code="normalization-unknown",
         )
     model = EfficientCellSegNetwork(
-        **architecture,
+        **architecture.model_dump(exclude={"kind", "raw_skip"}),
         mean=(-image.shift / image.scale).tolist(),
         std=(1 / image.scale).tolist(),
         raw_skip=raw,

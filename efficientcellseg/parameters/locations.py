@@ -11,4 +11,3 @@ _INSTALLED = _PACKAGE / "_shared"
 # Relative paths in recipes, such as a model's, count from here.
 ROOT = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
 RECIPES = ROOT / "config" / "datasets"
-SCHEMAS = ROOT / "config" / "schemas"

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctc_eval.format import InputError, atomic
+from efficientcellseg.parameters.reading import check_values
+from efficientcellseg.parameters.training import TrainingConfiguration
 
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
 
+# What networks see, by what red and blue show of the neighbor slices.
+INPUTS = {"highlight": "pseudocolor", "none": "gray", "intensity": "neighbors' gray"}
 # Batch of the inference that is timed, and how often: the median counts.
 BATCH, TURNS = 8, 7
 
@@ -26,8 +30,10 @@ class TrainingRun:
     ----------
     training, model, seed : str
         From the folder, TRAINING/MODEL/SEED.
-    card : dict
-        Its model.yaml.
+    architecture : dict
+    configuration : TrainingConfiguration
+    device : str
+        What it was trained on.
     curve : list of dict of str to float
         Its curve.csv, a row an epoch.
     """
@@ -35,7 +41,9 @@ class TrainingRun:
     training: str
     model: str
     seed: str
-    card: dict[str, Any]
+    architecture: dict[str, Any]
+    configuration: TrainingConfiguration
+    device: str
     curve: list[dict[str, float]]
 
 
@@ -57,7 +65,11 @@ def read_run(folder: Path) -> TrainingRun:
     with path.open(newline="") as file:
         curve = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     training, model, seed = folder.resolve().parts[-3:]
-    return TrainingRun(training, model, seed, card, curve)
+    configuration = check_values(
+        card.get("configuration"), TrainingConfiguration, f"{folder}: configuration"
+    )
+    device = card["software"]["device"]
+    return TrainingRun(training, model, seed, card["architecture"], configuration, device, curve)
 
 
 def read_published_sizes(path: Path) -> dict[str, int]:
@@ -88,43 +100,37 @@ def summarize(runs: list[TrainingRun], published: dict[str, int]) -> list[dict[s
     rows = []
     for training, model in sorted({(run.training, run.model) for run in runs}):
         same = [run for run in runs if (run.training, run.model) == (training, model)]
-        configuration = same[0].card["configuration"]
-        architecture = same[0].card["architecture"]
-        network: Any = build(architecture)
+        configuration = same[0].configuration
+        network: Any = build(same[0].architecture)
         encoder = count_parameters(network.encoder)
         decoder = count_parameters(network) - encoder
-        filters = "-".join(map(str, architecture["decoder_filters"]))
+        filters = "-".join(map(str, same[0].architecture["decoder_filters"]))
         printed = published.get(filters)
-        parameters = configuration["training"]
-        batch = parameters["batch"] * parameters.get("accumulate", 1)
+        optimization = configuration.training
+        batch = optimization.batch * optimization.accumulate
         seconds = statistics.median(row["seconds"] for run in same for row in run.curve)
         rows.append(
             {
                 "training": training,
                 "model": model,
-                "encoder weights": "ImageNet" if "encoder_weights" in configuration else "random",
-                "input": _input(configuration),
+                "encoder weights": "ImageNet" if configuration.encoder_weights else "random",
+                "input": INPUTS[configuration.pseudocolor.context],
                 "decoder filters": filters,
                 "encoder parameters": f"{encoder}",
                 "decoder parameters": f"{decoder}",
                 "paper's decoder": f"{printed}" if printed else "",
                 "difference": f"{decoder / printed - 1:+.0%}" if printed else "",
                 "seeds": f"{len(same)}",
-                "samples seen": f"{batch * parameters['steps'] * len(same[0].curve)}",
+                "samples seen": f"{batch * optimization.steps * len(same[0].curve)}",
                 "training MeanIoU": _spread([run.curve[-1]["training_iou"] for run in same]),
                 "test MeanIoU": _spread([run.curve[-1]["validation_iou"] for run in same]),
                 "s/epoch": f"{seconds:.1f}",
-                "training ms/sample": f"{1000 * seconds / (batch * parameters['steps']):.0f}",
+                "training ms/sample": f"{1000 * seconds / (batch * optimization.steps):.0f}",
                 "inference ms/sample": f"{1000 * time_inference(network):.0f}",
-                "device": same[0].card["software"]["device"],
+                "device": same[0].device,
             }
         )
     return rows
-
-
-def _input(configuration: dict[str, Any]) -> str:
-    context = configuration.get("pseudocolor", {}).get("context", "highlight")
-    return {"highlight": "pseudocolor", "none": "gray", "intensity": "neighbors' gray"}[context]
 
 
 def _spread(values: list[float]) -> str:

@@ -23,6 +23,7 @@ from ctc_eval.format import (
     parse_frames,
     read_volume,
 )
+from efficientcellseg.frozen import changed
 from efficientcellseg.maps import MAPS
 
 if TYPE_CHECKING:
@@ -278,13 +279,14 @@ def gather(
     """
     from tqdm import tqdm
 
-    from efficientcellseg.parameters.recipe import ROOT, find_recipe, load_recipe
+    from efficientcellseg.parameters.locations import ROOT
+    from efficientcellseg.parameters.recipe import find_recipe, load_recipe
 
     frames = []
     for index, entry in enumerate(entries):
         named = entry.get("recipe")
         recipe = load_recipe(ROOT / named if named else find_recipe(entry["dataset"]))
-        recipe = replace(recipe, pseudocolor=replace(recipe.pseudocolor, **(pseudocolor or {})))
+        recipe = changed(recipe, pseudocolor=changed(recipe.pseudocolor, **(pseudocolor or {})))
         dataset_dir = data / entry.get("folder", entry["dataset"])
         for sequence in entry.get("sequences", recipe.sequences):
             raw = frame_files(dataset_dir / sequence)

@@ -7,7 +7,7 @@ import yaml
 from commands import run
 from conftest import ROOT, tiny_recipe
 
-from efficientcellseg.methods import find_method
+from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import file_hash
 from efficientcellseg.parameters.recipe import load_recipe
 from efficientcellseg.provenance import (
@@ -55,7 +55,7 @@ def test_a_record_tells_the_judge_what_a_score_is_to_say(
         reference="ST",
         reference_note="silver truth",
     )
-    classical = find_method("classical").adapt(load_recipe(path))
+    classical = METHODS["classical"].adapt(load_recipe(path))
     found = mask_record("classical", classical, tmp_path / "nowhere", tiny_dataset / "01")
     assert found["score"] == {
         "networks": "none",

@@ -17,8 +17,6 @@ from ctc_eval.format import write_labels
 from efficientcellseg.cli.main import main
 from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import save_model
-from efficientcellseg.parameters.recipe import read_yaml
-from efficientcellseg.submission import SCHEMA
 
 
 def package(plan: Path, output: Path, *options: str) -> int:
@@ -279,13 +277,3 @@ def test_submission_without_networks(tmp_path, tiny_dataset, recipe_file):
     assert "--method classical" in script
     assert "--model" not in script
     assert not (tmp_path / "packed/SW/models").exists()
-
-
-def test_the_schema_is_the_manual(tmp_path):
-    rules = yaml.safe_load(SCHEMA.read_text())["properties"]
-    described = {**rules, **rules["sequences"]["items"]["properties"]}
-    assert all(len(rule["description"]) > 5 and "default" in rule for rule in described.values())
-    example = {
-        name: rule["default"] for name, rule in rules["sequences"]["items"]["properties"].items()
-    }
-    read_yaml(write_plan(tmp_path / "plan.yaml", example), SCHEMA)

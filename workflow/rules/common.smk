@@ -8,12 +8,15 @@ from types import SimpleNamespace
 from snakemake.exceptions import WorkflowError
 
 from ctc_eval.format import InputError
-from efficientcellseg.methods import METHODS, find_method
-from efficientcellseg.parameters.recipe import ROOT, find_recipe, load_recipe, read_yaml
+from efficientcellseg.methods import METHODS
+from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.recipe import find_recipe, load_recipe
+from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders, read_card
 
 # Methods that run a job a step; the others run in one job a shard, those with networks as FUSED.
-STAGED = ["efficientcellseg"]
+STAGED = [name for name, method in METHODS.items() if method.staged]
 FUSED = [name for name in METHODS if name not in [*STAGED, "classical"]]
 
 # What the table calls networks, by their kind.
@@ -172,32 +175,32 @@ def model_dirs():
             model_dir(SimpleNamespace(dataset=name, method=method))
             for name in DATASETS
             for method in config["methods"]
-            if find_method(method).adapt(RECIPES[name]).networks
+            if METHODS[method].adapt(RECIPES[name]).maps
         }
     )
 
 
 def model_files(wildcards):
     """List the files of the networks of a method and data set; none for a method without."""
-    method = find_method(getattr(wildcards, "method", STAGED[0]))
+    method = METHODS[getattr(wildcards, "method", STAGED[0])]
     return network_files(model_dir(wildcards), method.adapt(RECIPES[wildcards.dataset]))
 
 
 def network_files(folder, recipe):
     """List the files of the networks that a recipe runs; of this run's own, one a map."""
-    if not recipe.networks:
+    if not recipe.maps:
         return []
     own = folder in {own_model(name) for name in (*TRAININGS, *TAKEN_OVER)}
-    if own and (others := sorted(set(recipe.networks) - {"cells", "centers"})):
+    if own and (others := sorted(set(recipe.maps) - {"cells", "centers"})):
         raise WorkflowError(
             f"{recipe.name}: networks {', '.join(others)}; the workflow trains cells and centers "
             "alone: train this network by hand (docs/results.md) and give it as model"
         )
     try:
         folders = (
-            [Path(folder, name) for name in recipe.networks]
+            [Path(folder, name) for name in recipe.maps]
             if own
-            else network_folders(Path(folder), recipe.networks)
+            else network_folders(Path(folder), recipe.maps)
         )
     except InputError as error:
         raise WorkflowError(str(error)) from None
@@ -341,17 +344,16 @@ def training_file(wildcards):
 
 def training_entries(wildcards):
     """List the entries of a training configuration whose data sets may be part of the run."""
-    schema = ROOT / "config" / "schemas" / "training.schema.yaml"
     try:
-        chosen = read_yaml(Path(training_file(wildcards)), schema)
+        chosen = read_yaml(Path(training_file(wildcards)), TrainingConfiguration)
     except InputError as error:
         raise WorkflowError(str(error)) from None
-    return [entry for entry in chosen["data"] if "folder" not in entry]
+    return [entry for entry in chosen.data if entry.folder is None]
 
 
 def training_data(wildcards):
     """List the flags of the data sets to learn from; those that are not run lie there by hand."""
-    names = [entry["dataset"] for entry in training_entries(wildcards)]
+    names = [entry.dataset for entry in training_entries(wildcards)]
     return [f"<results>/ready/{name}.done" for name in names if name in DATASETS]
 
 
@@ -359,7 +361,7 @@ def training_recipes(wildcards):
     """List the recipes by which samples are cut."""
     entries = training_entries(wildcards)
     files = [
-        ROOT / (one.get("recipe") or find_recipe(one["dataset"])) for one in entries
+        ROOT / (one.recipe or find_recipe(one.dataset)) for one in entries
     ]
     return [str(from_here(file)) for file in files]
 

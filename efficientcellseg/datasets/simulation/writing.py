@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +21,7 @@ from efficientcellseg.datasets.simulation.sequence import (
     sequence_seed,
     simulate_sequence,
 )
-
-if TYPE_CHECKING:
-    from efficientcellseg.parameters.recipe import Recipe
+from efficientcellseg.parameters.recipe import Recipe, SimulationSource
 
 log = logging.getLogger(__name__)
 
@@ -143,13 +140,12 @@ def simulate_recipe(
         :func:`write_sequence` refuse.
     """
     source = recipe.source
-    if source["kind"] != "simulation":
+    if not isinstance(source, SimulationSource):
         raise InputError(
-            f"{recipe.name}: its source is of the kind {source['kind']}; expected simulation: "
+            f"{recipe.name}: its source is of the kind {source.kind}; expected simulation: "
             "choose a recipe such as Sim-TRIC",
             code="source-kind",
         )
-    planes, rows, columns = source.get("shape", (16, 160, 160))
     for sequence in sequences or recipe.sequences:
         if not (len(sequence) == 2 and sequence.isascii() and sequence.isdigit()):
             raise InputError(
@@ -157,11 +153,11 @@ def simulate_recipe(
                 code="sequence-name",
             )
         simulation = simulate_sequence(
-            scene=source["scene"],
-            shape=(planes, rows, columns),
-            frames=source.get("frames", 4) if frames is None else frames,
-            cells=source.get("cells", 1),
-            seed=sequence_seed(source.get("seed", 0) if seed is None else seed, sequence),
+            scene=source.scene,
+            shape=source.shape,
+            frames=source.frames if frames is None else frames,
+            cells=source.cells,
+            seed=sequence_seed(source.seed if seed is None else seed, sequence),
             voxel_size=recipe.voxel_size,
         )
         folder = write_sequence(

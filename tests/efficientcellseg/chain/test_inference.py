@@ -83,5 +83,5 @@ def test_what_a_network_always_sees_on_one_side_is_averaged_out():
 
 def test_tiles_of_a_volume_come_back_in_their_planes():
     maps = np.arange(8, dtype=np.float32)[:, None, None] * np.ones((1, 2, 3), np.float32)
-    found = untile_volume(maps, Tiling(2, 2), (2, 4, 6))
+    found = untile_volume(maps, Tiling(rows=2, columns=2), (2, 4, 6))
     np.testing.assert_array_equal(found[:, ::2, ::3], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])

@@ -1,7 +1,5 @@
 """Pseudocolor against a literal restatement of the method, CLAHE and box blur included."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from refusal import refused
 
 from ctc_eval.format import read_volume
 from efficientcellseg.chain.pseudocolor import bright_regions, pseudocolor
+from efficientcellseg.frozen import changed
 from efficientcellseg.parameters.recipe import Pseudocolor
 
 SMALL = Pseudocolor(grid=4, bits=8, adjacent_mean=0.1)
@@ -163,9 +162,9 @@ def test_the_restated_blur_is_opencvs(side):
     [
         (np.uint8, 255, Pseudocolor(adjacent_mean=0.1)),
         (np.uint16, 4095, Pseudocolor(adjacent_mean=0.1)),
-        (np.uint16, 4095, replace(SMALL, blur=3)),
-        (np.uint16, 65535, replace(SMALL, clip_limit=2.5, threshold=0.05, step=0.03)),
-        (np.uint8, 200, replace(SMALL, steps=0)),
+        (np.uint16, 4095, changed(SMALL, blur=3)),
+        (np.uint16, 65535, changed(SMALL, clip_limit=2.5, threshold=0.05, step=0.03)),
+        (np.uint8, 200, changed(SMALL, steps=0)),
     ],
 )
 def test_bright_regions_as_restated(kind, top, parameters):
@@ -181,7 +180,7 @@ def test_bright_regions_as_restated(kind, top, parameters):
 def test_pseudocolor_as_restated(planes, kind, normalize):
     top = 255 if kind == np.uint8 else 4095
     volume = smooth_noise(planes, 32, 27, top=top, kind=kind, seed=planes)
-    parameters = replace(SMALL, normalize=normalize)
+    parameters = changed(SMALL, normalize=normalize)
     colored = pseudocolor(volume, parameters)
     assert colored.shape == (planes, 32, 27, 3)
     assert colored.dtype == np.float32
@@ -193,7 +192,7 @@ def test_pseudocolor_as_restated(planes, kind, normalize):
 @pytest.mark.parametrize("distance", [1, 2, 3, 7])
 def test_neighbors_further_away_as_restated(distance, normalize, context):
     volume = smooth_noise(5, 16, 15, kind=np.uint16, seed=1)
-    parameters = replace(SMALL, normalize=normalize, context=context, distance=distance)
+    parameters = changed(SMALL, normalize=normalize, context=context, distance=distance)
     with np.errstate(invalid="ignore"):  # channels without a neighbor are constant
         wanted = np.nan_to_num(slow_pseudocolor(volume, parameters))
     np.testing.assert_allclose(pseudocolor(volume, parameters), wanted, atol=2e-6)
@@ -218,7 +217,7 @@ def test_regions_of_the_neighbors_land_in_red_and_blue():
     regions = bright_regions(volume[1], SMALL)
     assert regions[14:26, 14:26].all()  # the blur wears the edges off
     assert not regions[:5, :5].any()
-    colored = pseudocolor(volume, replace(SMALL, normalize="joint"))
+    colored = pseudocolor(volume, changed(SMALL, normalize="joint"))
     # Slice 2 has the square above it: red is twice green there. The whole is scaled by the
     # brightest value, a doubled one, since the lowest is 0.
     np.testing.assert_allclose(colored[2, regions, 0], 2 * colored[2, regions, 1], rtol=1e-6)
@@ -246,7 +245,7 @@ def test_constant_slices_are_black_and_brighten_nothing(value, normalize):
     volume = smooth_noise(3, 30, 30)
     volume[1] = value
     assert not bright_regions(volume[1], SMALL).any()
-    colored = pseudocolor(volume, replace(SMALL, normalize=normalize))
+    colored = pseudocolor(volume, changed(SMALL, normalize=normalize))
     plain = colored[0, ..., 1] / (2 if normalize == "volume" else 1)
     np.testing.assert_array_equal(colored[0, ..., 2], plain)
     plain = colored[2, ..., 1] / (2 if normalize == "volume" else 1)
@@ -259,24 +258,24 @@ def test_constant_slices_are_black_and_brighten_nothing(value, normalize):
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_an_all_zero_volume_stays_zero(kind, normalize):
     volume = np.zeros((2, 20, 20), kind)
-    assert not pseudocolor(volume, replace(SMALL, normalize=normalize)).any()
+    assert not pseudocolor(volume, changed(SMALL, normalize=normalize)).any()
 
 
 def test_the_threshold_rises_until_the_regions_are_small_enough():
     plane = smooth_noise(1, 60, 60)[0]
     shares = [
-        bright_regions(plane, replace(SMALL, adjacent_mean=share)).mean()
+        bright_regions(plane, changed(SMALL, adjacent_mean=share)).mean()
         for share in (0.8, 0.7, 0.6)
     ]
     assert all(share <= limit for share, limit in zip(shares, (0.8, 0.7, 0.6), strict=True))
     assert shares == sorted(shares, reverse=True)
     # It starts at 0.2 where that is small enough, and ends 30 steps of 0.01 above, at 0.5.
-    fixed = replace(SMALL, steps=0)
-    first, last = (bright_regions(plane, replace(fixed, threshold=t)) for t in (0.2, 0.5))
+    fixed = changed(SMALL, steps=0)
+    first, last = (bright_regions(plane, changed(fixed, threshold=t)) for t in (0.2, 0.5))
     np.testing.assert_array_equal(
-        bright_regions(plane, replace(SMALL, adjacent_mean=first.mean())), first
+        bright_regions(plane, changed(SMALL, adjacent_mean=first.mean())), first
     )
-    np.testing.assert_array_equal(bright_regions(plane, replace(SMALL, adjacent_mean=1e-9)), last)
+    np.testing.assert_array_equal(bright_regions(plane, changed(SMALL, adjacent_mean=1e-9)), last)
     assert first.sum() > last.sum() > 0
 
 
@@ -291,7 +290,7 @@ def test_volume_scaling_keeps_dark_slices_dark_and_clips_hot_pixels():
     volume = smooth_noise(4, 50, 50, top=100)
     volume[3] //= 10
     volume[0, 0, 0] = 255
-    colored = pseudocolor(volume, replace(SMALL, normalize="volume"))
+    colored = pseudocolor(volume, changed(SMALL, normalize="volume"))
     green = colored[..., 1]
     assert green[0, 0, 0] == 1
     # One voxel in 10000 is hot: the scale goes by the others.
@@ -311,7 +310,7 @@ def test_small_slices_take_fewer_tiles(shape):
     regions = bright_regions(plane, Pseudocolor())
     assert regions.shape == shape
     np.testing.assert_array_equal(
-        regions, slow_regions(plane, replace(Pseudocolor(), grid=min(16, *shape)))
+        regions, slow_regions(plane, changed(Pseudocolor(), grid=min(16, *shape)))
     )
 
 
@@ -325,7 +324,7 @@ def test_small_slices_take_fewer_tiles(shape):
     st.floats(0.001, 1),
 )
 def test_values_range_order_and_source(volume, normalize, share):
-    parameters = replace(SMALL, normalize=normalize, adjacent_mean=share)
+    parameters = changed(SMALL, normalize=normalize, adjacent_mean=share)
     before = volume.copy()
     colored = pseudocolor(volume, parameters)
     np.testing.assert_array_equal(volume, before)

@@ -12,11 +12,15 @@ from efficientcellseg.chain.tiling import cut, paste, plan_tiles, resize
 from efficientcellseg.parameters.recipe import Tiling
 
 SIZES = st.tuples(st.integers(1, 90), st.integers(1, 90))
-TILINGS = st.builds(Tiling, st.integers(1, 7), st.integers(1, 7), st.floats(0, 0.5))
+TILINGS = st.builds(
+    Tiling, rows=st.integers(1, 7), columns=st.integers(1, 7), overlap=st.floats(0, 0.5)
+)
 
 
 def spans(length: int, count: int, overlap: float) -> list[tuple[int, int]]:
-    return [row for row, _ in plan_tiles((length, 1), Tiling(count, 1, overlap))]
+    return [
+        row for row, _ in plan_tiles((length, 1), Tiling(rows=count, columns=1, overlap=overlap))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_every_pixel_is_covered(shape, tiling):
 
 @given(SIZES, st.integers(1, 7), st.integers(1, 7))
 def test_without_overlap_the_tiles_partition_the_slice(shape, rows, columns):
-    assert (coverage(shape, Tiling(rows, columns)) == 1).all()
+    assert (coverage(shape, Tiling(rows=rows, columns=columns)) == 1).all()
 
 
 @given(SIZES, TILINGS)
@@ -91,7 +95,8 @@ def test_weights_sum_to_one(shape, tiling):
 @settings(deadline=None)
 @given(st.integers(20, 60), st.integers(2, 6), st.floats(0.5, 0.85), st.integers(0, 99))
 def test_more_than_two_tiles_over_a_pixel(length, count, overlap, seed):
-    tiling = Tiling(count, count, overlap)
+    # Recipes may overlap by half at most.
+    tiling = Tiling.model_construct(rows=count, columns=count, overlap=overlap)
     image = np.random.default_rng(seed).random((length, length), np.float32)
     tiles = plan_tiles(image.shape, tiling)
     if overlap > 0.7 and count > 3:
@@ -102,7 +107,7 @@ def test_more_than_two_tiles_over_a_pixel(length, count, overlap, seed):
 
 def test_ramps_worked_by_hand():
     # Spans 0..4 and 2..6 share two pixels; ramps rise at the pixels' middles, 1/4 and 3/4.
-    tiles = plan_tiles((6, 1), Tiling(2, 1, 1 / 2))
+    tiles = plan_tiles((6, 1), Tiling(rows=2, columns=1, overlap=1 / 2))
     assert [row for row, _ in tiles] == [(0, 4), (2, 6)]
     maps = np.stack([np.zeros((4, 1), np.float32), np.ones((4, 1), np.float32)])
     np.testing.assert_allclose(paste(maps, tiles, (6, 1))[:, 0], [0, 0, 0.25, 0.75, 1, 1])
@@ -119,7 +124,7 @@ def test_what_is_cut_is_pasted_back(tiling, seed):
 
 def test_cut_is_channels_first_and_does_not_resize_what_fits():
     image = np.random.default_rng(0).random((8, 8, 3), np.float32)
-    tiles = plan_tiles((8, 8), Tiling(2, 2))
+    tiles = plan_tiles((8, 8), Tiling(rows=2, columns=2))
     found = cut(image, tiles, 4)
     assert found.shape == (4, 3, 4, 4)
     assert found.dtype == np.float32
@@ -154,7 +159,7 @@ def test_resizing_takes_means_where_it_shrinks_along_each_axis():
 def test_seams_of_a_convolution():
     """A purely convolutional stand-in sees no seams, but for its own halo."""
     image = np.random.default_rng(0).random((112, 112), np.float32)
-    tiling = Tiling(2, 2, 0.25)
+    tiling = Tiling(rows=2, columns=2, overlap=0.25)
     tiles = plan_tiles(image.shape, tiling)
     assert {row for row, _ in tiles} == {(0, 64), (48, 112)}  # 64 each, 16 in common
 
@@ -181,7 +186,7 @@ def test_a_volume_through_a_network_pixel_by_pixel():
     network = torch.nn.Conv2d(3, 1, 1).eval()
     network.maps = ("cells",)
     colored = np.random.default_rng(0).random((3, 48, 80, 3), np.float32)
-    tiling = Tiling(2, 4, 0.5)
+    tiling = Tiling(rows=2, columns=4, overlap=0.5)
     tiles = tile_volume(colored, tiling, 32)
     assert tiles.shape == (24, 3, 32, 32)
     np.testing.assert_array_equal(tiles[8], np.moveaxis(colored[1, :32, :32], -1, 0))
@@ -194,4 +199,4 @@ def test_a_volume_through_a_network_pixel_by_pixel():
 
 def test_another_plan_than_the_one_that_cut_is_refused():
     with refused("tiles-count", "6 tiles", "8, 4 for each of 2"):
-        untile_volume(np.zeros((6, 4, 4), np.float32), Tiling(2, 2), (2, 8, 8))
+        untile_volume(np.zeros((6, 4, 4), np.float32), Tiling(rows=2, columns=2), (2, 8, 8))

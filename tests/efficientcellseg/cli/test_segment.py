@@ -36,7 +36,7 @@ def test_so_do_other_recipes_with_one_network(tiny_dataset, tiny_models, tmp_pat
     recipe = tiny_recipe(
         tmp_path / "one.yaml",
         labeling=labeling,
-        networks=["cells"],
+        maps=["cells"],
         tiling={"rows": 1, "columns": 1},
         field_of_interest=4,
         pseudocolor={"bits": 8, "normalize": "volume", "adjacent_mean": 0.1},

@@ -35,7 +35,7 @@ def test_the_command_writes_what_it_was_asked_for(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["03", "03_GT"]
     recipe = load_recipe(RECIPES / "Sim-A549.yaml")
     ((raw, _),) = simulate_sequence(
-        "a549", recipe.source["shape"], 1, 1, sequence_seed(9, "03"), recipe.voxel_size
+        "a549", recipe.source.shape, 1, 1, sequence_seed(9, "03"), recipe.voxel_size
     )
     np.testing.assert_array_equal(read_volume(frame_files(tmp_path / "03")[0]), raw)
 

@@ -54,11 +54,11 @@ def test_samples_of_another_configuration(tiny_dataset, recipe_file, tmp_path, m
     [
         (
             {"model": {"encoder": "tf_efficientnet_lite0", "input_size": 100}},
-            "value-invalid",
+            "value-refused",
             "model.input_size",
         ),
         ({"modell": {}}, "key-unknown", "modell"),
-        ({"data": []}, "value-invalid", "data"),
+        ({"data": []}, "value-refused", "data"),
     ],
 )
 def test_a_training_configuration_at_fault(tmp_path, capsys, changes, code, key):

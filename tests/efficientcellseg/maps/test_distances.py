@@ -1,7 +1,5 @@
 """DU-Net's distances worked by hand, restated literally; its watershed."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,12 +10,14 @@ from scipy.ndimage import distance_transform_edt, maximum_filter, minimum_filter
 from ctc_eval.format import InputError, read_volume
 from ctc_eval.measures.seg import seg
 from ctc_eval.overlap import add_up, count_runs, match
-from efficientcellseg.chain.labeling import dunet_watershed, label_volume
+from efficientcellseg.chain.labeling import label_volume
+from efficientcellseg.frozen import changed
+from efficientcellseg.labelings import parameters_of
+from efficientcellseg.labelings.dunet_watershed import dunet_watershed
 from efficientcellseg.maps import distances
 from efficientcellseg.maps.distances import cell_distance, neighbor_distance
-from efficientcellseg.parameters.recipe import Labeling
 
-SHARP = Labeling(smoothing=0.0)
+SHARP = parameters_of("dunet_watershed", smoothing=0.0)
 LABELS = arrays(np.uint16, (2, 9, 11), elements=st.sampled_from([0, 0, 0, 1, 2, 5]))
 
 
@@ -171,7 +171,7 @@ def test_touching_cells_are_split_where_they_touch():
     shape = (3, 40, 60)
     labels = np.where(disk(shape, 20, 18, 12), 1, np.where(disk(shape, 20, 40, 12), 2, 0))
     truth = {"cell_distance": cell_distance(labels), "neighbor_distance": neighbor_distance(labels)}
-    found = dunet_watershed(truth, Labeling(smoothing=0.5), anisotropy=3.0)
+    found = dunet_watershed(truth, parameters_of("dunet_watershed", smoothing=0.5), anisotropy=3.0)
     assert found.dtype == np.int32
     assert set(np.unique(found)) == {0, 1, 2}
     left, right = found[1, 20, 18], found[1, 20, 40]
@@ -201,11 +201,11 @@ def test_thresholds():
     cell = maps([[0.0, 0.1, 0.2, 0.6, 0.7, 0.6, 0.2, 0.1, 0.0]])
     # Seeds of two voxels are too small, so the seed threshold is passed by three or by none.
     for lowest, columns in ((0.15, slice(2, 7)), (0.05, slice(1, 8)), (0.3, slice(3, 6))):
-        found = dunet_watershed(cell, replace(SHARP, distance_threshold=lowest), 1.0)[0, 0]
+        found = dunet_watershed(cell, changed(SHARP, distance_threshold=lowest), 1.0)[0, 0]
         assert found[columns].all()
         assert np.count_nonzero(found) == columns.stop - columns.start
-    assert dunet_watershed(cell, replace(SHARP, seed_threshold=0.55), 1.0).any()
-    assert not dunet_watershed(cell, replace(SHARP, seed_threshold=0.65), 1.0).any()
+    assert dunet_watershed(cell, changed(SHARP, seed_threshold=0.55), 1.0).any()
+    assert not dunet_watershed(cell, changed(SHARP, seed_threshold=0.65), 1.0).any()
 
 
 def test_what_has_no_seed_or_too_small_a_one_is_left_out():
@@ -229,7 +229,7 @@ def test_a_cell_keeps_its_label_from_plane_to_plane():
 def test_planes_far_apart_are_not_blurred_into_each_other():
     cell = np.zeros((3, 9, 9), np.float32)
     cell[1, 2:7, 2:7] = 0.9
-    blurred = Labeling(smoothing=1.0, seed_threshold=0.3)
+    blurred = parameters_of("dunet_watershed", smoothing=1.0, seed_threshold=0.3)
     near, far = (dunet_watershed(maps(cell), blurred, a) for a in (1.0, 50.0))
     assert near.any(axis=(1, 2)).tolist() == [True, True, True]
     assert far.any(axis=(1, 2)).tolist() == [False, True, False]
@@ -239,7 +239,7 @@ def test_planes_far_apart_are_not_blurred_into_each_other():
 def test_it_is_one_of_the_labelings(per_slice):
     labels = squares(9)
     truth = {"cell_distance": cell_distance(labels), "neighbor_distance": neighbor_distance(labels)}
-    chosen = Labeling("dunet_watershed", smoothing=0.5, per_slice=per_slice)
+    chosen = parameters_of("dunet_watershed", smoothing=0.5, per_slice=per_slice)
     found = label_volume(truth, chosen)
     assert found.dtype == np.uint16
     assert set(np.unique(found)) == {0, 1, 2}
@@ -259,6 +259,6 @@ def test_real_frame(data_root, sequence):
         pytest.skip(f"{path}: not there")
     labels = read_volume(path)
     truth = {"cell_distance": cell_distance(labels), "neighbor_distance": neighbor_distance(labels)}
-    found = dunet_watershed(truth, Labeling(smoothing=0.5), 1.75 / 0.8)
+    found = dunet_watershed(truth, parameters_of("dunet_watershed", smoothing=0.5), 1.75 / 0.8)
     # From perfect maps the nuclei come back, but for their outermost pixels.
     assert seg([match(add_up([count_runs(labels, found.astype(np.uint16))]))]) > 0.85

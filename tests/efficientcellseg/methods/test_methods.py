@@ -2,24 +2,27 @@
 
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, blobs, tiny_recipe
+from refusal import refused
 
 pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from ctc_eval.__main__ import main as judge
-from ctc_eval.format import InputError, read_volume
+from ctc_eval.format import read_volume
 from efficientcellseg.__main__ import main
-from efficientcellseg.methods import METHODS, find_method
+from efficientcellseg.labelings import parameters_of
+from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import read_card, save_model
 from efficientcellseg.networks.loading import load_networks
-from efficientcellseg.parameters.recipe import Labeling, load_recipe, read_yaml
+from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.recipe import load_recipe
+from efficientcellseg.parameters.training import TrainingConfiguration
 
 SMALL = {"filters": [4, 4, 8], "input_size": 64}
 KINDS = {
@@ -100,7 +103,7 @@ def test_trains_segments_and_is_scored_by_the_same_commands(
 @pytest.mark.parametrize("name", list(METHODS))
 def test_what_a_method_makes_of_a_recipe(name, tmp_path):
     recipe = load_recipe(tiny_recipe(tmp_path / "Tiny.yaml"))
-    adapt = find_method(name).adapt
+    adapt = METHODS[name].adapt
     found = adapt(recipe)
     maps, method, context = {
         "efficientcellseg": (("cells", "centers"), "marker_watershed", "highlight"),
@@ -109,13 +112,14 @@ def test_what_a_method_makes_of_a_recipe(name, tmp_path):
         "unet3d_ensemble": (("cells",), "distance_watershed", "none"),
         "classical": ((), "distance_watershed", "highlight"),
     }[name]
-    assert (found.networks, found.labeling.method) == (maps, method)
+    assert (found.maps, found.labeling.method) == (maps, method)
     assert found.pseudocolor.context == context
     assert adapt(found) == found
     # What it does not do otherwise stays, and a single cell is a single cell for all.
-    changed = ("networks", "labeling", "pseudocolor")
-    assert replace(found, **{key: getattr(recipe, key) for key in changed}) == recipe
-    single = adapt(replace(recipe, labeling=Labeling("mask"), networks=("cells",)))
+    changed = ("maps", "labeling", "pseudocolor")
+    assert found.model_copy(update={key: getattr(recipe, key) for key in changed}) == recipe
+    update = {"labeling": parameters_of("mask"), "maps": ("cells",)}
+    single = adapt(recipe.model_copy(update=update))
     assert single.labeling.method == "mask"
 
 
@@ -135,7 +139,7 @@ def ensemble(folder, *biases):
 
 def test_the_ensemble_averages_probabilities_over_tiles(tmp_path):
     recipe = load_recipe(tiny_recipe(tmp_path / "Tiny.yaml"))
-    kind = find_method("unet3d_ensemble")
+    kind = METHODS["unet3d_ensemble"]
     method = kind(kind.adapt(recipe), ensemble(tmp_path / "models", 2.0, -1.0), "cpu")
     volume = blobs((5, 70, 90), seed=1)[0].astype(np.uint16)
     found = method.maps(method.prepare(volume))
@@ -147,7 +151,7 @@ def test_the_ensemble_averages_probabilities_over_tiles(tmp_path):
 
 def test_the_ensemble_puts_each_tile_back_in_its_place(tmp_path, monkeypatch):
     recipe = load_recipe(tiny_recipe(tmp_path / "Tiny.yaml"))
-    kind = find_method("unet3d_ensemble")
+    kind = METHODS["unet3d_ensemble"]
     method = kind(kind.adapt(recipe), ensemble(tmp_path / "models", 0.0), "cpu")
     volume = blobs((4, 70, 90), seed=2)[0].astype(np.uint16)
     tiles, shape = method.prepare(volume)
@@ -175,7 +179,7 @@ def test_cells_of_a_dunet_are_where_the_cell_distance_is_high(tmp_path, monkeypa
 
 
 def test_networks_of_another_kind_are_refused(tiny_models):
-    with pytest.raises(InputError, match=r"networks of kind efficientcellseg; expected unet: give"):
+    with refused("network-kind", "kind efficientcellseg", "expected unet"):
         load_networks(tiny_models, ("cells",), "cpu", kind="unet")
 
 
@@ -206,24 +210,22 @@ COMPARED = sorted((ROOT / "config" / "training").glob("compare-*.yaml"))
 
 
 def test_the_compared_networks_have_one_budget():
-    schema = ROOT / "config" / "schemas" / "training.schema.yaml"
-    configs = [read_yaml(path, schema) for path in COMPARED]
+    configs = [read_yaml(path, TrainingConfiguration) for path in COMPARED]
     assert [path.stem for path in COMPARED] == [
         f"compare-{name}" for name in ("dunet", "efficientcellseg", "unet", "unet3d")
     ]
     budgets = set()
     for config in configs:
-        chosen = config["training"]
-        networks = chosen.get("folds", 1)
-        steps = networks * chosen["epochs"] * chosen["steps"]
-        budgets.add((steps, steps * chosen["batch"] * config["model"].get("planes", 1)))
-        assert config["data"] == configs[0]["data"]
-        assert config["model"]["input_size"] == 128
+        chosen = config.training
+        steps = max(1, chosen.folds) * chosen.epochs * chosen.steps
+        budgets.add((steps, steps * chosen.batch * getattr(config.model, "planes", 1)))
+        assert config.data == configs[0].data
+        assert config.model.input_size == 128
         for key in ("schedule", "average", "epochs"):
-            assert chosen[key] == configs[0]["training"][key]
+            assert getattr(chosen, key) == getattr(configs[0].training, key)
     assert budgets == {(32, 256)}
-    for entry in configs[0]["data"]:
-        assert not {"09", "10"} & set(entry.get("sequences", ()))
+    for entry in configs[0].data:
+        assert not {"09", "10"} & set(entry.sequences or ())
 
 
 def test_the_worked_example_is_a_method(tiny_dataset, recipe_file, tmp_path, monkeypatch):

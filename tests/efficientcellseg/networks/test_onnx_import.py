@@ -26,13 +26,20 @@ from keras_network import (  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from ctc_eval.format import InputError  # noqa: E402
+from efficientcellseg.frozen import changed  # noqa: E402
 from efficientcellseg.networks import onnx_graph  # noqa: E402
 from efficientcellseg.networks.onnx_import import import_onnx  # noqa: E402
+from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture  # noqa: E402
 
 
-def assert_same(path: Path, architecture: dict, scale: float = 255.0, limit: float = 1e-4):
+def assert_same(
+    path: Path,
+    architecture: EfficientCellSegArchitecture,
+    scale: float = 255.0,
+    limit: float = 1e-4,
+):
     model, differences = import_onnx(path, architecture, scale, limit)
-    tiles = images(architecture["input_size"])
+    tiles = images(architecture.input_size)
     expected = runtime(path, np.float32(scale) * tiles)
     assert expected.std() > 0.1  # a map that says something
     assert np.abs(ours(model, tiles) - expected).max() < limit
@@ -99,11 +106,7 @@ def test_a_network_for_images_of_one_size(small, tmp_path):
 
 
 def test_the_published_architecture(tmp_path):
-    published = {
-        "encoder": "tf_efficientnet_b5",
-        "decoder_filters": [64, 48, 32, 16],
-        "input_size": 96,
-    }
+    published = EfficientCellSegArchitecture(input_size=96)
     keras = Keras(sensible(published), "fused")
     network = keras.network(1.6, 2.2, (64, 48, 32, 16), size=96)
     assert_same(saved(network, tmp_path / "b5.onnx"), published)
@@ -130,7 +133,7 @@ def test_a_wrong_shape(tmp_path):
 
 def test_another_encoder(small, tmp_path):
     path = saved(Keras(small).network(), tmp_path / "a.onnx")
-    other = {**ARCHITECTURE, "encoder": "tf_efficientnet_lite0"}
+    other = changed(ARCHITECTURE, encoder="tf_efficientnet_lite0")
     with refused("layers-mismatch", "a.onnx"):
         import_onnx(path, other)
 
@@ -138,7 +141,7 @@ def test_another_encoder(small, tmp_path):
 def test_another_input_size(small, tmp_path):
     path = saved(Keras(small).network(), tmp_path / "a.onnx")
     with refused("output-shape", "(96, 96)"):
-        import_onnx(path, {**ARCHITECTURE, "input_size": 96})
+        import_onnx(path, changed(ARCHITECTURE, input_size=96))
 
 
 def test_shapes_that_fit_and_another_order(small, tmp_path):

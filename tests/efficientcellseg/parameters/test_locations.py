@@ -23,7 +23,6 @@ def loaded_from(package: Path):
 def test_a_checkout_has_them_at_its_root():
     assert locations.ROOT == CHECKOUT
     assert (locations.RECIPES / "BBBC050.yaml").is_file()
-    assert locations.SCHEMAS.is_dir()
 
 
 def test_an_installed_package_has_them_inside(tmp_path):

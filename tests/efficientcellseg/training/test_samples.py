@@ -1,7 +1,5 @@
 """Training samples: centers, tiles and targets, frames chosen."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import yaml
@@ -12,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from ctc_eval.format import InputError, read_volume, write_labels
 from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.frozen import changed
 from efficientcellseg.maps.centers import center_heatmap
 from efficientcellseg.parameters.recipe import Tiling, load_recipe
 from efficientcellseg.training.samples import Samples, frame_samples, gather
@@ -96,7 +95,7 @@ def test_no_cell_gives_no_center():
 
 
 def test_samples_of_a_frame_are_what_inference_sees(tiny_dataset, recipe_file):
-    recipe = replace(load_recipe(recipe_file), tiling=Tiling(1, 1))
+    recipe = changed(load_recipe(recipe_file), tiling=Tiling(rows=1, columns=1))
     volume = read_volume(tiny_dataset / "01" / "t000.tif")[:, :64, :64]
     labels = read_volume(tiny_dataset / "01_GT" / "SEG" / "man_seg000.tif")[:, :64, :64]
     parts = list(frame_samples(volume, labels, recipe, 64))
@@ -186,7 +185,7 @@ def test_only_annotated_slices_are_learnt_from(tiny_dataset, recipes):
 
 
 def test_background_far_from_annotated_cells_is_unknown_where_cells_were_left_out(recipe_file):
-    recipe = replace(load_recipe(recipe_file), tiling=Tiling(1, 1))
+    recipe = changed(load_recipe(recipe_file), tiling=Tiling(rows=1, columns=1))
     labels = np.zeros((2, 64, 64), np.uint16)
     labels[1, 20:30, 20:30] = 5
     volume = np.random.default_rng(0).integers(0, 99, labels.shape).astype(np.uint8)

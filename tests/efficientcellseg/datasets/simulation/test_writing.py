@@ -10,7 +10,7 @@ from simulated import hashes, small
 from ctc_eval.format import read_volume
 from efficientcellseg.datasets.simulation.scenes import SCENES
 from efficientcellseg.datasets.simulation.writing import write_sequence
-from efficientcellseg.parameters.recipe import RECIPES, load_recipe
+from efficientcellseg.parameters.recipe import RECIPES, SimulationSource, load_recipe
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -63,6 +63,6 @@ def test_too_many_frames_for_the_digits(tmp_path):
 def test_demo_recipes_are_small_and_simulated(name):
     recipe = load_recipe(RECIPES / f"{name}.yaml")
     assert recipe.name == name
-    assert recipe.source["kind"] == "simulation"
-    assert recipe.source["seed"] == 1
-    assert 4 <= recipe.source["frames"] <= 6
+    assert isinstance(recipe.source, SimulationSource)
+    assert recipe.source.seed == 1
+    assert 4 <= recipe.source.frames <= 6

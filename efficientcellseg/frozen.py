@@ -1,0 +1,58 @@
+"""What all configuration is made of: frozen values that refuse keys they do not know."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+WholeNumber = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Frozen(BaseModel):
+    """Values that have been checked, and stay as they are.
+
+    Nothing is turned into another type, but for whole numbers into numbers and for lists, as
+    YAML gives them, into tuples. A field's docstring is its description in the JSON schema.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_lists(cls, values: Any) -> Any:
+        return as_tuples(values)
+
+
+AnyFrozen = TypeVar("AnyFrozen", bound=Frozen)
+
+
+def changed(values: AnyFrozen, **others: Any) -> AnyFrozen:
+    """Give a copy with some values changed, checked anew.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        What the model refuses.
+    """
+    kept = {name: getattr(values, name) for name in values.model_fields_set}
+    return type(values)(**{**kept, **others})
+
+
+def as_tuples(values: Any) -> Any:
+    """Turn all lists in mappings and lists into tuples."""
+    if isinstance(values, dict):
+        return {key: as_tuples(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return tuple(as_tuples(value) for value in values)
+    return values

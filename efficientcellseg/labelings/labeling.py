@@ -1,0 +1,64 @@
+"""What makes a labeling: its parameters, the maps it needs, and the function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+
+from efficientcellseg.frozen import Frozen, Positive, Share, WholeNumber
+from efficientcellseg.maps import Maps
+
+
+class LabelingParameters(Frozen):
+    """What all labelings have in common; each adds what it uses itself."""
+
+    method: str
+    """How maps become labels."""
+
+    min_size: WholeNumber = 0
+    """Smaller objects are removed; a center of offset_voting needs so many votes, too. Voxels."""
+
+    fill_holes: bool = True
+    """Fill the holes of each object."""
+
+    per_slice: bool = False
+    """Label each slice for itself, as in the paper, instead of the volume."""
+
+    anisotropy: Positive | None = None
+    """Distance of two planes in in-plane pixels as the cells show it, where blur along the planes \
+axis stretches them; null: that of voxel_size."""
+
+
+class ForegroundParameters(LabelingParameters):
+    """What labelings have in common that start from the cell probability."""
+
+    threshold: Share = 0.5
+    """Cell probability from which a voxel is foreground."""
+
+
+@dataclass(frozen=True)
+class Labeling:
+    """A way from maps to labels, named by the ``method`` of its parameters.
+
+    Attributes
+    ----------
+    parameters : type of LabelingParameters
+        What a recipe may say of it; its ``method`` is a Literal of one name.
+    needs : tuple of str
+        Maps it is made from.
+    label : callable
+        Maps (Z, Y, X), parameters and anisotropy to a label image (Z, Y, X), int32, whose small
+        objects, holes and numbers others take care of.
+    """
+
+    parameters: type[LabelingParameters]
+    needs: tuple[str, ...]
+    label: Callable[[Maps, Any, float], np.ndarray]
+
+    @property
+    def name(self) -> str:
+        """Name of the labeling in recipes."""
+        return str(get_args(self.parameters.model_fields["method"].annotation)[0])

@@ -1,0 +1,115 @@
+"""Architectures: which network it is, and how large; a training configuration or card says so."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from efficientcellseg.frozen import Count, Frozen
+from efficientcellseg.parameters.values import MapName, OneOrMore
+
+
+def _check_halves(size: int, others: ValidationInfo) -> int:
+    """Refuse an input that the stages, a number of filters each, cannot halve."""
+    step = 2 ** (len(others.data.get("filters", (1,))) - 1)
+    if size % step:
+        raise PydanticCustomError(
+            "multiple", "a multiple of {step}, as the filters' stages halve it", {"step": step}
+        )
+    return size
+
+
+HalvedSize = Annotated[int, Field(ge=1, validate_default=True), AfterValidator(_check_halves)]
+
+
+class EfficientCellSegArchitecture(Frozen):
+    """The paper's network: a U-Net whose encoder is an EfficientNet."""
+
+    kind: Literal["efficientcellseg"] = "efficientcellseg"
+    """The paper's network; another kind must be named."""
+
+    maps: OneOrMore[MapName] = ("cells",)
+    """What it predicts."""
+
+    encoder: str = "tf_efficientnet_b5"
+    """An EfficientNet of timm."""
+
+    decoder_filters: tuple[Count, Count, Count, Count] = (64, 48, 32, 16)
+    """Filters of the decoder blocks, the deepest first."""
+
+    input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 384
+    """Side of the square input, a multiple of 32. Pixels."""
+
+    raw_skip: bool = False
+    """Whether the last skip is the image as it comes, not normalized: so it is in the authors' \
+networks."""
+
+
+class UNetArchitecture(Frozen):
+    """U-Net (Ronneberger et al. 2015)."""
+
+    kind: Literal["unet"]
+    """U-Net (Ronneberger et al. 2015)."""
+
+    maps: OneOrMore[MapName] = ("cells",)
+    """What it predicts."""
+
+    filters: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 128, 256, 512, 1024)
+    """Filters of the encoder's blocks, the first at full resolution, the last the bottleneck."""
+
+    input_size: HalvedSize = 384
+    """Side of the square input, which all blocks but one halve. Pixels."""
+
+
+class DUNetArchitecture(Frozen):
+    """DU-Net (Scherr et al. 2020): a U-Net with a decoder for each distance."""
+
+    kind: Literal["dunet"]
+    """DU-Net (Scherr et al. 2020): a U-Net with a decoder for each distance."""
+
+    maps: OneOrMore[MapName] = ("cell_distance", "neighbor_distance")
+    """What it predicts."""
+
+    filters: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 128, 256, 512, 1024)
+    """Filters of the encoder's blocks, the first at full resolution, the last the bottleneck."""
+
+    input_size: HalvedSize = 384
+    """Side of the square input, which all blocks but one halve. Pixels."""
+
+
+class UNet3DArchitecture(Frozen):
+    """3D U-Net (Isensee et al. 2021) over slabs of slices."""
+
+    kind: Literal["unet3d"]
+    """3D U-Net (Isensee et al. 2021) over slabs of slices."""
+
+    maps: OneOrMore[MapName] = ("cells",)
+    """What it predicts."""
+
+    filters: Annotated[tuple[Count, ...], Field(min_length=3, max_length=7)] = (
+        *(32, 64, 128, 256),
+        *(320, 320, 320),
+    )
+    """Filters of the stages, the last the bottleneck."""
+
+    planes: Annotated[int, Field(ge=2)] = 16
+    """Slices of a slab; even where there are seven stages."""
+
+    input_size: HalvedSize = 128
+    """Rows and columns of a slab, which all stages but one halve. Pixels."""
+
+
+def _with_kind(values: Any) -> Any:
+    """Take an architecture that names no kind for the paper's."""
+    if isinstance(values, dict) and "kind" not in values:
+        return {"kind": "efficientcellseg", **values}
+    return values
+
+
+Architecture = Annotated[
+    EfficientCellSegArchitecture | UNetArchitecture | DUNetArchitecture | UNet3DArchitecture,
+    Field(discriminator="kind"),
+    BeforeValidator(_with_kind),
+]

@@ -1,0 +1,272 @@
+"""Reads configuration files: YAML into a model, all faults told in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ctc_eval.format import InputError
+from efficientcellseg.frozen import Frozen
+
+Model = TypeVar("Model", bound=Frozen)
+
+
+def read_yaml(path: Path, model: type[Model], changes: Sequence[str] = ()) -> Model:
+    """Read a YAML mapping into a model.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+    model : type of Frozen
+        What it must hold.
+    changes : sequence of str
+        ``a.b=value``: what takes the place of single keys, values in YAML; ``null`` leaves a
+        key out.
+
+    Returns
+    -------
+    Frozen
+        Of that model.
+
+    Raises
+    ------
+    InputError
+        No such file, no YAML, or anything the model refuses; the line names each key, what was
+        found and what is allowed.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; expected a YAML file: check the path", code="file-missing"
+        )
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: not YAML ({reason}); correct the file", code="yaml-malformed"
+        ) from None
+    for change in changes:
+        values = _change(values, change)
+    return check_values(values, model, str(path))
+
+
+def check_values(values: Any, model: type[Model], name: str) -> Model:
+    """Make a model of values as YAML gives them.
+
+    Parameters
+    ----------
+    values : any
+    model : type of Frozen
+    name : str
+        Where they come from, for the message.
+
+    Returns
+    -------
+    Frozen
+        Of that model.
+
+    Raises
+    ------
+    InputError
+        Anything the model refuses, all faults at once. Its code is that of the first one:
+        ``key-unknown``, ``key-missing`` or ``value-refused``.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults: dict[tuple[str, str], list[ErrorDetails]] = {}
+        for one in error.errors(include_url=False):
+            # A list with a faulty entry is not too short, though pydantic counts the sound ones.
+            if one["type"] != "too_short" or not one["input"]:
+                faults.setdefault(_about(one, model), []).append(one)
+        told = [_tell(kind, key, those, model) for (kind, key), those in faults.items()]
+        code = next(iter(faults))[0]
+        raise InputError(f"{name}: {'; '.join(told)}; correct the file", code=code) from None
+
+
+def _change(values: Any, change: str) -> Any:
+    """Give a mapping with one key changed, as ``a.b=value`` says."""
+    key, equals, text = change.partition("=")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        equals = ""
+    if not equals or not key:
+        raise InputError(
+            f"{change!r}; expected KEY=VALUE, for example training.seed=3", code="change-malformed"
+        )
+    if not isinstance(values, dict | None):
+        raise InputError(
+            f"{change!r} leads into {values!r}; expected keys of mappings, such as training.seed",
+            code="change-malformed",
+        )
+    first, _, others = key.partition(".")
+    inner = (values or {}).get(first)
+    new = _change(inner, f"{others}={text}") if others else value
+    kept = {name: old for name, old in (values or {}).items() if name != first}
+    return kept if new is None else {**kept, first: new}
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """The safe loader, refusing a key that stands twice instead of dropping one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(
+                problem=f"key {', '.join(twice)} stands twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _about(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
+    """Say what kind of fault it is, and of which key; alike ones are told together."""
+    keys, _ = _follow(error["loc"], model)
+    rule, place = error["type"], error["loc"]
+    if rule in ("extra_forbidden", "invalid_key") or place[-1:] == ("[key]",):
+        return "key-unknown", ".".join(keys[:-1]) or "top level"
+    if rule == "missing" and isinstance(place[-1], str):
+        return "key-missing", ".".join(keys[:-1]) or "top level"
+    if rule == "missing":  # a list that is too short
+        return "value-refused", ".".join(keys[:-1])
+    if rule in ("union_tag_invalid", "union_tag_not_found"):
+        keys = [*keys, error["ctx"]["discriminator"].strip("'")]
+    return "value-refused", ".".join(keys) or "top level"
+
+
+def _tell(kind: str, key: str, errors: list[ErrorDetails], model: type[BaseModel]) -> str:
+    """Put the faults of a key into words: what was found, what is allowed."""
+    first, place = errors[0], errors[0]["loc"]
+    if kind == "key-unknown":
+        names = sorted(str(one["loc"][-2 if one["loc"][-1] == "[key]" else -1]) for one in errors)
+        if place[-1] == "[key]":
+            pattern = first.get("ctx", {}).get("pattern")
+            allowed = f"keys like {pattern}" if pattern else "keys in quotes"
+            return f"{key}: unknown key {', '.join(names)}, allowed: {allowed}"
+        known = sorted(_members(_follow(place[:-1], model)[1])[0].model_fields)
+        named = ", ".join(name + _nearest(name, known) for name in names)
+        return f"{key}: unknown key {named}, allowed: {', '.join(known)}"
+    if kind == "key-missing":
+        fields = _members(_follow(place[:-1], model)[1])[0].model_fields
+        missing = ", ".join(str(one["loc"][-1]) for one in errors)
+        required = ", ".join(name for name, field in fields.items() if field.is_required())
+        return f"{key}: missing key {missing}, required: {required}"
+    found = repr(_as_read(first["input"]))
+    if first["type"] == "union_tag_not_found":
+        found = "no such key"
+    elif first["type"] == "union_tag_invalid":
+        found = repr(_as_read(first["input"][key.rpartition(".")[2]]))
+    return f"{key}: found {found}, allowed: {_allowed(errors[-1], _follow(place, model)[1])}"
+
+
+def _allowed(error: ErrorDetails, kind: Any) -> str:
+    """Say which values a rule allows, of a type."""
+    rule, limits = error["type"], error.get("ctx", {})
+    if rule == "literal_error":
+        (literal,) = _members(kind)
+        return ", ".join(map(str, get_args(literal)))
+    if rule.startswith("union_tag"):
+        return ", ".join(_tags(_members(kind)))
+    if rule == "missing":
+        return f"a list of {error['loc'][-1] + 1} or more"  # type: ignore[operator]
+    if rule in ("too_short", "too_long"):
+        what = "a mapping with" if limits["field_type"] == "Dictionary" else "a list of"
+        end = "more" if rule == "too_short" else "less"
+        return f"{what} {limits.get('min_length', limits.get('max_length'))} or {end}"
+    for name, words in _LIMITS.items():
+        if name in limits:
+            limit = limits[name]
+            return words.format(f"{limit:g}" if isinstance(limit, float) else limit)
+    allowed = _TYPES.get(rule, error["msg"])
+    return allowed + " or null" * (rule in _TYPES and NoneType in get_args(kind))
+
+
+def _follow(place: Sequence[int | str], kind: Any) -> tuple[list[str], Any]:
+    """Follow a place that pydantic names through a model.
+
+    Returns
+    -------
+    keys : list of str
+        The keys as a file has them, without pydantic's steps into one of several alternatives.
+    kind : type
+        What must be at that place; None for an unknown key.
+    """
+    keys = []
+    for step in place:
+        if step == "[key]":
+            continue
+        members = _members(kind)
+        if len(members) > 1:
+            kind = members[list(_tags(members)).index(str(step))]
+            continue
+        keys.append(str(step))
+        (member,) = members or (None,)
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            field = member.model_fields.get(str(step))
+            kind = field.annotation if field else None
+        elif get_origin(member) is dict:
+            kind = get_args(member)[1]
+        elif get_origin(member) is tuple:
+            inner = get_args(member)
+            kind = inner[0] if inner[-1] is ... else inner[min(int(step), len(inner) - 1)]
+    return keys, kind
+
+
+def _members(kind: Any) -> list[Any]:
+    """List what a type may be, without annotations and None."""
+    if get_origin(kind) in (Union, UnionType):
+        return [one for part in get_args(kind) for one in _members(part)]
+    if hasattr(kind, "__metadata__"):
+        return _members(kind.__origin__)
+    return [] if kind in (None, NoneType) else [kind]
+
+
+def _tags(members: list[type[BaseModel]]) -> list[str]:
+    """Give what tells alternatives apart: the one value of the key that is a constant."""
+    constants = [
+        [get_args(field.annotation) for field in member.model_fields.values()] for member in members
+    ]
+    return [next(values[0] for values in fields if len(values) == 1) for fields in constants]
+
+
+def _as_read(values: Any) -> Any:
+    """Turn tuples back into the lists that a file has."""
+    if isinstance(values, dict):
+        return {key: _as_read(value) for key, value in values.items()}
+    return [_as_read(value) for value in values] if isinstance(values, tuple) else values
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """Say which key was meant, if one looks much like it."""
+    return "".join(f" (meant: {key}?)" for key in difflib.get_close_matches(name, known, n=1))
+
+
+_TYPES = {
+    **dict.fromkeys(
+        ("model_type", "model_attributes_type", "dict_type"), "a mapping of keys to values"
+    ),
+    "tuple_type": "a list",
+    "string_type": 'text (in quotes where it is a number, as "01")',
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "bool_type": "true or false",
+}
+
+_LIMITS = {
+    "ge": "{} or more",
+    "le": "{} or less",
+    "gt": "more than {}",
+    "lt": "less than {}",
+    "multiple_of": "a multiple of {}",
+    "pattern": "text like the pattern {}",
+    "min_length": "text of {} letter or more",
+}

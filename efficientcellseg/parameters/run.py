@@ -1,0 +1,181 @@
+"""The workflow's configuration: what to run (config/config.yaml, config/demo.yaml)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from efficientcellseg.frozen import Count, Frozen, WholeNumber
+from efficientcellseg.parameters.values import (
+    DatasetName,
+    FrameRange,
+    OneOrMore,
+    SequenceName,
+    SubmittedMethod,
+    TrainingKind,
+    Unique,
+)
+
+Device = Annotated[str, Field(pattern="^(auto|cpu|cuda(:[0-9]+)?)$")]
+Folder = Annotated[str, Field(min_length=1)]
+Change = Annotated[str, Field(pattern="^[^=]+=")]
+FrameCounts = Annotated[
+    dict[SequenceName, Annotated[int, Field(ge=1, le=9999)]],
+    Field(min_length=1, json_schema_extra={"additionalProperties": False}),
+]
+
+
+class RunFolders(Frozen):
+    """Folders, from the folder in which Snakemake is started."""
+
+    data: Folder = "data"
+    """Data sets: <data>/<DATASET>/<SEQ>/tTTT.tif."""
+
+    results: Folder = "results/benchmark"
+    """All that the run makes."""
+
+
+class AblationPlan(Frozen):
+    """What `snakemake ablation` compares."""
+
+    trainings: tuple[str, ...] = ()
+    """Training configurations, one a data set; the file's name is the data set's."""
+
+    seeds: tuple[WholeNumber, ...] = ()
+    """Each model is trained with each of these."""
+
+    models: dict[str, tuple[Change, ...]] = Field(default={})
+    """For each model the changes of the training configuration, KEY=VALUE."""
+
+
+class ScoredPart(Frozen):
+    """A range of frames that is scored apart."""
+
+    frames: FrameRange
+    """First frame and the one after the last, as 0:12; : is all."""
+
+    seen: bool = False
+    """Score frames, too, that the networks have learnt from, and say so in the table; refused \
+otherwise."""
+
+    note: str = ""
+    """What the table's reference column says of them."""
+
+
+class DatasetRun(Frozen):
+    """A data set, and what of it is run."""
+
+    name: DatasetName
+    """Name of its folder and of its recipe."""
+
+    recipe: str | None = None
+    """Recipe file; null: config/datasets/<name>.yaml."""
+
+    sequences: FrameCounts
+    """Number of frames of each sequence to run, named by two digits in quotes."""
+
+    first: WholeNumber = 0
+    """First frame of each sequence to run; the numbers of frames count from 0 nevertheless."""
+
+    frames_per_shard: Count = 10
+    """Frames of a job. More: fewer starts of Python, 2 to 6 s each; fewer: less disk for what \
+lies between the steps (about 30 bytes a voxel) and more jobs side by side."""
+
+    frame: tuple[Count, Count, Count] = (32, 512, 512)
+    """Planes, rows, columns of the largest frame: what memory and time a job asks for on a \
+cluster follows from it."""
+
+    model: str | None = None
+    """Folder with a model folder for each network; null: that of the configuration, else the \
+recipe's."""
+
+    weights: Annotated[str, Field(pattern="^[A-Za-z0-9_.:/-]+$")] | None = None
+    """The authors' cell network, imported from ONNX into <results>/models/<its name>: ecs_a549 or \
+ecs_tric, which are downloaded, or a file or address of your own; null: networks that there are."""
+
+    training: str | None = None
+    """Training configuration by which the run trains the networks first, into \
+<results>/models/<its name>; null: networks that there are."""
+
+    parts: Annotated[tuple[ScoredPart, ...], Field(min_length=1)] = (ScoredPart(frames=":"),)
+    """Ranges of frames that are scored apart, a row of the table each."""
+
+
+class SubmittedNetworks(Frozen):
+    """The networks of a training configuration, and what is submitted with them."""
+
+    training: TrainingKind
+    """regular, or one of the generalizable track, which scripts and result folders have as \
+suffix."""
+
+    model: str | None = None
+    """Folder of its networks; null: those that the data sets are run with."""
+
+    datasets: tuple[str, ...] | None = None
+    """Names of its data sets; null: all."""
+
+
+class SubmissionRun(Frozen):
+    """What `snakemake submission` packs, into <results>/submission."""
+
+    part: Literal["test", "training"] = "test"
+    """Which sequences: the challenge's test sequences, all that a recipe names, or those of the \
+run."""
+
+    method: SubmittedMethod = "efficientcellseg"
+    """Method that makes the masks."""
+
+    csb: Unique[str] = ()
+    """Data sets whose masks go to <DATASET>/CSB/<SEQ>_RES: Fluo-N3DL-DRO, -TRIC and -TRIF, where \
+a tracking result is submitted beside them."""
+
+    scores: bool = True
+    """Score the method on the run's own sequences first, for the manifest."""
+
+    configurations: Annotated[tuple[SubmittedNetworks, ...], Field(min_length=1)] = (
+        SubmittedNetworks(training="regular"),
+    )
+    """Training configurations, each with networks of its own."""
+
+
+class RunConfiguration(Frozen):
+    """What to run: the workflow's configuration (config/config.yaml, config/demo.yaml)."""
+
+    pathvars: RunFolders
+    """Folders, from the folder in which Snakemake is started."""
+
+    methods: OneOrMore[str] = ("efficientcellseg",)
+    """efficientcellseg: the paper's networks, a job a step; unet, dunet, unet3d_ensemble: what it \
+is compared with; classical: Otsu's threshold and distance watershed. The first one is in the \
+pictures."""
+
+    model: str | None = None
+    """Folder with a model folder for each network, in place of the recipes' own; null keeps \
+these."""
+
+    models: dict[str, str] = Field(default={})
+    """Folder of networks of single methods, in place of `model`; those that are compared need \
+one."""
+
+    device: Device = "auto"
+    """Where networks run; auto takes a GPU where there is one."""
+
+    gpus: WholeNumber = 1
+    """GPUs that a job with networks asks for. Only counted where the profile limits them, as the \
+default one does to 1 at a time."""
+
+    threads: Count = 2
+    """CPU threads of a job with networks, and of a score."""
+
+    ablation: AblationPlan = AblationPlan()
+    """What `snakemake ablation` compares."""
+
+    published: str = "resources/published.csv"
+    """Published values for the table, CSV."""
+
+    datasets: Annotated[tuple[DatasetRun, ...], Field(min_length=1)]
+    """The data sets, in the table's order."""
+
+    submission: SubmissionRun = SubmissionRun()
+    """What `snakemake submission` packs, into <results>/submission."""

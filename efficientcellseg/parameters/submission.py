@@ -1,0 +1,51 @@
+"""Submission plans: what ``python -m efficientcellseg package`` puts into a submission."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from efficientcellseg.frozen import Frozen
+from efficientcellseg.parameters.values import SequenceName, SubmittedMethod, TrainingKind
+
+
+class SubmittedSequence(Frozen):
+    """A sequence, once a training configuration. Paths start in the folder of the call."""
+
+    dataset: str
+    """Folder of the data set; its name is the data set's."""
+
+    sequence: SequenceName
+    """The sequence."""
+
+    training: TrainingKind = "regular"
+    """Training configuration: regular, or one of the generalizable track, which scripts and \
+result folders have as suffix."""
+
+    masks: str | None = None
+    """Folder of the masks; null: <dataset>/<sequence>_RES, with the training configuration's \
+suffix."""
+
+    recipe: str | None = None
+    """Recipe; null: the one with the data set's name."""
+
+    model: str | None = None
+    """Folder of the networks; null: the recipe's."""
+
+    method: SubmittedMethod = "efficientcellseg"
+    """What made the masks."""
+
+    csb: bool = False
+    """Put the masks into <DATASET>/CSB: complete segmentations of Fluo-N3DL-DRO, -TRIC and -TRIF \
+beside a tracking result."""
+
+
+class SubmissionPlan(Frozen):
+    """What ``python -m efficientcellseg package`` puts into a submission."""
+
+    sequences: Annotated[tuple[SubmittedSequence, ...], Field(min_length=1)]
+    """The sequences, each once a training configuration."""
+
+    scores: tuple[str, ...] = ()
+    """Files that ``python -m ctc_eval score --output`` wrote, for the manifest."""

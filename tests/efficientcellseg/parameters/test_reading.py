@@ -1,0 +1,99 @@
+"""Reading: YAML that is none, keys that stand twice, changes from the command line."""
+
+import pytest
+import yaml
+from refusal import refused
+
+from efficientcellseg.parameters.reading import check_values, read_yaml
+from efficientcellseg.parameters.recipe import Recipe
+from efficientcellseg.parameters.run import RunConfiguration
+from efficientcellseg.parameters.training import TrainingConfiguration
+
+TRAINING = {"model": {"input_size": 64}, "data": [{"dataset": "Tiny"}], "targets": ["cells"]}
+RUN = {"pathvars": {}, "datasets": [{"name": "A", "sequences": {"01": 2}}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "told"),
+    [
+        (b"name: [", "yaml-malformed", "not YAML"),
+        (b"\xff\xfe\x00", "yaml-malformed", "not YAML"),
+        (b"digits: 3\nname: A\ndigits: 4\n", "yaml-malformed", "key digits stands twice"),
+        (b"name: !!python/object/apply:os.getcwd []\n", "yaml-malformed", "not YAML"),
+        (b"", "value-refused", "top level: found None, allowed: a mapping"),
+        (b"- 1\n", "value-refused", "top level: found [1], allowed: a mapping"),
+        (b"1: 2\n", "key-missing", "top level: unknown key 1, allowed: description"),
+    ],
+)
+def test_files_that_are_no_recipe(tmp_path, content, code, told):
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    with refused(code, str(path), told):
+        read_yaml(path, Recipe)
+
+
+def test_changes_take_the_place_of_single_keys(tmp_path):
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump(TRAINING))
+    changes = ["model.decoder_filters=[1, 2, 3, 4]", "training.seed=3", "targets=null"]
+    found = read_yaml(path, TrainingConfiguration, changes)
+    assert found.model.decoder_filters == (1, 2, 3, 4)
+    assert (found.model.input_size, found.training.seed) == (64, 3)
+    assert found.targets == ("cells", "centers")
+    with refused("key-unknown", "training: unknown key sed (meant: seed?)"):
+        read_yaml(path, TrainingConfiguration, ["training.sed=3"])
+
+
+@pytest.mark.parametrize("change", ["training.seed", "=3", "a=[1", "data.0.share=1"])
+def test_changes_at_fault(tmp_path, change):
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump(TRAINING))
+    with refused("change-malformed"):
+        read_yaml(path, TrainingConfiguration, [change])
+
+
+@pytest.mark.parametrize(
+    ("code", "changes", "told"),
+    [
+        ("key-unknown", {"threeds": 1}, "top level: unknown key threeds (meant: threads?), allow"),
+        ("value-refused", {"device": "gpu"}, "device: found 'gpu', allowed: text like the pattern"),
+        ("value-refused", {"model": 3}, "model: found 3, allowed: text (in quotes where it is a"),
+        ("value-refused", {"model": 3}, " or null;"),
+        ("value-refused", {"pathvars": {"data": ""}}, "pathvars.data: found '', allowed: text of"),
+        ("value-refused", {"models": [1]}, "models: found [1], allowed: a mapping"),
+        ("value-refused", {"ablation": {"models": {"1": ["a"]}}}, "ablation.models.1.0: found 'a'"),
+        ("value-refused", {"submission": {"csb": ["a", "a"]}}, "submission.csb: found ['a', 'a']"),
+        (
+            "value-refused",
+            {"submission": {"method": "unet"}},
+            "allowed: efficientcellseg, cla",
+        ),
+    ],
+)
+def test_runs_at_fault(code, changes, told):
+    with refused(code, "configuration: ", told):
+        check_values({**RUN, **changes}, RunConfiguration, "configuration")
+
+
+@pytest.mark.parametrize(
+    ("code", "sequences", "told"),
+    [
+        ("key-unknown", {"1": 3}, "sequences: unknown key 1, allowed: keys like ^[0-9]{2}$;"),
+        ("key-unknown", {1: 3}, "sequences: unknown key 1, allowed: keys in quotes;"),
+        ("value-refused", {"01": 0}, "sequences.01: found 0, allowed: 1 or more;"),
+        ("value-refused", {}, "sequences: found {}, allowed: a mapping with 1 or more;"),
+    ],
+)
+def test_an_entry_at_fault_is_all_that_is_told_of_a_list(code, sequences, told):
+    run = {**RUN, "datasets": [{"name": "A", "sequences": sequences}]}
+    with refused(code, told) as caught:
+        check_values(run, RunConfiguration, "configuration")
+    assert str(caught.value) == f"configuration: datasets.0.{told} correct the file"
+
+
+def test_lists_and_whole_numbers_are_taken():
+    found = check_values({**RUN, "methods": ["unet", "dunet"]}, RunConfiguration, "configuration")
+    assert found.methods == ("unet", "dunet")
+    data = [{"dataset": "Tiny", "share": 2}]
+    training = check_values({**TRAINING, "data": data}, TrainingConfiguration, "t")
+    assert training.data[0].share == 2
