@@ -43,6 +43,8 @@ def test_the_command_writes_what_it_was_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
+        (["Sim-Nothing"], "recipe-unknown", "Sim-Nothing"),
+        (["nowhere.yaml"], "file-missing", "nowhere.yaml"),
         (["BBBC050"], "source-kind", "local"),
         (["Sim-A549", "--sequences", "1"], "sequence-name", "'1'"),
         (["Sim-A549", "--frames", "0"], "value-out-of-range", "frames: found 0"),

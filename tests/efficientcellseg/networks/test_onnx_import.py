@@ -25,7 +25,6 @@ from keras_network import (  # noqa: E402
 )
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from ctc_eval.format import InputError  # noqa: E402
 from efficientcellseg.frozen import changed  # noqa: E402
 from efficientcellseg.networks import onnx_graph  # noqa: E402
 from efficientcellseg.networks.onnx_import import import_onnx  # noqa: E402
@@ -186,5 +185,5 @@ def test_files_that_are_no_networks(small, tmp_path):
 
 def test_packages_that_are_missing(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(InputError, match="onnx: not installed"):
+    with refused("package-missing", "onnx"):
         import_onnx(tmp_path / "a.onnx", ARCHITECTURE)

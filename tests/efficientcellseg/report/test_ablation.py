@@ -73,8 +73,12 @@ def test_a_run_without_its_curve_is_refused(runs, tmp_path, capsys):
     out = ["--figure", str(tmp_path / "f.png"), "--table", str(tmp_path / "t.csv")]
     assert main(["ablation", *map(str, runs), *out]) == 1
     refusal(capsys, "file-missing", "curve.csv")
+    save_model(tmp_path / "imported", tiny_network(0), {})
+    (tmp_path / "imported" / "curve.csv").write_text("epoch\n")
+    assert main(["ablation", str(tmp_path / "imported"), *out]) == 1
+    refusal(capsys, "value-refused", "imported: configuration")
     assert main(["ablation", str(tmp_path / "nothing"), *out]) == 1
-    assert "no model there" in capsys.readouterr().err
+    refusal(capsys, "model-missing", "nothing")
 
 
 def test_changes_of_a_configuration(tmp_path):

@@ -1,7 +1,4 @@
-"""Pictures of results, and the record of what a run was made with."""
-
-import hashlib
-import json
+"""Pictures of results."""
 
 import numpy as np
 from commands import refusal
@@ -10,7 +7,6 @@ from refusal import refused
 
 from ctc_eval.format import write_labels, write_volume
 from efficientcellseg.cli.main import main
-from efficientcellseg.parameters.recipe import RECIPES
 from efficientcellseg.report.overlay import annotated_images, count_objects, draw, outline, overlay
 
 
@@ -149,24 +145,6 @@ def test_the_command_writes_the_same_picture_twice(tmp_path):
     assert orange.sum() > 50
     assert main(["overlay", str(dataset), "02", "--output", str(tmp_path / "c.png")]) == 1
     assert not (tmp_path / "c.png").exists()
-
-
-def test_provenance_has_hashes_of_recipes_and_weights(tmp_path, recipe_file, tiny_models):
-    output = tmp_path / "run.json"
-    shipped = RECIPES / "Sim-TRIC.yaml"
-    options = ["--model", str(tiny_models), "--device", "cpu", "--output", str(output)]
-    assert main(["provenance", str(recipe_file), str(shipped), *options]) == 0
-    record = json.loads(output.read_text())
-    assert record["device"] == "cpu"
-    names = {f"{tiny_models.name}/{name}" for name in ("cells", "centers")}
-    assert set(record["models"]) == names
-    for network, entry in record["models"].items():
-        weights = (tiny_models.parent / network / "weights.safetensors").read_bytes()
-        assert entry["sha256"] == hashlib.sha256(weights).hexdigest()
-    assert record["recipes"]["Tiny"] == hashlib.sha256(recipe_file.read_bytes()).hexdigest()
-    assert set(record["seeds"]) == {"Sim-TRIC"}
-    assert record["packages"]["numpy"] == np.__version__
-    assert str(tmp_path) not in output.read_text()
 
 
 def test_an_output_that_cannot_be_written_shows_before_the_frames_are_read(tmp_path, capsys):
