@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ctc_eval.format import atomic
-from ctc_eval.measures import MEASURES
-from ctc_eval.scoring import Score
+from ctc_eval.measures import MEASURES, Score
 
 OBJECT_COLUMNS = ("frame", "slice", "label", "size", "matched_label", "overlap", "jaccard")
 

@@ -1,4 +1,4 @@
-"""Scores a sequence: finds the reference, streams the frames, measures."""
+"""Reads and scores a sequence: finds the reference, streams the frames, measures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from ctc_eval.format import (
@@ -29,29 +28,13 @@ from ctc_eval.format import (
     read_tracks,
     trim_tracks,
 )
-from ctc_eval.measures import Evidence, compute, needs_of
+from ctc_eval.measures import Evidence, Score, compute, needs_of
 from ctc_eval.overlap import Matching, PairCounts, add_up, count_runs, match
 
 # Threads wait for each other now and then: below this the waiting costs more than it saves.
 VOXELS_A_THREAD = 2**27
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Score:
-    """What :func:`score_sequence` found.
-
-    Attributes
-    ----------
-    values : dict of str to float
-        The measures asked for, those that they are made of, and those that follow from them.
-    evidence : Evidence
-        What they were computed from, object by object.
-    """
-
-    values: dict[str, float]
-    evidence: Evidence
 
 
 def score_sequence(
@@ -102,7 +85,6 @@ def score_sequence(
     images = tuple(dict.fromkeys((*objects, *markers)))
     masks = _masks(result, images)
     _warn_of_frames(frames, result)
-
     matchings = _match_images(masks, images, workers or _worth_their_cost(masks))
     by_frame = {image.frame: matchings[image] for image in markers}
     for used in filter(None, (objects, markers)):
@@ -114,7 +96,7 @@ def score_sequence(
         penalize_extra,
         parameters,
     )
-    return Score(compute(evidence, wanted), evidence)
+    return compute(evidence, wanted)
 
 
 def _within(

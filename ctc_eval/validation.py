@@ -1,4 +1,4 @@
-"""Finds every fault of a result at once, before the official tool passes over it in silence."""
+"""Reads a result and finds every fault at once, those that the official tool is silent on, too."""
 
 from __future__ import annotations
 

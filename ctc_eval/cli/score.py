@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.cli.options import add_sequence, count
 from ctc_eval.cli.request import BENCHMARK, Request, make_request, score_file
 from ctc_eval.format import InputError, atomic, check_writable, is_inside
-from ctc_eval.measures import MEASURES, needs_of, with_parts
+from ctc_eval.measures import MEASURES, Score, needs_of, with_parts
 
 if TYPE_CHECKING:
-    from ctc_eval.scoring import Score
     from ctc_eval.toolkit import Verdict
 
 Values = dict[str, float]

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from ctc_eval.measures.derived import OP_CSB, OP_CTB, PESEG
 from ctc_eval.measures.det import DET
 from ctc_eval.measures.mean_iou import MEAN_IOU
-from ctc_eval.measures.measure import Evidence, Measure
+from ctc_eval.measures.measure import Evidence, Measure, Score
 from ctc_eval.measures.seg import SEG
 from ctc_eval.measures.tra import TRA
 
-__all__ = ["MEASURES", "Evidence", "Measure", "compute", "needs_of", "with_parts"]
+__all__ = ["MEASURES", "Evidence", "Measure", "Score", "compute", "needs_of", "with_parts"]
 
 MEASURES: dict[str, Measure] = {
     entry.name: entry
@@ -45,7 +45,7 @@ def needs_of(names: Iterable[str]) -> set[str]:
     return {need for name in with_parts(names) for need in MEASURES[name].needs} - MEASURES.keys()
 
 
-def compute(evidence: Evidence, wanted: Iterable[str]) -> dict[str, float]:
+def compute(evidence: Evidence, wanted: Iterable[str]) -> Score:
     """Compute measures, and all that follow from them and the parameters alone.
 
     Parameters
@@ -57,8 +57,9 @@ def compute(evidence: Evidence, wanted: Iterable[str]) -> dict[str, float]:
 
     Returns
     -------
-    dict of str to float
-        In the order of `MEASURES`; without those that need parameters where none are given.
+    Score
+        Of those asked for, of those that they are made of, and of those that follow; without
+        those that need parameters where none are given.
     """
     names = with_parts(wanted)
     values: dict[str, float] = {}
@@ -68,4 +69,4 @@ def compute(evidence: Evidence, wanted: Iterable[str]) -> dict[str, float]:
             there |= {"objects", "markers", "tracks"}
         if there.issuperset(measure.needs):
             values[name] = measure.value(evidence, values)
-    return values
+    return Score(values, evidence)

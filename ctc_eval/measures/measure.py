@@ -50,6 +50,21 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Score:
+    """Measures of a sequence, and what they were computed from.
+
+    Attributes
+    ----------
+    values : dict of str to float
+        By name, in the order of `MEASURES`.
+    evidence : Evidence
+    """
+
+    values: dict[str, float]
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
 class Measure:
     """A measure.
 
