@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,25 +15,29 @@ Tile = tuple[Span, Span]
 
 
 def plan_tiles(shape: tuple[int, int], tiling: Tiling) -> list[Tile]:
-    """Spread rows x columns tiles evenly over a slice, so that every pixel is covered.
+    """Spread tiles evenly over a slice, so that every pixel is covered.
 
     Parameters
     ----------
     shape : tuple of int
         (Y, X) of the slice.
     tiling : Tiling
-        Without overlap the tiles partition the slice; ``rows=3, columns=2`` are the six
-        patches of the paper, the remainder rows and columns included.
+        Of rows and columns, or of square tiles of one side. Without overlap, rows and columns
+        partition the slice; ``rows=3, columns=2`` are the six patches of the paper, the remainder
+        rows and columns included. Where it says nothing, the slice is one tile.
 
     Returns
     -------
     list of ((top, bottom), (left, right))
         Row by row; bottom and right are exclusive.
     """
-    rows, columns = (
-        _spread(length, count, tiling.overlap)
-        for length, count in zip(shape, (tiling.rows, tiling.columns), strict=True)
-    )
+    if tiling.side:
+        rows, columns = (_step(length, tiling.side, tiling.overlap) for length in shape)
+    else:
+        rows, columns = (
+            _spread(length, count or 1, tiling.overlap)
+            for length, count in zip(shape, (tiling.rows, tiling.columns), strict=True)
+        )
     return [(row, column) for row in rows for column in columns]
 
 
@@ -44,6 +48,15 @@ def _spread(length: int, count: int, overlap: float) -> list[Span]:
     edges = [i * size * (1 - overlap) for i in range(count)]
     # The tiny shift keeps float noise from moving an edge that falls on a whole pixel.
     return [(floor(edge + 1e-6), floor(edge + size + 1e-6)) for edge in edges]
+
+
+def _step(length: int, side: int, overlap: float) -> list[Span]:
+    """Cover 0..`length` with spans of one side, which share at least `overlap` of it."""
+    if length <= side:
+        return [(0, length)]
+    count = ceil((length - side * overlap) / (side * (1 - overlap)))
+    starts = (round(i * (length - side) / (count - 1)) for i in range(count))
+    return [(start, start + side) for start in starts]
 
 
 def cut(image: np.ndarray, tiles: list[Tile], size: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from ctc_eval.format import InputError
 from efficientcellseg import __version__
 
 COMMANDS = {
+    "plan": ("efficientcellseg.cli.plan", "fit a recipe's tiles to cells and networks"),
     "pseudocolor": ("efficientcellseg.cli.pseudocolor", "color slices by their neighbors"),
     "tile": ("efficientcellseg.cli.tile", "cut pseudocolored volumes into network input"),
     "infer": ("efficientcellseg.cli.infer", "predict cell and center maps"),

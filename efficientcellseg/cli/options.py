@@ -68,6 +68,17 @@ def add_method(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_scale_check(parser: argparse.ArgumentParser) -> None:
+    """Add whether cells of another size than the networks have learnt are refused."""
+    parser.add_argument(
+        "--scale-check",
+        choices=["on", "off"],
+        default="on",
+        help="refuse cells that tiles make smaller or larger than the networks have learnt, as "
+        "their cards say (default: on)",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add where the networks run, and in what."""
     parser.add_argument(

@@ -12,6 +12,7 @@ from efficientcellseg.cli.options import (
     add_method,
     add_model,
     add_recipe,
+    add_scale_check,
     add_sequence,
     frames_of,
     model_of,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_method(parser)
     add_model(parser)
     add_device(parser)
+    add_scale_check(parser)
     parser.add_argument("--overwrite", action="store_true", help="make masks anew that exist")
 
 
@@ -44,12 +46,15 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from efficientcellseg.chain.segment import segment_sequence
+    from efficientcellseg.methods.scale import plan_scale
     from efficientcellseg.provenance import mask_record
 
     method = METHODS[args.method]
     recipe = method.adapt(recipe_of(args))
     frames, folder = frames_of(args), args.dataset_dir / args.sequence
     model = model_of(args, recipe)
+    where = {"device": args.device, "backend": args.backend}
+    recipe = plan_scale(recipe, method, model, folder, **where, check=args.scale_check == "on")
     segment_sequence(
         frames,
         args.output or args.dataset_dir / f"{args.sequence}_RES",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field, ValidationInfo, field_validator
+import yaml
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ctc_eval.format import InputError
+from ctc_eval.format import InputError, atomic
 from efficientcellseg.frozen import Count, Frozen, NotNegative, Positive, Share, WholeNumber
 from efficientcellseg.labelings import LABELINGS, LabelingParameters
 from efficientcellseg.parameters.locations import RECIPES
@@ -68,16 +70,51 @@ neighbor slices themselves, or nothing of them (gray)."""
 
 
 class Tiling(Frozen):
-    """How a slice is cut into tiles; each tile is resized to the network's input."""
+    """How a slice is cut into tiles; each tile is resized to the network's input.
 
-    rows: Count = 1
-    """Tiles along the rows axis."""
+    Without `rows`, `columns` and `side`, tiles follow from how large cells are.
+    """
 
-    columns: Count = 1
-    """Tiles along the columns axis."""
+    rows: Count | None = None
+    """Tiles along the rows axis, for networks trained so; null: as many as `side` asks for, or 1 \
+where `columns` are given."""
+
+    columns: Count | None = None
+    """Tiles along the columns axis; null: as for rows."""
+
+    side: Count | None = None
+    """Side of square tiles that overlap; an axis that is shorter is not cut. Pixels. Found from \
+`cell_diameter` where it is null."""
 
     overlap: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share of a tile that it has in common with the next one."""
+    """Share of a tile that it has in common with the next one, at least where `side` is given."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Tiling:
+        if self.side and (self.rows or self.columns):
+            raise ValueError("side, or rows and columns, but not both")
+        return self
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it says how large tiles are."""
+        return bool(self.rows or self.columns or self.side)
+
+
+class CellDiameter(Frozen):
+    """How large cells are: the diameter of a disk as large as a cell's largest section."""
+
+    um: Positive | None = None
+    """In micrometers; voxel_size must be true then."""
+
+    pixels: Positive | None = None
+    """In in-plane pixels of the image."""
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> CellDiameter:
+        if (self.um is None) == (self.pixels is None):
+            raise ValueError("one of um and pixels")
+        return self
 
 
 class Source(Frozen):
@@ -229,6 +266,9 @@ and TRIF)."""
     pseudocolor: Pseudocolor = Pseudocolor()
     """How the neighbor slices are painted into a slice."""
 
+    cell_diameter: CellDiameter | None = None
+    """How large cells are; null: measured in a first look at a few frames."""
+
     tiling: Tiling = Tiling()
     """How a slice is cut into tiles; each tile is resized to the network's input."""
 
@@ -257,6 +297,14 @@ somewhat better, four times the work. The 3D U-Net does without."""
         return maps
 
     @property
+    def cell_pixels(self) -> float | None:
+        """Diameter of the cells in in-plane pixels, where the recipe says it."""
+        if self.cell_diameter is None:
+            return None
+        pixel = sqrt(self.voxel_size[1] * self.voxel_size[2])
+        return self.cell_diameter.pixels or (self.cell_diameter.um or 0) / pixel
+
+    @property
     def anisotropy(self) -> float:
         """Distance of two planes in in-plane pixels."""
         return self.voxel_size[0] / self.voxel_size[1]
@@ -280,6 +328,13 @@ def load_recipe(path: Path) -> Recipe:
         What :func:`read_yaml` refuses.
     """
     return read_yaml(path, Recipe)
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a recipe, with the values that it says itself."""
+    values = recipe.model_dump(mode="json", exclude_unset=True)
+    with atomic(path) as temporary:
+        temporary.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
 def find_recipe(dataset: str) -> Path:

@@ -1,0 +1,275 @@
+"""Scale: how large cells are, and the tiles that bring them to the size a network has learnt.
+
+A network knows cells of certain sizes in its input's pixels, which its card tells. Tiles so large
+that cells get that size when they are resized follow from how large cells are in the image: what
+the recipe says, or what a first look at a few frames shows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import exp, inf, log, sqrt
+
+import numpy as np
+
+from ctc_eval.format import InputError
+
+logger = logging.getLogger(__name__)
+
+# A frame that is at most so many times as large as the ideal tile is one tile.
+STRETCH = 1.25
+# How far beyond what a network has learnt cells may be: where their size is given, and measured.
+GIVEN, MEASURED = 1.25, 1.6
+# Share of a tile that it has in common with the next one, where tiles follow from the scale.
+OVERLAP = 0.1
+# A first look sees a window of so many tiles a side, and so many planes, of so many frames.
+WINDOW_TILES, WINDOW_PLANES, FRAMES = 3, 5, 2
+# A first look by thresholds sees so many pixels a side.
+WINDOW_PIXELS = 640
+# Smaller sections are noise. Pixels.
+SMALLEST = 3.0
+
+
+@dataclass(frozen=True)
+class LearntSizes:
+    """What a network knows of cells: the 5th, 50th and 95th percentile of their diameters.
+
+    Diameters are of disks as large as a cell's largest section, in pixels of the network's input,
+    `input_size` pixels wide.
+    """
+
+    low: float
+    median: float
+    high: float
+    input_size: int
+
+
+def section_diameters(labels: np.ndarray) -> np.ndarray:
+    """Measure cells: the diameter of a disk as large as each cell's largest section.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+        Label image; 0 is background.
+
+    Returns
+    -------
+    ndarray of shape (N,), float
+        In pixels, in the order of the labels.
+    """
+    count = int(labels.max(initial=0)) + 1
+    largest = np.zeros(count, np.int64)
+    for plane in labels:
+        np.maximum(largest, np.bincount(plane.ravel(), minlength=count), out=largest)
+    return 2 * np.sqrt(largest[1:][largest[1:] > 0] / np.pi)
+
+
+def fit_tile(diameter: float, learnt: LearntSizes, shape: tuple[int, int]) -> int:
+    """Give the side of square tiles that bring cells to the size a network knows best.
+
+    Parameters
+    ----------
+    diameter : float
+        Of the cells, in pixels of the image.
+    learnt : LearntSizes
+    shape : tuple of int
+        (Y, X) of a slice.
+
+    Returns
+    -------
+    int
+        In pixels of the image; that of the whole slice where it is little larger than a tile.
+    """
+    side = learnt.input_size * diameter / learnt.median
+    return max(shape) if max(shape) <= STRETCH * side else max(round(side), 1)
+
+
+def input_diameter(diameter: float, tile: tuple[int, int], input_size: int) -> float:
+    """Give how large cells are in a network's input, of tiles of (rows, columns) pixels."""
+    return diameter * input_size / sqrt(tile[0] * tile[1])
+
+
+def check_scale(
+    name: str, diameter: float, tile: tuple[int, int], learnt: LearntSizes, tolerance: float
+) -> None:
+    """Refuse cells of another size than a network has learnt.
+
+    Parameters
+    ----------
+    name : str
+        Of the recipe.
+    diameter : float
+        Of the cells, in pixels of the image.
+    tile : tuple of int
+        (rows, columns) of a tile, in pixels of the image.
+    learnt : LearntSizes
+    tolerance : float
+        How many times smaller or larger cells may be.
+
+    Raises
+    ------
+    InputError
+        They are smaller or larger than that.
+    """
+    found = input_diameter(diameter, tile, learnt.input_size)
+    if not learnt.low / tolerance <= found <= learnt.high * tolerance:
+        raise InputError(
+            f"{name}: cells of {diameter:.0f} pixels in tiles of {tile[0]} x {tile[1]} are "
+            f"{found:.0f} pixels wide for the network; expected {learnt.low:.0f} to "
+            f"{learnt.high:.0f}, as it has learnt: leave tiling's rows and columns out, correct "
+            "cell_diameter, give another --model, or --scale-check off",
+            code="scale-mismatch",
+        )
+
+
+def brightest_window(
+    volume: np.ndarray, side: int, planes: int | None = None
+) -> tuple[slice, slice, slice]:
+    """Find the part of a volume with most signal.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (Z, Y, X), unsigned
+    side : int
+        Rows and columns of the part, at most.
+    planes : int, optional
+        Planes of it, at most; all by default.
+
+    Returns
+    -------
+    tuple of slice
+        Along planes, rows and columns; of several that are alike, the first.
+    """
+    profile = volume.max(axis=(1, 2)).astype(np.float64)
+    depth = min(planes or len(volume), len(volume))
+    light = np.convolve(profile, np.ones(depth), "valid")
+    first = int(light.argmax())
+    projection = volume[first : first + depth].max(axis=0).astype(np.float64)
+    spans = []
+    for axis in (0, 1):
+        length = min(side, projection.shape[axis])
+        sums = np.convolve(projection.mean(axis=1 - axis), np.ones(length), "valid")
+        start = int(sums.argmax())
+        spans.append(slice(start, start + length))
+        projection = projection[spans[0]] if axis == 0 else projection
+    return (slice(first, first + depth), spans[0], spans[1])
+
+
+def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None:
+    """Estimate how large cells are without a network: Otsu's threshold, split at the necks.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (Z, Y, X), unsigned
+    anisotropy : float
+        Distance of two planes in in-plane pixels.
+
+    Returns
+    -------
+    float or None
+        Median diameter in pixels; None where there is nothing to be seen.
+    """
+    from skimage.filters import threshold_otsu
+
+    from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
+
+    part = volume[brightest_window(volume, WINDOW_PIXELS)].astype(np.float32)
+    light = smooth(part, 1.0, anisotropy)
+    if light.min() == light.max():
+        return None
+    foreground = light > threshold_otsu(light)
+    depth = smooth(distance(foreground, anisotropy), 1.0, anisotropy)
+    # Markers keep half a typical radius apart, so that rough outlines do not split cells.
+    typical = float(np.median(depth[foreground])) * 2
+    markers = peaks(depth, foreground, 0.0, max(typical, 2.0), anisotropy)
+    return typical_diameter(section_diameters(flood(depth, markers, foreground)))
+
+
+def typical_diameter(diameters: np.ndarray) -> float | None:
+    """Give the median of diameters (N,) without debris; None without any.
+
+    Debris is small and may be many: what is under a third of the median in which every cell is
+    weighed with its section.
+    """
+    found = np.sort(diameters[diameters >= SMALLEST])
+    if not len(found):
+        return None
+    share = np.cumsum(found**2)
+    weighed = found[np.searchsorted(share, share[-1] / 2)]
+    return float(np.median(found[found >= weighed / 3]))
+
+
+def estimate_by_labels(
+    volumes: Sequence[np.ndarray], label: Callable[[np.ndarray, int], np.ndarray], side: int
+) -> float | None:
+    """Estimate how large cells are by what a network finds in tiles of one size.
+
+    Parameters
+    ----------
+    volumes : sequence of ndarray of shape (Z, Y, X), unsigned
+    label : callable
+        Segments a volume in tiles of a side, in pixels.
+    side : int
+        Of the tiles.
+
+    Returns
+    -------
+    float or None
+        Median diameter in pixels; None where nothing was found.
+    """
+    found = []
+    for volume in volumes:
+        part = volume[brightest_window(volume, WINDOW_TILES * side, WINDOW_PLANES)]
+        found.append(section_diameters(label(part, side)))
+    return typical_diameter(np.concatenate(found))
+
+
+def measure_cells(
+    volumes: Sequence[np.ndarray],
+    learnt: LearntSizes,
+    label: Callable[[np.ndarray, int], np.ndarray],
+    anisotropy: float,
+) -> float | None:
+    """Find how large cells are: the size at which a network finds cells of just that size.
+
+    Thresholds give a first guess. Tiles are cut as if it, its half and its double were true, and
+    the network says how large cells are; where what it finds agrees best with what was taken for
+    true, it is asked once more with what it found.
+
+    Parameters
+    ----------
+    volumes : sequence of ndarray of shape (Z, Y, X), unsigned
+        A few frames.
+    learnt : LearntSizes
+    label : callable
+        Segments a volume in tiles of a side, in pixels.
+    anisotropy : float
+        Distance of two planes in in-plane pixels.
+
+    Returns
+    -------
+    float or None
+        Median diameter in pixels; None where there is nothing to be seen.
+    """
+    guesses = [estimate_by_threshold(volume, anisotropy) for volume in volumes]
+    known = [guess for guess in guesses if guess]
+    if not known:
+        return None
+    first = exp(float(np.mean(np.log(known))))
+    logger.info("cells seem to be %.0f pixels wide by thresholds", first)
+    best, agreement = first, inf
+    tried = [first, first / 2, first * 2]
+    for guess in tried:
+        side = fit_tile(guess, learnt, volumes[0].shape[1:])
+        found = estimate_by_labels(volumes, label, side)
+        if found is None:
+            continue
+        apart = abs(log(found / guess))
+        logger.info("in tiles for %.0f pixels, the network finds cells of %.0f", guess, found)
+        if apart < agreement:
+            best, agreement = found, apart
+            if guess in (first, first / 2, first * 2) and apart > log(1.1):
+                tried.append(found)
+    return best

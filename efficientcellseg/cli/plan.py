@@ -1,0 +1,57 @@
+"""The first staged step: a recipe whose tiles fit the cells of a sequence."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.cli.options import (
+    add_device,
+    add_method,
+    add_model,
+    add_recipe,
+    add_scale_check,
+    add_sequence,
+    model_of,
+    recipe_of,
+)
+from efficientcellseg.methods import METHODS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Write the recipe that a sequence is segmented with, as the method reads it: where it does "
+        "not say how large cells are, a few frames are looked at, and tiles follow from that. "
+        "`segment` does the same by itself. Exit code 1 where cells are of another size than the "
+        "networks know."
+    )
+    add_sequence(parser)
+    add_recipe(parser)
+    add_method(parser)
+    add_model(parser)
+    add_device(parser)
+    add_scale_check(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="recipe to write, FILE.yaml"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the recipe."""
+    from efficientcellseg.methods.scale import plan_scale
+    from efficientcellseg.parameters.recipe import write_recipe
+
+    method = METHODS[args.method]
+    recipe = method.adapt(recipe_of(args))
+    planned = plan_scale(
+        recipe,
+        method,
+        model_of(args, recipe),
+        args.dataset_dir / args.sequence,
+        device=args.device,
+        backend=args.backend,
+        check=args.scale_check == "on",
+    )
+    write_recipe(args.output, planned)
+    return 0

@@ -1,0 +1,173 @@
+"""Reads a few frames: makes a recipe one whose tiles fit its cells and networks."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctc_eval.format import frame_files, read_volume, volume_shape
+from efficientcellseg.chain.scale import (
+    FRAMES,
+    GIVEN,
+    MEASURED,
+    OVERLAP,
+    LearntSizes,
+    check_scale,
+    estimate_by_threshold,
+    fit_tile,
+    input_diameter,
+    measure_cells,
+)
+from efficientcellseg.chain.segment import segment_volume
+from efficientcellseg.chain.tiling import plan_tiles
+from efficientcellseg.frozen import changed
+from efficientcellseg.networks.folders import network_folders, read_card
+from efficientcellseg.parameters.recipe import CellDiameter, Tiling
+
+if TYPE_CHECKING:
+    from efficientcellseg.methods.method import Method
+    from efficientcellseg.parameters.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+# Lengths of a labeling in pixels: where a recipe does not say them, those of its networks' input.
+LENGTHS = ("smoothing", "min_distance")
+
+
+def plan_scale(
+    recipe: Recipe,
+    method: type[Method],
+    model: Path,
+    frames: Path,
+    *,
+    device: str = "auto",
+    backend: str = "torch",
+    check: bool = True,
+) -> Recipe:
+    """Give a recipe whose tiles bring cells to the size that the networks have learnt.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        As the method has adapted it.
+    method : type of Method
+    model : Path
+        Folder of its networks.
+    frames : Path
+        Folder of the raw frames; some are looked at where the recipe does not say how large cells
+        are, the same ones whichever part of the sequence is segmented.
+    device, backend : str
+        Where networks run, and in what.
+    check : bool
+        Refuse cells that are too small or too large for the networks.
+
+    Returns
+    -------
+    Recipe
+        With tiling, and with the cells' diameter where that was measured; as it is, where the
+        method has no networks or their cards do not say what they have learnt.
+
+    Raises
+    ------
+    InputError
+        Cells of another size than the networks have learnt; what reading frames and loading
+        networks refuse.
+    """
+    learnt = _learnt_sizes(recipe, model) if recipe.maps else None
+    if learnt is None:
+        return recipe
+    files = list(frame_files(frames).values())
+    (_, *slice_shape), _ = volume_shape(files[0])
+    shape = (slice_shape[0], slice_shape[1])
+    diameter, tolerance = recipe.cell_pixels, GIVEN
+    if diameter is None and (check or not recipe.tiling.is_fixed):
+        looked_at = sorted({len(files) * (2 * i + 1) // (2 * FRAMES) for i in range(FRAMES)})
+        volumes = [read_volume(files[number]) for number in looked_at]
+        diameter, tolerance = _measure(recipe, method, model, volumes, learnt, device, backend)
+    if diameter is None:
+        log.warning("%s: no cells seen in a first look; each slice is one tile", recipe.name)
+        return recipe
+    if not recipe.tiling.is_fixed:
+        recipe = _with_tiles(recipe, diameter, learnt, shape)
+    (top, bottom), (left, right) = plan_tiles(shape, recipe.tiling)[0]
+    tile = (bottom - top, right - left)
+    log.info(
+        "%s: cells of %.1f pixels, in tiles of %d x %d %.1f for the network, which knows %.0f to "
+        "%.0f",
+        *(recipe.name, diameter, *tile, input_diameter(diameter, tile, learnt.input_size)),
+        *(learnt.low, learnt.high),
+    )
+    if check:
+        check_scale(recipe.name, diameter, tile, learnt, tolerance)
+    return recipe
+
+
+def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
+    """Read what networks have learnt; of several, what all of them know."""
+    cards = [read_card(folder) for folder in network_folders(model, recipe.maps)]
+    sizes = [card.cell_diameter for card in cards if card.cell_diameter]
+    if len(sizes) < len(cards):
+        log.warning(
+            "%s: cards do not say how large cells were in training; slices are cut as the recipe "
+            "says, unchecked",
+            model,
+        )
+        return None
+    low, high = max(size[0] for size in sizes), min(size[2] for size in sizes)
+    median = float(np.median([size[1] for size in sizes]))
+    return LearntSizes(
+        min(low, median), median, max(high, median), cards[0].architecture.input_size
+    )
+
+
+def _measure(
+    recipe: Recipe,
+    method: type[Method],
+    model: Path,
+    volumes: list[np.ndarray],
+    learnt: LearntSizes,
+    device: str,
+    backend: str,
+) -> tuple[float | None, float]:
+    """Measure cells in pixels, and say how far that may be off: by thresholds for fixed tiles."""
+    if recipe.tiling.is_fixed:
+        guesses = [estimate_by_threshold(volume, recipe.anisotropy) for volume in volumes]
+        return next(filter(None, guesses), None), MEASURED**2
+    made = method(recipe, model, device, backend)
+
+    def label(volume: np.ndarray, side: int) -> np.ndarray:
+        trial: Any = copy.copy(made)
+        trial.recipe = _with_lengths(
+            changed(recipe, tiling=Tiling(side=side, overlap=OVERLAP), field_of_interest=0),
+            side / learnt.input_size,
+        )
+        return segment_volume(volume, trial, trial.recipe)
+
+    return measure_cells(volumes, learnt, label, recipe.anisotropy), MEASURED
+
+
+def _with_tiles(
+    recipe: Recipe, diameter: float, learnt: LearntSizes, shape: tuple[int, int]
+) -> Recipe:
+    """Give the recipe tiles for cells of a size, and say the size in it."""
+    side = fit_tile(diameter, learnt, shape)
+    tiling = Tiling(side=side, overlap=max(recipe.tiling.overlap, OVERLAP))
+    cells = recipe.cell_diameter or CellDiameter(pixels=round(diameter, 1))
+    recipe = changed(recipe, tiling=tiling, cell_diameter=cells)
+    return _with_lengths(recipe, side / learnt.input_size)
+
+
+def _with_lengths(recipe: Recipe, factor: float) -> Recipe:
+    """Scale the labeling's lengths that the recipe leaves open to the tiles' pixels."""
+    labeling = recipe.labeling
+    open_ = [
+        name
+        for name in LENGTHS
+        if name in type(labeling).model_fields and name not in labeling.model_fields_set
+    ]
+    scaled = {name: round(getattr(labeling, name) * factor, 3) for name in open_}
+    return changed(recipe, labeling=changed(labeling, **scaled))
