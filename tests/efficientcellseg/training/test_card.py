@@ -2,11 +2,11 @@
 
 import pytest
 from conftest import TINY, tiny_network
-from efficientcellseg.parameters.reading import check_values
-from efficientcellseg.parameters.training import TrainingConfiguration
 from tiny_training import squares
 
 from efficientcellseg.networks.folders import file_hash, save_model
+from efficientcellseg.parameters.reading import check_values
+from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.card import describe_training
 from efficientcellseg.training.sample_files import write_samples
 from efficientcellseg.training.validation import choose_fold

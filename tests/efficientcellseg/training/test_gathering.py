@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import yaml
 from conftest import tiny_recipe
-from efficientcellseg.parameters.reading import check_values
-from efficientcellseg.parameters.training import TrainingConfiguration
 from refusal import refused
 
 from ctc_eval.format import read_volume, write_labels
 from efficientcellseg.chain.pseudocolor import pseudocolor
 from efficientcellseg.maps.centers import center_heatmap
 from efficientcellseg.maps.offsets import OFFSETS
+from efficientcellseg.parameters.reading import check_values
 from efficientcellseg.parameters.recipe import load_recipe
+from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.gathering import gather
 from efficientcellseg.training.samples import frame_samples
 
@@ -65,7 +65,7 @@ def test_frames_go_by_number_where_the_reference_leaves_some_out(tiny_dataset, r
     both = gathered([{**entry, "frames": "1:3"}], tiny_dataset.parent)
     assert (len(last.images), len(both.images)) == (6, 12)
     np.testing.assert_array_equal(last.targets["cells"], both.targets["cells"][6:])
-    with refused("reference-missing", str(tiny_dataset.parent)):
+    with refused("frames-unannotated", str(tiny_dataset.parent)):
         gathered([{**entry, "frames": "0:1"}], tiny_dataset.parent)
 
 
@@ -109,7 +109,7 @@ def test_a_slice_that_the_frame_does_not_have_is_refused(tiny_dataset, recipes):
     folder = tiny_dataset / "01_GT" / "SEG"
     (folder / "man_seg001.tif").unlink()
     write_labels(folder / "man_seg_001_003.tif", np.ones((1, 70, 90), np.uint16))
-    with refused("plane-missing", "man_seg_001_003.tif", "3"):
+    with refused("slice-outside", "man_seg_001_003.tif", "3"):
         gathered([{"dataset": "Tiny", "sequences": ["01"]}], tiny_dataset.parent)
 
 
