@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from ctc_eval.format import check_writable
-    from efficientcellseg.datasets.download import wheel_members
+    from efficientcellseg.datasets.archives import wheel_members
     from efficientcellseg.networks.folders import CARD, save_model
     from efficientcellseg.networks.loading import device_of
     from efficientcellseg.parameters.locations import ROOT
