@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import field_validator
 
-from efficientcellseg.frozen import NotNegative
+from efficientcellseg.frozen import NotNegative, Positive
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
 from efficientcellseg.labelings.morphology import flood, largest_pieces, peaks, smooth
 from efficientcellseg.maps import Maps
@@ -25,6 +25,10 @@ class OffsetVotingParameters(ForegroundParameters):
 
     min_distance: NotNegative = 5.0
     """Centers closer than this are merged into the one with more votes. In-plane pixels."""
+
+    offset_scale: Positive = 1.0
+    """What offsets are multiplied by: more than 1 where tiles show cells smaller than in training. \
+Found from the network's card where it is not given."""
 
     @field_validator("anisotropy")
     @classmethod
@@ -56,7 +60,7 @@ def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: fl
     from skimage.segmentation import watershed
 
     foreground = maps["cells"] >= parameters.threshold
-    voted = voted_voxels(maps, foreground, anisotropy)
+    voted = voted_voxels(maps, foreground, anisotropy, parameters.offset_scale)
     height = _smoothed_votes(voted, foreground.shape, parameters.smoothing, anisotropy)
     anywhere = height > 0
     lowest = parameters.min_size - 0.5

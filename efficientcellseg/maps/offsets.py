@@ -59,7 +59,7 @@ def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarra
 
 
 def voted_voxels(
-    maps: Mapping[str, np.ndarray], foreground: np.ndarray, anisotropy: float
+    maps: Mapping[str, np.ndarray], foreground: np.ndarray, anisotropy: float, scale: float = 1.0
 ) -> np.ndarray:
     """Say which voxel each voxel's offsets point to.
 
@@ -71,6 +71,8 @@ def voted_voxels(
         Voxels that vote.
     anisotropy : float
         The one that the offsets were made with.
+    scale : float
+        What offsets are multiplied by.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def voted_voxels(
     """
     along = []
     for axis, (name, index) in enumerate(zip(OFFSETS, np.nonzero(foreground), strict=True)):
-        pixels = (maps[name][foreground] - np.float32(0.5)) * np.float32(2 * REACH)
+        pixels = (maps[name][foreground] - np.float32(0.5)) * np.float32(2 * REACH * scale)
         steps = pixels / np.float32(anisotropy if axis == 0 else 1)
         voted = np.rint(index + steps).astype(np.int64)
         along.append(np.clip(voted, 0, foreground.shape[axis] - 1))

@@ -119,9 +119,9 @@ def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
         return None
     low, high = max(size[0] for size in sizes), min(size[2] for size in sizes)
     median = float(np.median([size[1] for size in sizes]))
-    return LearntSizes(
-        min(low, median), median, max(high, median), cards[0].architecture.input_size
-    )
+    side = cards[0].architecture.input_size
+    scale = float(np.median([card.input_scale for card in cards]))
+    return LearntSizes(min(low, median), median, max(high, median), side, scale)
 
 
 def _measure(

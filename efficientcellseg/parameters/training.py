@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from efficientcellseg.frozen import Count, Frozen, Positive, WholeNumber, changed
 from efficientcellseg.parameters.architecture import Architecture
-from efficientcellseg.parameters.recipe import Pseudocolor, Recipe
+from efficientcellseg.parameters.recipe import Pseudocolor, Recipe, Tiling
 from efficientcellseg.parameters.values import (
     FrameRange,
     MapName,
@@ -63,6 +63,9 @@ class TrainingData(Frozen):
     reference: Annotated[str, Field(pattern="^(GT|ST|ERR_SEG)([+](GT|ST|ERR_SEG))*$")] | None = None
     """Reference to learn from; null: the recipe's. GT+ST: gold truth where there is some, silver \
 truth else."""
+
+    tiling: Tiling | None = None
+    """Tiles in place of the recipe's; null: those. Where neither says any, a slice is one tile."""
 
     partial: bool = False
     """Whether the reference leaves cells out: then background far from annotated cells counts \

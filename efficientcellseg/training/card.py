@@ -52,6 +52,7 @@ def describe_training(
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, read_card
     from efficientcellseg.provenance import describe_software, device_name
+    from efficientcellseg.training.cell_sizes import learnt_sizes
 
     before = read_card(start) if start else {}
     curve = (folder / "curve.csv").read_text().splitlines()
@@ -62,6 +63,7 @@ def describe_training(
         "configuration": configuration.model_dump(mode="json", exclude_unset=True),
         "encoder_weights": encoder_file.name if encoder_file else "configuration's",
         "samples": len(samples.images),
+        **learnt_sizes(samples, [entry.share for entry in configuration.data]),
         **({"fold": parameters.fold} if parameters.folds else {}),
         "slices_seen": before.get("slices_seen", 0) + slices,
         "samples_sha256": file_hash(samples_file),

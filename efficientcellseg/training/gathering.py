@@ -20,9 +20,11 @@ from ctc_eval.format import (
     parse_frames,
     read_volume,
 )
+from efficientcellseg.frozen import changed
 from efficientcellseg.maps import MAPS
 from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.recipe import find_recipe, load_recipe
+from efficientcellseg.training.cell_sizes import measure_cells_shown
 from efficientcellseg.training.sample_files import origin_of
 from efficientcellseg.training.samples import UNKNOWN, Samples, frame_samples
 
@@ -81,10 +83,11 @@ def gather(configuration: TrainingConfiguration, data: Path) -> Samples:
 
     frames = find_frames(configuration, data)
     size, targets = configuration.model.input_size, configuration.targets
-    parts = []
+    parts, cells = [], []
     for count, frame in enumerate(tqdm(frames, desc="samples", unit="frame")):
         volume = read_volume(frame.image)
         labels = read_annotations(frame.annotations, volume.shape, frame.image)
+        cells.append(measure_cells_shown(labels, frame.recipe.tiling, size, frame.dataset))
         for part in frame_samples(volume, labels, frame.recipe, size, targets, frame.partial):
             many = len(part.images)
             dataset = np.full(many, frame.dataset, np.uint8)
@@ -104,6 +107,7 @@ def gather(configuration: TrainingConfiguration, data: Path) -> Samples:
         names=tuple(entry.dataset for entry in configuration.data),
         fingerprints=tuple(fingerprint(frame.image) for frame in frames),
         origin=origin_of(configuration),
+        cells=np.concatenate(cells),
     )
 
 
@@ -113,6 +117,7 @@ def find_frames(configuration: TrainingConfiguration, data: Path) -> list[Annota
     for index, entry in enumerate(configuration.data):
         path = ROOT / entry.recipe if entry.recipe else find_recipe(entry.dataset)
         recipe = configuration.color(load_recipe(path))
+        recipe = changed(recipe, tiling=entry.tiling or recipe.tiling)
         folder = data / (entry.folder or entry.dataset)
         wanted = parse_frames(entry.frames)
         for sequence in entry.sequences or recipe.sequences:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +46,9 @@ class Samples:
         Of the frames' files, see :func:`ctc_eval.format.fingerprint`.
     origin : str
         What they were made of and how, see :func:`origin_of`.
+    cells : ndarray of shape (K, 3), float32
+        For each reference object its diameter in input pixels (of a disk as large as its largest
+        section), input pixels a pixel of the image, and the index of its data set.
     """
 
     images: np.ndarray
@@ -58,6 +61,7 @@ class Samples:
     names: tuple[str, ...]
     fingerprints: tuple[str, ...]
     origin: str = ""
+    cells: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.float32))
 
 
 def frame_samples(
