@@ -24,8 +24,10 @@ STRETCH = 1.25
 GIVEN, MEASURED = 1.25, 1.6
 # Share of a tile that it has in common with the next one, where tiles follow from the scale.
 OVERLAP = 0.1
-# A first look sees a window of so many tiles a side, and so many planes, of so many frames.
-WINDOW_TILES, WINDOW_PLANES, FRAMES = 3, 5, 2
+# A first look sees two tiles a side, and so many planes, of so many frames.
+WINDOW_TILES, WINDOW_PLANES, FRAMES = 2 - OVERLAP, 5, 2
+# How often the network is asked, and what logarithm of two sizes counts as agreement.
+ROUNDS, AGREED = 4, 0.1
 # A first look by thresholds sees so many pixels a side.
 WINDOW_PIXELS = 640
 # Smaller sections are noise. Pixels.
@@ -222,7 +224,7 @@ def estimate_by_labels(
     """
     found = []
     for volume in volumes:
-        part = volume[brightest_window(volume, WINDOW_TILES * side, WINDOW_PLANES)]
+        part = volume[brightest_window(volume, round(WINDOW_TILES * side), WINDOW_PLANES)]
         found.append(section_diameters(label(part, side)))
     return typical_diameter(np.concatenate(found))
 
@@ -235,9 +237,8 @@ def measure_cells(
 ) -> float | None:
     """Find how large cells are: the size at which a network finds cells of just that size.
 
-    Thresholds give a first guess. Tiles are cut as if it, its half and its double were true, and
-    the network says how large cells are; where what it finds agrees best with what was taken for
-    true, it is asked once more with what it found.
+    Thresholds give a first guess. Tiles are cut as if it were true, and the network says how large
+    cells are, which is the next guess, until both agree. The guess that agreed best is taken.
 
     Parameters
     ----------
@@ -258,19 +259,18 @@ def measure_cells(
     known = [guess for guess in guesses if guess]
     if not known:
         return None
-    first = exp(float(np.mean(np.log(known))))
-    logger.info("cells seem to be %.0f pixels wide by thresholds", first)
-    best, agreement = first, inf
-    tried = [first, first / 2, first * 2]
-    for guess in tried:
+    guess = exp(float(np.mean(np.log(known))))
+    logger.info("cells seem to be %.0f pixels wide by thresholds", guess)
+    best, agreement = guess, inf
+    for _ in range(ROUNDS):
         side = fit_tile(guess, learnt, volumes[0].shape[1:])
         found = estimate_by_labels(volumes, label, side)
         if found is None:
-            continue
-        apart = abs(log(found / guess))
+            break
         logger.info("in tiles for %.0f pixels, the network finds cells of %.0f", guess, found)
-        if apart < agreement:
+        if (apart := abs(log(found / guess))) < agreement:
             best, agreement = found, apart
-            if guess in (first, first / 2, first * 2) and apart > log(1.1):
-                tried.append(found)
+        if apart < AGREED:
+            break
+        guess = found
     return best

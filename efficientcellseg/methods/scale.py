@@ -109,7 +109,7 @@ def plan_scale(
 def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
     """Read what networks have learnt; of several, what all of them know."""
     cards = [read_card(folder) for folder in network_folders(model, recipe.maps)]
-    sizes = [card.cell_diameter for card in cards if card.cell_diameter]
+    sizes = [card["cell_diameter"] for card in cards if "cell_diameter" in card]
     if len(sizes) < len(cards):
         log.warning(
             "%s: cards do not say how large cells were in training; slices are cut as the recipe "
@@ -119,8 +119,8 @@ def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
         return None
     low, high = max(size[0] for size in sizes), min(size[2] for size in sizes)
     median = float(np.median([size[1] for size in sizes]))
-    side = cards[0].architecture.input_size
-    scale = float(np.median([card.input_scale for card in cards]))
+    side = cards[0]["architecture"]["input_size"]
+    scale = float(np.median([card.get("input_scale", 1.0) for card in cards]))
     return LearntSizes(min(low, median), median, max(high, median), side, scale)
 
 
@@ -142,7 +142,12 @@ def _measure(
     def label(volume: np.ndarray, side: int) -> np.ndarray:
         trial: Any = copy.copy(made)
         trial.recipe = _with_lengths(
-            changed(recipe, tiling=Tiling(side=side, overlap=OVERLAP), field_of_interest=0),
+            changed(
+                recipe,
+                tiling=Tiling(side=side, overlap=OVERLAP),
+                field_of_interest=0,
+                test_time_flips=False,
+            ),
             side / learnt.input_size,
         )
         return segment_volume(volume, trial, trial.recipe)

@@ -37,8 +37,9 @@ def measure_cells_shown(
     ndarray of shape (K, 3), float32
         See :attr:`Samples.cells`.
     """
-    blocks = [annotated]
-    if not isinstance(annotated, np.ndarray):
+    if isinstance(annotated, np.ndarray):
+        blocks = [annotated]
+    else:
         blocks = [plane[None] for plane in annotated.values()]
     shape = blocks[0].shape[1:]
     (top, bottom), (left, right) = plan_tiles(shape, tiling)[0]
