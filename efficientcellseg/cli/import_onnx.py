@@ -1,10 +1,12 @@
-"""Take over a network that was exported from Keras as ONNX."""
+"""Import a network that was exported from Keras as ONNX."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from pathlib import Path
+
+from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
 log = logging.getLogger(__name__)
 
@@ -44,50 +46,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1e-4,
         help="largest difference of probabilities to ONNX Runtime (default: 1e-4)",
     )
+    paper = EfficientCellSegArchitecture()
     parser.add_argument(
         "--encoder",
-        default="tf_efficientnet_b5",
-        help="encoder of the file, by timm's name (default: tf_efficientnet_b5)",
+        default=paper.encoder,
+        help=f"encoder of the file, by timm's name (default: {paper.encoder})",
     )
     parser.add_argument(
         "--decoder-filters",
         type=int,
         nargs=4,
-        default=[64, 48, 32, 16],
+        default=paper.decoder_filters,
         metavar="N",
-        help="filters of its decoder, the deepest first (default: 64 48 32 16)",
+        help="filters of its decoder, the deepest first (default: "
+        f"{' '.join(map(str, paper.decoder_filters))})",
     )
     parser.add_argument(
-        "--input-size", type=int, default=384, help="side that it resizes images to (default: 384)"
+        "--input-size",
+        type=int,
+        default=paper.input_size,
+        help=f"side that it resizes images to (default: {paper.input_size})",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Import the network."""
+    from efficientcellseg.datasets.fetching import record_hash
+    from efficientcellseg.datasets.published import obtain_network
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, save_model
-    from efficientcellseg.networks.onnx_import import import_onnx, obtain, record
+    from efficientcellseg.networks.onnx_import import import_onnx
+    from efficientcellseg.parameters.reading import check_values
 
-    path, url = obtain(args.source, args.output.resolve().parent)
-    architecture = {
+    path, url = obtain_network(args.source, args.output.resolve().parent)
+    values = {
         "encoder": args.encoder,
         "decoder_filters": args.decoder_filters,
         "input_size": args.input_size,
         "maps": [args.target],
     }
+    architecture = check_values(values, EfficientCellSegArchitecture, "options")
     model, differences = import_onnx(path, architecture, args.input_scale, args.tolerance)
+    found = file_hash(path)
     card = {
         "parameters": count_parameters(model),
         "imported_from": {
             "file": path.name,
             "url": url,
-            "sha256": file_hash(path),
+            "sha256": found,
             "input_scale": args.input_scale,
         },
         "difference_to_onnxruntime": differences,
     }
     save_model(args.output, model, card, half=False)
     if url:
-        record(path)
+        record_hash(path, found)
     log.info("%s: differs from ONNX Runtime by %.1g", args.output, differences["probability"])
     return 0

@@ -23,7 +23,6 @@ from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import load_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
-from efficientcellseg.training.samples import Samples
 
 SMALL = {"filters": [4, 4, 8], "input_size": 64}
 KINDS = {
@@ -239,16 +238,3 @@ def test_the_compared_networks_have_one_budget():
     assert budgets == {(32, 256)}
     for entry in configs[0].data:
         assert not {"09", "10"} & set(entry.sequences or ())
-
-
-def test_samples_are_cut_for_the_size_that_the_network_is_built_for(
-    tiny_dataset, recipe_file, tmp_path, monkeypatch
-):
-    """A 3D U-Net without an input size: 128 pixels in both, which it is by default."""
-    monkeypatch.setattr("efficientcellseg.parameters.recipe.RECIPES", recipe_file.parent)
-    path, place = tmp_path / "samples.npz", tmp_path / "model"
-    config = training(tmp_path, {"kind": "unet3d", "planes": 2, "filters": [2, 2, 2]})
-    assert run("samples", config, "--data", tiny_dataset.parent, "--output", path) == 0
-    assert Samples.load(path).images.shape[-1] == 128
-    assert run("train", config, "--samples", path, "--output", place, "--device", "cpu") == 0
-    assert read_card(place)["architecture"]["input_size"] == 128
