@@ -42,7 +42,8 @@ def copy_project(folder: Path) -> Path:
     for name in ("efficientcellseg", "ctc_eval", "tests", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
-    (folder / "resources").symlink_to(ROOT / "resources")
+    for name in ("Snakefile", "bench", "docs", "resources", "workflow"):
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 
