@@ -163,6 +163,8 @@ def _tell(kind: str, key: str, errors: list[Any], model: type[BaseModel]) -> str
         found = "no such key"
     elif first["type"] == "union_tag_invalid":
         found = repr(_as_read(first["input"][key.rpartition(".")[2]]))
+    if len(found) > 100:
+        found = f"{found[:100]} ..."
     return f"{key}: found {found}, allowed: {_allowed(errors[-1], _follow(place, model)[1])}"
 
 
