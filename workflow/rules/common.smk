@@ -360,9 +360,7 @@ def training_data(wildcards):
 def training_recipes(wildcards):
     """List the recipes by which samples are cut."""
     entries = training_entries(wildcards)
-    files = [
-        ROOT / (one.recipe or find_recipe(one.dataset)) for one in entries
-    ]
+    files = [ROOT / (one.recipe or find_recipe(one.dataset)) for one in entries]
     return [str(from_here(file)) for file in files]
 
 
