@@ -1,31 +1,38 @@
-# make demo, make test and make bench set up what they need in .venv.
+# Every target sets up what it needs in .venv.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/default --cores $(CORES)
 
 # Jobs of the workflow call `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test lint format bench
+.PHONY: help demo test check lint format bench install
 
 help:
 	@echo "make demo     run everything on small data, into results/demo"
-	@echo "make test     lint and tests"
-	@echo "make lint     style, types, workflow"
+	@echo "make test     lint and the fast tests, under 3 minutes"
+	@echo "make check    lint and all tests: cluster, conda, package, whole runs of the workflow"
+	@echo "make lint     style, types, imports between the rooms, workflow"
 	@echo "make format   put the code into its form"
 	@echo "make bench    measure speed and memory, into results/bench"
-	@echo "make install  set up .venv from requirements.lock"
+	@echo "make install  set up .venv from requirements.lock, with efficientcellseg and ctc-eval"
 
-install: .venv/.installed
+install: .venv/.project
 
 # Written last, so that an interrupted installation is taken up again.
 .venv/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"{sys.executable} is Python {sys.version.split()[0]}; expected 3.11 or newer: make PYTHON=/path/to/python3")'
 	@echo "setting up .venv from requirements.lock: minutes, and up to 6 GB where torch brings CUDA"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(PIP) install --quiet --requirement requirements.lock
+	@touch $@
+
+# The project itself, from this folder's source. What builds it is pinned, too.
+.venv/.project: .venv/.installed pyproject.toml efficientcellseg/__init__.py
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: install
@@ -33,12 +40,16 @@ demo: install
 	@cat results/demo/tables/benchmark.txt
 
 test: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+check: lint
 	$(BIN)/python -m pytest
 
 lint: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 

@@ -1,34 +1,34 @@
-"""Scoring a sequence: finds the reference, streams the frames, measures."""
+"""Reads and scores a sequence: finds the reference, streams the frames, measures."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-from ctc_eval import measures
 from ctc_eval.format import (
+    Fault,
     InputError,
+    LabelImage,
     Reference,
     ReferenceImage,
-    frame_name,
-    frames_beyond,
-    is_inside,
-)
-from ctc_eval.format.labels import LabelImage, core_count, open_labels
-from ctc_eval.format.tracks import (
     Track,
     and_more,
+    core_count,
+    find_reference,
+    frame_name,
+    frames_beyond,
     image_faults,
+    is_inside,
     lineage_faults,
+    open_labels,
     read_tracks,
     trim_tracks,
 )
-from ctc_eval.measures import EdgeErrors, NodeErrors
+from ctc_eval.measures import Evidence, Score, compute, needs_of
 from ctc_eval.overlap import Matching, PairCounts, add_up, count_runs, match
 
 # Threads wait for each other now and then: below this the waiting costs more than it saves.
@@ -37,36 +37,14 @@ VOXELS_A_THREAD = 2**27
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Score:
-    """What :func:`score_sequence` found.
-
-    Attributes
-    ----------
-    values : dict of str to float
-        The measures asked for.
-    objects : tuple of (ReferenceImage, Matching)
-        How the objects of each SEG image matched, in the order of the official log.
-    nodes, edges : NodeErrors, EdgeErrors or None
-        What cost in DET and TRA.
-    penalize_extra : bool
-        Whether DET counted result objects that match nothing.
-    """
-
-    values: dict[str, float]
-    objects: tuple[tuple[ReferenceImage, Matching], ...]
-    nodes: NodeErrors | None
-    edges: EdgeErrors | None
-    penalize_extra: bool
-
-
 def score_sequence(
-    reference: Reference,
+    reference: Path,
     result: Path,
     *,
     wanted: Sequence[str] = ("SEG", "DET"),
     frames: slice = slice(None),
     penalize_extra: bool = True,
+    parameters: int = 0,
     workers: int | None = None,
 ) -> Score:
     """Score a sequence's masks against a reference.
@@ -75,16 +53,18 @@ def score_sequence(
 
     Parameters
     ----------
-    reference : Reference
-        From :func:`find_reference`.
+    reference : Path
+        Folder as for :func:`ctc_eval.format.find_reference`.
     result : Path
         Folder with ``maskTTT.tif`` and, for TRA, ``res_track.txt``.
     wanted : sequence of str
-        Of SEG, DET, TRA, MeanIoU.
+        Of the measures' names.
     frames : slice
         Frame numbers to use, half open.
     penalize_extra : bool
         Whether DET counts result objects that match no reference object.
+    parameters : int
+        Weights of all networks together, for PESEG; 0 where they are not known.
     workers : int, optional
         Threads; if not given all cores, or fewer for little data.
 
@@ -98,36 +78,25 @@ def score_sequence(
         What the official tool refuses or reads as empty: a mask missing, another size, a
         pixel type or compression it does not read, no reference object, inconsistent tracks.
     """
-    with_objects = {"SEG", "MeanIoU"} & set(wanted)
-    with_markers = {"DET", "TRA"} & set(wanted)
-    objects = _within(reference.objects, frames, reference.folder) if with_objects else ()
-    markers = _within(reference.markers, frames, reference.folder) if with_markers else ()
+    needs = needs_of(wanted) - {"parameters"}
+    found = find_reference(reference, needs)
+    objects = _within(found.objects, frames, reference) if "objects" in needs else ()
+    markers = _within(found.markers, frames, reference) if needs - {"objects"} else ()
     images = tuple(dict.fromkeys((*objects, *markers)))
     masks = _masks(result, images)
     _warn_of_frames(frames, result)
-
     matchings = _match_images(masks, images, workers or _worth_their_cost(masks))
-    matched_objects = tuple((image, matchings[image]) for image in objects)
-    matched_frames = {image.frame: matchings[image] for image in markers}
-
-    values: dict[str, float] = {}
-    nodes = edges = None
-    if with_objects:
-        _require_objects([matching for _, matching in matched_objects], reference.folder)
-    if with_markers:
-        _require_objects(matched_frames.values(), reference.folder)
-        nodes = measures.node_errors(matched_frames)
-    if "SEG" in wanted:
-        values["SEG"] = measures.seg(matching for _, matching in matched_objects)
-    if "DET" in wanted and nodes:
-        values["DET"] = measures.det(nodes, penalize_extra=penalize_extra)
-    if "TRA" in wanted and nodes:
-        tracks = _consistent_tracks(reference, result, frames, matched_frames)
-        edges = measures.edge_errors(matched_frames, *tracks)
-        values["TRA"] = measures.tra(nodes, edges)
-    if "MeanIoU" in wanted:
-        values["MeanIoU"] = measures.mean_iou(matching for _, matching in matched_objects)
-    return Score(values, matched_objects, nodes, edges, penalize_extra)
+    by_frame = {image.frame: matchings[image] for image in markers}
+    for used in filter(None, (objects, markers)):
+        _require_objects([matchings[image] for image in used], reference)
+    evidence = Evidence(
+        tuple((image, matchings[image]) for image in objects),
+        by_frame,
+        _consistent_tracks(found, result, frames, by_frame) if "tracks" in needs else ({}, {}),
+        penalize_extra,
+        parameters,
+    )
+    return compute(evidence, wanted)
 
 
 def _within(
@@ -139,7 +108,8 @@ def _within(
         raise InputError(
             f"{folder}: no reference image among the frames {frames.start or 0} to "
             f"{'the end' if frames.stop is None else frames.stop - 1}; there are some from "
-            f"frame {min(numbers)} to {max(numbers)}: choose other --frames"
+            f"frame {min(numbers)} to {max(numbers)}: choose other --frames",
+            code="frames-unannotated",
         )
     return chosen
 
@@ -149,7 +119,8 @@ def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
     if not result.is_dir():
         raise InputError(
             f"{result}: no such folder; expected the result, mask000.tif, ...: segment the "
-            "sequence first, or name its folder with --result"
+            "sequence first, or name its folder with --result",
+            code="folder-missing",
         )
     masks = {
         image.frame: result / frame_name("mask", image.frame, image.digits) for image in images
@@ -165,7 +136,8 @@ def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
             "mask"
             + (f", though there is {other}" if other else "")
             + "); expected a mask for each, digits as in the reference: add or rename the "
-            "masks, or score a part of the frames with --frames A:B"
+            "masks, or score a part of the frames with --frames A:B",
+            code="mask-missing",
         )
     return masks
 
@@ -236,12 +208,14 @@ def _check_shape(image: ReferenceImage, labels: LabelImage, mask: LabelImage) ->
         raise InputError(
             f"{mask.path}: shape {mask.shape}; expected that of {labels.path}, {labels.shape}"
             + ("" if image.plane is None else " (one slice)")
-            + ": write the mask in the raw frame's shape (planes, rows, columns)"
+            + ": write the mask in the raw frame's shape (planes, rows, columns)",
+            code="shape-mismatch",
         )
     if image.plane is not None and image.plane >= mask.shape[0]:
         raise InputError(
             f"{mask.path}: {mask.shape[0]} planes; expected more than {image.plane}, the slice of "
-            f"{labels.path}: write the mask in the raw frame's shape"
+            f"{labels.path}: write the mask in the raw frame's shape",
+            code="slice-outside",
         )
 
 
@@ -249,7 +223,8 @@ def _require_objects(matchings: Iterable[Matching], folder: Path) -> None:
     if not any(len(matching.reference) for matching in matchings):
         raise InputError(
             f"{folder}: no object in any reference image used; expected at least one "
-            "(the official tool: 'No ground truth object found!'): check the reference"
+            "(the official tool: 'No ground truth object found!'): check the reference",
+            code="reference-empty",
         )
 
 
@@ -259,31 +234,42 @@ def _consistent_tracks(
     """Read reference and result tracks, cut to the frames used, refusing inconsistent ones."""
     used = sorted(matched)
     wanted_file, given_file = reference.track_file, result / "res_track.txt"
-    wanted, given = read_tracks(wanted_file), read_tracks(given_file)
-    _refuse_first(wanted_file, lineage_faults(wanted))
-    _refuse_first(given_file, lineage_faults(given))
+    wanted, given = _sound_tracks(wanted_file), _sound_tracks(given_file)
+    _refuse_first(lineage_faults(wanted_file, wanted))
+    _refuse_first(lineage_faults(given_file, given))
     begin = min((track.begin for track in wanted.values()), default=used[0])
     if frames != slice(None):
         last = used[-1] if frames.stop is None else frames.stop - 1
         begin, wanted = used[0], trim_tracks(wanted, frames.start or 0, last)
     given = trim_tracks(given, used[0], used[-1])
-    _refuse_first(
-        wanted_file,
-        image_faults(wanted, {t: set(m.reference.tolist()) for t, m in matched.items()}),
-    )
+    in_reference = {frame: set(one.reference.tolist()) for frame, one in matched.items()}
+    _refuse_first(image_faults(wanted_file, wanted, in_reference))
     if used != list(range(begin, begin + len(used))):
         raise InputError(
             f"{wanted_file}: the reference tracks are not consistent with the images: the images "
             f"are not those of all frames from the tracks' first, {begin}, on, as which the "
-            "official tool counts them: leave TRA out of --measures"
+            "official tool counts them: leave TRA out of --measures",
+            code="tracks-offset",
         )
-    _refuse_first(
-        given_file, image_faults(given, {t: set(m.result.tolist()) for t, m in matched.items()})
-    )
+    in_result = {frame: set(one.result.tolist()) for frame, one in matched.items()}
+    _refuse_first(image_faults(given_file, given, in_result))
     return wanted, given
 
 
-def _refuse_first(path: Path, faults: Iterator[str]) -> None:
+def _sound_tracks(path: Path) -> dict[int, Track]:
+    """Read a track file whose rows all count."""
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; TRA needs a track file with rows 'label begin end parent': "
+            "write one, or leave TRA out of --measures",
+            code="file-missing",
+        )
+    tracks, faults = read_tracks(path)
+    _refuse_first(faults, advice="")
+    return tracks
+
+
+def _refuse_first(faults: Iterable[Fault], advice: str = ": mend the tracks") -> None:
     found = list(faults)
     if found:
-        raise InputError(f"{path}: {found[0]}{and_more(len(found) - 1)}: mend the tracks")
+        raise InputError(f"{found[0]}{and_more(len(found) - 1)}{advice}", code=found[0].code)

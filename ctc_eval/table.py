@@ -1,4 +1,4 @@
-"""Scores of many runs and published values in one table."""
+"""Reads scores of many runs and published values, and puts them into one table."""
 
 from __future__ import annotations
 
@@ -10,22 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ctc_eval.format import InputError
+from ctc_eval.measures import MEASURES
+
+# How measures are written where one reads them.
+_NUMBERS = {name: measure.column for name, measure in MEASURES.items() if measure.column}
 
 COLUMNS = (
-    "dataset",
-    "sequence",
-    "method",
-    "networks",
-    "parameters",
-    "SEG",
-    "DET",
-    "OP_CSB",
-    "PESEG",
-    "origin",
-    "reference",
+    *("dataset", "sequence", "method", "networks", "parameters"),
+    *_NUMBERS,
+    *("origin", "reference"),
 )
-_NUMBERS = ("SEG", "DET", "OP_CSB", "PESEG")
-_TEXTS = ("dataset", "sequence", "method", "networks", "origin", "reference")
 
 Row = dict[str, Any]
 
@@ -51,21 +45,26 @@ def read_scores(path: Path) -> Row:
         record = json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(
-            f"{path}: no such file; expected what `score --output` writes: score the run first"
+            f"{path}: no such file; expected what `score --output` writes: score the run first",
+            code="file-missing",
         ) from None
     except (ValueError, OSError) as error:
         raise InputError(
-            f"{path}: cannot be read ({error}); expected what `score --output` writes: score again"
+            f"{path}: cannot be read ({error}); expected what `score --output` writes: score again",
+            code="file-unreadable",
         ) from None
     if not isinstance(record, dict) or not {"dataset", "sequence"} <= record.keys():
         raise InputError(
             f"{path}: no data set and sequence in it; expected what `score --output` writes: "
-            "score again"
+            "score again",
+            code="score-incomplete",
         )
     row = {column: record.get(column) for column in (*COLUMNS, "training")}
     numeric = [row[name] for name in (*_NUMBERS, "parameters")]
     if not all(value is None or isinstance(value, int | float) for value in numeric):
-        raise InputError(f"{path}: a measure is not a number; expected one: score again")
+        raise InputError(
+            f"{path}: a measure is not a number; expected one: score again", code="score-number"
+        )
     row["reference"] = _reference_text(record)
     row["origin"] = row["origin"] or "measured"
     return row
@@ -84,7 +83,8 @@ def read_published(path: Path) -> list[Row]:
     Parameters
     ----------
     path : Path
-        CSV with the columns `COLUMNS`; empty cells where a value is not known.
+        CSV with columns of `COLUMNS`, those of measures as far as they are known; empty cells
+        where a value is not known.
 
     Returns
     -------
@@ -99,28 +99,38 @@ def read_published(path: Path) -> list[Row]:
         lines = path.read_text().splitlines()
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({error}); expected a CSV: check the path"
+            f"{path}: cannot be read ({error}); expected a CSV: check the path",
+            code="file-unreadable",
         ) from None
     reader = csv.DictReader(lines)
-    if tuple(reader.fieldnames or ()) != COLUMNS:
+    given = tuple(reader.fieldnames or ())
+    if given != tuple(name for name in COLUMNS if name in given or name not in _NUMBERS):
         raise InputError(
-            f"{path}: columns {', '.join(reader.fieldnames or ())}; "
-            f"expected {', '.join(COLUMNS)}: mend the first line"
+            f"{path}: columns {', '.join(given)}; expected {', '.join(COLUMNS)}: "
+            "mend the first line",
+            code="csv-columns",
         )
     rows = []
     for number, cells in enumerate(reader, start=2):
         try:
-            if None in cells or None in cells.values():
-                raise ValueError("more or fewer cells than columns")
-            row: Row = {name: float(cells[name]) if cells[name] else None for name in _NUMBERS}
-            row["parameters"] = int(cells["parameters"]) if cells["parameters"] else None
+            rows.append(_published_row(cells))
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: line {number}: {error}; expected numbers in {', '.join(_NUMBERS)} and a "
-                "whole number in parameters: mend the line"
+                "whole number in parameters: mend the line",
+                code="csv-cell",
             ) from None
-        rows.append({**{name: cells[name] for name in _TEXTS}, **row})
-    return [{column: row[column] for column in COLUMNS} for row in rows]
+    return rows
+
+
+def _published_row(cells: dict[str, Any]) -> Row:
+    """Make a row of the texts in a line; TypeError or ValueError if they do not fit."""
+    if None in cells or None in cells.values():
+        raise ValueError("more or fewer cells than columns")
+    texts = {column: cells.get(column, "") for column in COLUMNS}
+    numbers = {name: float(texts[name]) if texts[name] else None for name in _NUMBERS}
+    parameters = int(texts["parameters"]) if texts["parameters"] else None
+    return {**texts, **numbers, "parameters": parameters}
 
 
 def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Row]:
@@ -187,27 +197,40 @@ def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = CO
         or any(isinstance(row[name], int | float) for row in rows)
     }
     if style == "csv":
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_exact(row[column]) for column in columns] for row in rows)
-        return buffer.getvalue()
+        return _csv(rows, columns)
     cells = [list(columns), *([_readable(name, row[name]) for name in columns] for row in rows)]
-    if style == "markdown":
-        cells = [[cell.replace("|", r"\|") for cell in line] for line in cells]
-        rule = ["--:" if name in numeric else "---" for name in columns]
-        return "".join(f"| {' | '.join(line)} |\n" for line in (cells[0], rule, *cells[1:]))
-    if style == "latex":
-        lines = [" & ".join(map(_escape_latex, line)) + r" \\" for line in cells]
-        columns = "".join("r" if name in numeric else "l" for name in columns)
-        head = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", lines[0], r"\hline"]
-        return "\n".join([*head, *lines[1:], r"\hline", r"\end{tabular}", ""])
+    write = {"markdown": _markdown, "latex": _latex, "text": _text}[style]
+    return write(cells, [name in numeric for name in columns])
+
+
+def _csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_exact(row[column]) for column in columns] for row in rows)
+    return buffer.getvalue()
+
+
+def _markdown(cells: list[list[str]], numeric: Sequence[bool]) -> str:
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in cells]
+    rule = ["--:" if number else "---" for number in numeric]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (cells[0], rule, *cells[1:]))
+
+
+def _latex(cells: list[list[str]], numeric: Sequence[bool]) -> str:
+    lines = [" & ".join(map(_escape_latex, line)) + r" \\" for line in cells]
+    columns = "".join("r" if number else "l" for number in numeric)
+    head = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", lines[0], r"\hline"]
+    return "\n".join([*head, *lines[1:], r"\hline", r"\end{tabular}", ""])
+
+
+def _text(cells: list[list[str]], numeric: Sequence[bool]) -> str:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for line in cells:
         aligned = [
-            cell.rjust(width) if name in numeric else cell.ljust(width)
-            for name, cell, width in zip(columns, line, widths, strict=True)
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, numeric, strict=True)
         ]
         lines.append("  ".join(aligned).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
@@ -224,8 +247,7 @@ def _readable(column: str, value: Any) -> str:
     if value is None:
         return ""
     if column in _NUMBERS:
-        # Large networks have a small PESEG.
-        return f"{value:.4f}" if column == "PESEG" else f"{value:.3f}"
+        return format(value, _NUMBERS[column])
     if column == "parameters":
         return f"{value / 1e6:.2f} M" if value >= 1e4 else str(value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Running the challenge's own executables beside ctc_eval.
+"""Runs the challenge's own executables beside ctc_eval.
 
 They write logs into the result folder and leave stale ones behind when they refuse, so they
 run on a temporary copy, and a value counts only with exit status 0 and the line that says it.
@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctc_eval.format import InputError, is_inside
-from ctc_eval.format.tracks import lineage_faults, parse_tracks, trim_tracks
+from ctc_eval.format import InputError, is_inside, lineage_faults, read_tracks, trim_tracks
+from ctc_eval.measures import MEASURES
 
-MEASURES = ("SEG", "DET", "TRA")
 _NUMBERED = re.compile(r"(mask|man_seg_?|man_track)(\d{3,})(_\d{3})?\.tif")
 _SEQUENCE = "01"
 
@@ -61,7 +60,7 @@ def run_toolkit(
     frames : slice
         Frame numbers to use, half open.
     penalize_extra : bool
-        Passed to ``DETMeasure``.
+        Whether result objects that match nothing cost in DET.
 
     Returns
     -------
@@ -73,15 +72,17 @@ def run_toolkit(
     InputError
         An executable is missing or cannot be started.
     """
-    programs = {name: _program(toolkit, name) for name in MEASURES if name in wanted}
+    programs = {
+        name: (_program(toolkit, name), further)
+        for name in wanted
+        if (further := MEASURES[name].program)
+    }
     with tempfile.TemporaryDirectory(prefix="ctc-toolkit-") as folder:
         root = Path(folder)
         digits = _copy(reference, result, frames, root)
         verdicts = {}
-        for name, program in programs.items():
-            arguments = [str(root), _SEQUENCE, str(digits)]
-            if name == "DET":
-                arguments.append(str(int(penalize_extra)))
+        for name, (program, further) in programs.items():
+            arguments = [str(root), _SEQUENCE, str(digits), *further(penalize_extra)]
             verdicts[name] = _run(program, arguments, name)
         return verdicts
 
@@ -93,7 +94,8 @@ def _program(toolkit: Path, measure: str) -> Path:
             return path.resolve()
     raise InputError(
         f"{toolkit}: no {name} there; expected the challenge's executables for Linux: unpack its "
-        "EvaluationSoftware.zip, or leave --toolkit out"
+        "EvaluationSoftware.zip, or leave --toolkit out",
+        code="program-missing",
     )
 
 
@@ -109,7 +111,8 @@ def _run(program: Path, arguments: list[str], measure: str) -> Verdict:
     except OSError as error:
         raise InputError(
             f"{program}: cannot be started ({error.strerror}); expected an executable for this "
-            "machine: chmod +x it, or choose another --toolkit"
+            "machine: chmod +x it, or choose another --toolkit",
+            code="program-unstartable",
         ) from None
     said = " ".join((done.stdout + done.stderr).split())[:500]
     line = re.search(rf"^{measure} measure: (\d\.\d+)$", done.stdout, re.MULTILINE)
@@ -151,8 +154,8 @@ def _copy_tracks(source: Path, frames: slice, target: Path) -> None:
     if not source.is_file():
         return
     text = source.read_text(errors="replace")
-    tracks, faults = parse_tracks(text)
-    if frames != slice(None) and not faults and not list(lineage_faults(tracks)):
+    tracks, faults = read_tracks(source)
+    if frames != slice(None) and not faults and not list(lineage_faults(source, tracks)):
         last = max((track.end for track in tracks.values()), default=0)
         stop = last if frames.stop is None else frames.stop - 1
         trimmed = trim_tracks(tracks, frames.start or 0, stop).values()

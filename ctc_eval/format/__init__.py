@@ -1,14 +1,12 @@
-"""The challenge's on-disk format, which judge and method share: names, reading, writing."""
+"""The challenge's on-disk format, which judge and method share: names, reading, writing.
 
-from ctc_eval.format.reference import Reference, ReferenceImage, find_reference
-from ctc_eval.format.sequence import (
-    MAX_LABEL,
-    RECORD,
-    InputError,
-    atomic,
-    check_frames,
-    check_writable,
-    fingerprint,
+What other rooms use is imported from here. None of it loads numpy or tifffile before it reads or
+writes an image.
+"""
+
+from ctc_eval.format.errors import Fault, InputError
+from ctc_eval.format.labels import LabelImage, core_count, label_faults, open_labels
+from ctc_eval.format.names import (
     frame_digits,
     frame_files,
     frame_name,
@@ -16,22 +14,48 @@ from ctc_eval.format.sequence import (
     frames_text,
     is_inside,
     parse_frames,
+)
+from ctc_eval.format.record import RECORD, MaskRecord, ScoreRecord, fingerprint, read_record
+from ctc_eval.format.reference import (
+    Reference,
+    ReferenceImage,
+    find_reference,
+    has_markers,
+)
+from ctc_eval.format.tracks import (
+    Track,
+    and_more,
+    image_faults,
+    lineage_faults,
+    read_tracks,
+    trim_tracks,
+)
+from ctc_eval.format.volumes import (
+    MAX_LABEL,
+    check_frames,
     read_volume,
-    seen_frames,
     volume_shape,
     write_labels,
     write_volume,
 )
+from ctc_eval.format.writing import atomic, check_writable
 
 __all__ = [
     "MAX_LABEL",
     "RECORD",
+    "Fault",
     "InputError",
+    "LabelImage",
+    "MaskRecord",
     "Reference",
     "ReferenceImage",
+    "ScoreRecord",
+    "Track",
+    "and_more",
     "atomic",
     "check_frames",
     "check_writable",
+    "core_count",
     "find_reference",
     "fingerprint",
     "frame_digits",
@@ -39,10 +63,17 @@ __all__ = [
     "frame_name",
     "frames_beyond",
     "frames_text",
+    "has_markers",
+    "image_faults",
     "is_inside",
+    "label_faults",
+    "lineage_faults",
+    "open_labels",
     "parse_frames",
+    "read_record",
+    "read_tracks",
     "read_volume",
-    "seen_frames",
+    "trim_tracks",
     "volume_shape",
     "write_labels",
     "write_volume",

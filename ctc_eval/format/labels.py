@@ -1,4 +1,4 @@
-"""Label images the way the official evaluation tool reads them.
+"""Reads label images the way the official evaluation tool does.
 
 The tool reads uint16 TIFFs, one page a plane, uncompressed or packed with LZW, deflate or
 packbits. What else a TIFF may be it reads as empty or garbage without a word, so here it is
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctc_eval.format import InputError
+from ctc_eval.format.errors import Fault, InputError
 from ctc_eval.format.plain import plain_pages, read_plain
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class LabelImage:
             # Decoders raise types of their own; to the user they all mean one thing.
             raise InputError(
                 f"{self.path}: plane {index} is damaged ({error}); expected "
-                f"{self.shape[1]}x{self.shape[2]} labels: copy or write the file again"
+                f"{self.shape[1]}x{self.shape[2]} labels: copy or write the file again",
+                code="tiff-damaged",
             ) from None
 
 
@@ -86,7 +87,9 @@ def open_labels(path: Path) -> Iterator[LabelImage]:
         Missing, not a TIFF, truncated, or one of the traps that :func:`label_faults` lists.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected a label image: check the path")
+        raise InputError(
+            f"{path}: no such file; expected a label image: check the path", code="file-missing"
+        )
     with path.open("rb") as file:
         pages = plain_pages(file)
 
@@ -113,15 +116,15 @@ def _open_any(path: Path) -> Iterator[LabelImage]:
     try:
         tif = tifffile.TiffFile(path)
     except Exception as error:
-        raise InputError(f"{path}: {_unreadable(error)}") from None
+        raise _unreadable(path, error) from None
     with tif:
         try:
             pages = list(tif.pages)
-            faults = list(dict.fromkeys(_page_faults(pages, path.stat().st_size)))
+            found = dict.fromkeys(_page_faults(pages, path.stat().st_size))  # each once
         except Exception as error:
-            raise InputError(f"{path}: {_unreadable(error)}") from None
-        if faults:
-            raise InputError(f"{path}: {'; '.join(faults)}")
+            raise _unreadable(path, error) from None
+        if found:
+            raise _LabelError([Fault(path, reason, code) for code, reason in found])
         rows, columns = pages[0].shape
 
         def read(index: int) -> np.ndarray:
@@ -130,7 +133,16 @@ def _open_any(path: Path) -> Iterator[LabelImage]:
         yield LabelImage(path, (len(pages), rows, columns), read)
 
 
-def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[str]]:
+class _LabelError(InputError):
+    """All that keeps the official tool from reading a label image."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        reasons = "; ".join(fault.reason for fault in faults)
+        super().__init__(f"{faults[0].path}: {reasons}", code=faults[0].code)
+        self.faults = faults
+
+
+def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[Fault]]:
     """List what keeps the official tool from reading a label image, from its headers.
 
     Parameters
@@ -141,14 +153,15 @@ def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[str]]:
     -------
     shape : tuple of int or None
         (planes, rows, columns); None where there are faults.
-    faults : list of str
-        One line each, without the path.
+    faults : list of Fault
     """
     try:
         with open_labels(path) as image:
             return image.shape, []
+    except _LabelError as error:
+        return None, error.faults
     except InputError as error:
-        return None, str(error).removeprefix(f"{path}: ").split("; ")
+        return None, [Fault.of(path, error)]
 
 
 def core_count() -> int:
@@ -158,53 +171,84 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
-def _unreadable(error: Exception) -> str:
+def _unreadable(path: Path, error: Exception) -> InputError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"cannot be read as a TIFF ({reason}), expected an undamaged one: write the file again"
+    return InputError(
+        f"{path}: cannot be read as a TIFF ({reason}), expected an undamaged one: "
+        "write the file again",
+        code="tiff-unreadable",
+    )
 
 
-def _page_faults(pages: list[Any], file_size: int) -> Iterator[str]:
-    """Check the tags of all pages. Each fault is one clause without a semicolon."""
-    import numpy as np
-
+def _page_faults(pages: list[Any], file_size: int) -> Iterator[tuple[str, str]]:
+    """Check the tags of all pages; give code and reason of each fault."""
     if not pages:
-        yield "has no page, expected one a plane: write the file again"
+        yield "tiff-empty", "has no page, expected one a plane: write the file again"
         return
     first = pages[0]
     for page in pages:
-        if page.samplesperpixel != 1:
-            yield (
-                f"{page.samplesperpixel} values a pixel (RGB), expected one: save labels with "
-                'photometric="minisblack" (three or four planes become RGB without it)'
-            )
-        elif page.photometric != MINISBLACK:
-            yield (
-                f"photometric {_name(page.photometric)}, expected minisblack: the official tool "
-                'inverts or refuses others, save with photometric="minisblack"'
-            )
-        if page.dtype != np.uint16:
-            yield f"pixel type {page.dtype}, expected uint16: the official tool reads no other"
-        if int(page.compression) not in READABLE_COMPRESSIONS:
-            yield (
-                f"compression {_name(page.compression)}, expected none, LZW, deflate or packbits: "
-                'the official tool reads it as empty, save with compression="zlib"'
-            )
-        if page.predictor not in (1, 2):
-            yield f"predictor {_name(page.predictor)}, expected none or horizontal: save without it"
-        if page.is_tiled:
-            yield "tiled, expected strips: the official tool reads it as empty, save without tile="
-        if page.imagedepth != 1:
-            yield f"{page.imagedepth} planes in one page, expected a page a plane: save it so"
+        yield from _pixel_faults(page)
+        yield from _storage_faults(page)
         if page.shape != first.shape:
             yield (
+                "tiff-mixed",
                 f"pages of {_by(first.shape)} and {_by(page.shape)} pixels, expected one size: "
-                "write the file again"
+                "write the file again",
             )
         strips = zip(page.dataoffsets, page.databytecounts, strict=False)
         end = max((offset + count for offset, count in strips), default=0)
         if end > file_size:
-            yield f"truncated, {file_size} bytes, expected {end}: copy or write the file again"
+            yield (
+                "tiff-truncated",
+                f"truncated, {file_size} bytes, expected {end}: copy or write the file again",
+            )
             return
+
+
+def _pixel_faults(page: Any) -> Iterator[tuple[str, str]]:
+    """Check what a page's pixels are."""
+    if page.samplesperpixel != 1:
+        yield (
+            "tiff-rgb",
+            f"{page.samplesperpixel} values a pixel (RGB), expected one: save labels with "
+            'photometric="minisblack" (three or four planes become RGB without it)',
+        )
+    elif page.photometric != MINISBLACK:
+        yield (
+            "tiff-photometric",
+            f"photometric {_name(page.photometric)}, expected minisblack: the official tool "
+            'inverts or refuses others, save with photometric="minisblack"',
+        )
+    if page.dtype != "uint16":
+        yield (
+            "pixel-type",
+            f"pixel type {page.dtype}, expected uint16: the official tool reads no other",
+        )
+
+
+def _storage_faults(page: Any) -> Iterator[tuple[str, str]]:
+    """Check how a page's pixels are stored."""
+    if int(page.compression) not in READABLE_COMPRESSIONS:
+        yield (
+            "tiff-compression",
+            f"compression {_name(page.compression)}, expected none, LZW, deflate or packbits: "
+            'the official tool reads it as empty, save with compression="zlib"',
+        )
+    if page.predictor not in (1, 2):
+        yield (
+            "tiff-predictor",
+            f"predictor {_name(page.predictor)}, expected none or horizontal: save without it",
+        )
+    if page.is_tiled:
+        yield (
+            "tiff-tiled",
+            "tiled, expected strips: the official tool reads it as empty, save without tile=",
+        )
+    if page.imagedepth != 1:
+        yield (
+            "tiff-depth",
+            f"{page.imagedepth} planes in one page, expected a page a plane: save it so",
+        )
 
 
 def _name(code: Any) -> str:

@@ -1,4 +1,4 @@
-"""The annotated images of a sequence, in the layouts that the challenge has for them."""
+"""Finds the annotated images of a sequence, in the layouts that the challenge has for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctc_eval.format.sequence import InputError, frame_digits, frame_files
+from ctc_eval.format.errors import InputError
+from ctc_eval.format.names import frame_digits, frame_files
 
 _OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
 _MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
@@ -44,9 +45,9 @@ class Reference:
     ----------
     folder : Path
     objects : tuple of ReferenceImage
-        For SEG and MeanIoU, in the order of their names.
+        Of the folder SEG, in the order of their names.
     markers : tuple of ReferenceImage
-        For DET and TRA, whole frames, in order.
+        Of the folder TRA, whole frames, in order.
     """
 
     folder: Path
@@ -59,16 +60,16 @@ class Reference:
         return self.folder / "TRA" / "man_track.txt"
 
 
-def find_reference(folder: Path, wanted: Iterable[str]) -> Reference:
+def find_reference(folder: Path, needs: Iterable[str] = ("objects",)) -> Reference:
     """Find the annotated images of a sequence.
 
     Parameters
     ----------
     folder : Path
         ``01_GT`` with SEG and TRA, ``01_ST`` with SEG alone, or a folder of ``maskTTT.tif``
-        such as ``01_ERR_SEG``, whose every object is a reference object for SEG and DET.
-    wanted : iterable of str
-        The measures that it must serve, of SEG, DET, TRA, MeanIoU.
+        such as ``01_ERR_SEG``, whose every object is a reference object and a marker.
+    needs : iterable of {"objects", "markers", "tracks"}
+        What must be there.
 
     Returns
     -------
@@ -77,44 +78,67 @@ def find_reference(folder: Path, wanted: Iterable[str]) -> Reference:
     Raises
     ------
     InputError
-        Nothing there for a measure, or names with different digit counts.
+        What is needed is not there, or names with different digit counts.
     """
+    wanted = set(needs)
+    if wanted - {"objects", "markers", "tracks"}:
+        raise ValueError(f"needs {sorted(wanted)}; expected some of objects, markers, tracks")
     if not folder.is_dir():
         raise InputError(
             f"{folder}: no such folder; expected a reference, SEG/man_seg000.tif or mask000.tif "
-            "in it: name it with --reference"
+            "in it: name it with --reference",
+            code="folder-missing",
         )
-    wanted = set(wanted)
-    if not (folder / "SEG").is_dir() and not (folder / "TRA").is_dir():
-        files = frame_files(folder, "mask", complete=False)
-        images = tuple(
-            ReferenceImage(path, frame, None, frame_digits(path)) for frame, path in files.items()
-        )
-        if "TRA" in wanted:
-            raise InputError(
-                f"{folder}: masks without TRA/man_track.txt; expected reference tracks for TRA: "
-                "leave TRA out of --measures"
-            )
-        return Reference(folder, images, images)
-    objects = _images(folder / "SEG", _OBJECTS) if wanted & {"SEG", "MeanIoU"} else ()
-    markers = _images(folder / "TRA", _MARKERS) if wanted & {"DET", "TRA"} else ()
-    if not objects and wanted & {"SEG", "MeanIoU"}:
+    if _has_masks(folder):
+        return _masks_as_reference(folder, wanted)
+    objects = _images(folder / "SEG", _OBJECTS) if "objects" in wanted else ()
+    markers = _images(folder / "TRA", _MARKERS) if wanted & {"markers", "tracks"} else ()
+    if not objects and "objects" in wanted:
         raise InputError(
             f"{folder}: no SEG/man_seg000.tif or SEG/man_seg_000_000.tif; expected reference "
-            "objects for SEG: choose another --reference, or leave SEG out of --measures"
+            "objects: choose another --reference, or --measures that need none",
+            code="objects-missing",
         )
-    if not markers and wanted & {"DET", "TRA"}:
+    if not markers and wanted & {"markers", "tracks"}:
         raise InputError(
-            f"{folder}: no TRA/man_track000.tif; expected reference markers for DET and TRA "
-            "(a silver truth has none): choose another --reference, or --measures SEG"
+            f"{folder}: no TRA/man_track000.tif; expected reference markers (a silver truth has "
+            "none): choose another --reference, or --measures that need none, such as SEG",
+            code="markers-missing",
         )
     digits = sorted({image.digits for image in (*objects, *markers)})
     if len(digits) > 1:
         raise InputError(
             f"{folder}: frame numbers have {' and '.join(map(str, digits))} digits; expected the "
-            "same count everywhere, that of the raw frames: rename the files"
+            "same count everywhere, that of the raw frames: rename the files",
+            code="frame-digits",
         )
     return Reference(folder, objects, markers)
+
+
+def has_markers(folder: Path) -> bool:
+    """Tell whether a reference folder has markers, as a silver truth has not."""
+    if _has_masks(folder):
+        return True
+    return any(_MARKERS.fullmatch(path.name) for path in (folder / "TRA").glob("*.tif"))
+
+
+def _has_masks(folder: Path) -> bool:
+    return not (folder / "SEG").is_dir() and not (folder / "TRA").is_dir()
+
+
+def _masks_as_reference(folder: Path, wanted: set[str]) -> Reference:
+    """Take a folder of masks as reference: each of their objects is a marker, too."""
+    files = frame_files(folder, "mask", complete=False)
+    if "tracks" in wanted:
+        raise InputError(
+            f"{folder}: masks without TRA/man_track.txt; expected reference tracks: "
+            "choose another --reference, or --measures that need none",
+            code="tracks-missing",
+        )
+    images = tuple(
+        ReferenceImage(path, frame, None, frame_digits(path)) for frame, path in files.items()
+    )
+    return Reference(folder, images, images)
 
 
 def _images(folder: Path, pattern: re.Pattern[str]) -> tuple[ReferenceImage, ...]:

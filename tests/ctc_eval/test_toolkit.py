@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-from ctc_eval.__main__ import main
 from ctc_eval.format import write_labels
 
 # Behaves like the official SEGMeasure: its argument list, the names it reads, the line it
@@ -84,15 +83,9 @@ def toolkit(tmp_path):
     return install
 
 
-def _run(capsys, *arguments):
-    status = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
-def test_both_values_and_their_difference(dataset, toolkit, capsys):
+def test_both_values_and_their_difference(dataset, toolkit, judge):
     # SEG by hand: 6 of 10, and 1 of 1. DET is 1 here; the stand-in says 0.5.
-    status, out, _ = _run(capsys, "score", dataset, "01", "--toolkit", toolkit())
+    status, out, _ = judge("score", dataset, "01", "--toolkit", toolkit())
     assert status == 0
     assert out.splitlines() == [
         "SEG measure: 0.800000",
@@ -106,9 +99,9 @@ def test_both_values_and_their_difference(dataset, toolkit, capsys):
     assert not (dataset / "01_RES" / "DET_log.txt").exists()
 
 
-def test_json_and_the_detection_switch(dataset, toolkit, capsys):
+def test_json_and_the_detection_switch(dataset, toolkit, judge):
     names = ("--measures", "DET,TRA", "--penalize-extra-detections", "0", "--json")
-    _, out, _ = _run(capsys, "score", dataset, "01", "--toolkit", toolkit(), *names)
+    _, out, _ = judge("score", dataset, "01", "--toolkit", toolkit(), *names)
     assert json.loads(out) == {
         "DET": 1.0,
         "TRA": 1.0,
@@ -119,22 +112,21 @@ def test_json_and_the_detection_switch(dataset, toolkit, capsys):
     }
 
 
-def test_frames_and_masks_as_reference(dataset, toolkit, capsys):
+def test_frames_and_masks_as_reference(dataset, toolkit, judge):
     write_labels(dataset / "01_RES" / "mask001.tif", REFERENCE)
     folder = dataset / "01_ERR_SEG"
     for frame in (0, 1):
         write_labels(folder / f"mask00{frame}.tif", REFERENCE)
     arguments = ("--reference", folder, "--measures", "SEG", "--toolkit", toolkit())
     for frames, value in (("1:", 1.0), (":1", 0.8), ("0:2", 0.9)):
-        out = _run(capsys, "score", dataset, "01", *arguments, "--frames", frames)[1]
+        out = judge("score", dataset, "01", *arguments, "--frames", frames)[1]
         assert out == (f"SEG measure: {value:.6f}\nSEGMeasure: {value:.6f}, difference +0.000000\n")
 
 
-def test_a_refusal_of_both_says_what_each_says(dataset, toolkit, capsys):
+def test_a_refusal_of_both_says_what_each_says(dataset, toolkit, refusal):
     (dataset / "01_RES" / "mask001.tif").unlink()
     arguments = ("score", dataset, "01", "--measures", "SEG", "--toolkit", toolkit())
-    status, out, err = _run(capsys, *arguments)
-    assert (status, out) == (1, "")
+    err = refusal("mask-missing", *arguments)
     assert "mask001.tif: no such file" in err
     assert "SEGMeasure: The image '" in err
     assert "cannot be opened! (exit status 255)" in err
@@ -154,24 +146,19 @@ def test_a_refusal_of_both_says_what_each_says(dataset, toolkit, capsys):
     ],
 )
 def test_a_value_counts_only_with_its_line_and_exit_status(
-    dataset, toolkit, capsys, behavior, said
+    dataset, toolkit, refusal, behavior, said
 ):
     arguments = ("score", dataset, "01", "--measures", "SEG", "--output", dataset / "score.json")
-    status, out, err = _run(capsys, *arguments, "--toolkit", toolkit(behavior))
-    assert (status, out) == (1, "")
+    err = refusal("program-refused", *arguments, "--toolkit", toolkit(behavior))
     assert "SEGMeasure refuses: " in err
     assert said in err
     assert "here SEG 0.800000" in err
     assert not (dataset / "score.json").exists()
 
 
-def test_a_toolkit_that_is_not_there_or_does_not_start(dataset, toolkit, capsys, tmp_path):
+def test_a_toolkit_that_is_not_there_or_does_not_start(dataset, toolkit, refusal, tmp_path):
     arguments = ("score", dataset, "01", "--measures", "SEG", "--toolkit")
-    status, _, err = _run(capsys, *arguments, tmp_path)
-    assert status == 1
-    assert "no SEGMeasure there" in err
+    assert "SEGMeasure" in refusal("program-missing", *arguments, tmp_path)
     folder = toolkit()
     (folder / "Linux" / "SEGMeasure").chmod(0o644)
-    status, _, err = _run(capsys, *arguments, folder)
-    assert status == 1
-    assert "cannot be started" in err
+    assert "SEGMeasure" in refusal("program-unstartable", *arguments, folder)

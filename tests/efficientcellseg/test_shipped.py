@@ -55,6 +55,7 @@ def test_the_card_knows_the_frames_that_were_learnt_from(data_root, name):
             assert (fingerprint(path) in seen) == known, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sequence", ["09", "10"])
 def test_embryos_that_were_held_out(data_root, tmp_path, sequence):
     dataset, result, score = data_root / "BBBC050", tmp_path / "RES", tmp_path / "score.json"

@@ -59,6 +59,7 @@ def segmented(tmp_path, once, tiny_models):
     }
 
 
+@pytest.mark.slow
 def test_elsewhere_without_a_network_the_scripts_make_the_same_masks(tmp_path, segmented):
     tiny_dataset = Path(segmented["dataset"])
     plan = write_plan(

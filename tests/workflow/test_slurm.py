@@ -17,6 +17,8 @@ from efficientcellseg.__main__ import main
 
 START = ROOT.parent / "shared" / "tools" / "slurm_up.sh"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cluster(tmp_path):

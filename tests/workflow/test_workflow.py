@@ -1,7 +1,6 @@
 """The workflow: its configuration, its environments, and a run from frames to the table."""
 
 import argparse
-import ast
 import csv
 import importlib
 import json
@@ -10,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -92,63 +90,6 @@ def test_a_mistyped_key_is_told_in_a_line_with_the_one_meant(tmp_path):
     assert done.returncode == 1
 
 
-# Environments
-
-
-def pins(text: str) -> dict[str, str]:
-    found = re.findall(r"^[\s-]*([A-Za-z0-9._-]+)==(\S+)$", text, re.MULTILINE)
-    return {name.lower().replace("_", "-"): version for name, version in found}
-
-
-LOCK = pins((ROOT / "requirements.lock").read_text())
-
-
-def imports(package: str) -> set[str]:
-    """List the distributions that a package's modules import."""
-    modules = set()
-    for path in (ROOT / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                modules |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                modules.add(node.module.partition(".")[0])
-    modules -= {*sys.stdlib_module_names, "ctc_eval", "efficientcellseg"}
-    known = packages_distributions()
-    return {known[module][0].lower().replace("_", "-") for module in modules}
-
-
-def test_lock_has_all_that_is_asked_for():
-    lines = (ROOT / "requirements.in").read_text().splitlines()
-    names = [re.split(r"[=<>#]", line)[0].strip().lower() for line in lines]
-    assert {name for name in names if name} <= set(LOCK)
-    assert not [version for version in LOCK.values() if "+" in version]
-
-
-@pytest.mark.parametrize("name", ["imaging", "torch", "evaluation"])
-def test_environment_has_the_versions_of_the_lock(name):
-    environment = pins((ROOT / "envs" / f"{name}.yaml").read_text())
-    assert environment
-    assert environment == {package: LOCK[package] for package in environment}
-
-
-def test_environments_have_what_their_jobs_import():
-    environment = {
-        path.stem: set(pins(path.read_text())) for path in (ROOT / "envs").glob("*.yaml")
-    }
-    networks = {"torch", "torchvision", "timm", "kornia", "monai", "safetensors"}
-    networks |= {"onnx", "onnxruntime"}
-    method = imports("efficientcellseg")
-    assert imports("ctc_eval") <= environment["evaluation"]
-    assert method - networks <= environment["imaging"]
-    assert method <= environment["torch"]
-    # And nothing more, but what the packages need for that: imagecodecs for compressed TIFFs,
-    # torchvision for timm.
-    unseen = {"imagecodecs", "torchvision"}
-    assert environment["evaluation"] - unseen <= imports("ctc_eval")
-    assert environment["imaging"] - unseen <= method | imports("ctc_eval")
-    assert environment["torch"] - unseen <= method | imports("ctc_eval")
-
-
 # A run
 
 
@@ -208,6 +149,7 @@ def add_markers(dataset: Path) -> None:
         shutil.copy(path, track)
 
 
+@pytest.mark.slow
 def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
     add_markers(tiny_dataset)
     config = configure(tmp_path, recipe_file, models, submission={"part": "training"})

@@ -2,20 +2,21 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt, maximum_filter, minimum_filter
 
 from ctc_eval.format import InputError, read_volume
-from ctc_eval.measures import seg
+from ctc_eval.measures.seg import seg
 from ctc_eval.overlap import add_up, count_runs, match
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.frozen import changed
 from efficientcellseg.labelings import parameters_of
 from efficientcellseg.labelings.dunet_watershed import dunet_watershed
 from efficientcellseg.maps import distances
-from efficientcellseg.maps.distances import cell_distance, neighbor_distance
+from efficientcellseg.maps.distances import cell_distance, distance_loss, neighbor_distance
 
 SHARP = parameters_of("dunet_watershed", smoothing=0.0)
 LABELS = arrays(np.uint16, (2, 9, 11), elements=st.sampled_from([0, 0, 0, 1, 2, 5]))
@@ -162,6 +163,20 @@ def test_distances_are_within_bounds_and_leave_labels_alone(labels):
         assert found.max() <= 1
     np.testing.assert_array_equal(cell > 0, labels > 0)
     np.testing.assert_array_equal(labels, before)
+
+
+# Loss
+
+
+def test_distance_loss_worked_by_hand():
+    pairs = [(0.9, 0.4), (0.2, 0.5), (0.7, 0.0)]
+    logits = torch.logit(torch.tensor([[[p for p, _ in pairs]]]))
+    target = torch.tensor([[[t for _, t in pairs]]])
+    # Half the square below a distance of 1; the last pixel is not known.
+    known = torch.tensor([[[1.0, 1.0, 0.0]]])
+    wanted = (0.5 * 0.5**2 + 0.5 * 0.3**2) / 2
+    assert distance_loss(logits, target, known).item() == pytest.approx(wanted, rel=1e-5)
+    assert distance_loss(logits, target, 0 * known).item() == 0
 
 
 # The watershed

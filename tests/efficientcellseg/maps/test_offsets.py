@@ -1,6 +1,4 @@
-"""Offsets to the cells' centers: what they say, how they turn, and what voting makes of them."""
-
-import math
+"""Offsets to the cells' centers: what they say, and what voting makes of them."""
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal import refused
 
-from ctc_eval.format import InputError
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.frozen import changed
 from efficientcellseg.labelings import parameters_of, relabeled
@@ -22,9 +19,7 @@ from efficientcellseg.maps.offsets import (
     offset_loss,
     voted_voxels,
 )
-from efficientcellseg.parameters.recipe import Tiling, load_recipe
-from efficientcellseg.training.loop import Augmentation
-from efficientcellseg.training.samples import frame_samples
+from efficientcellseg.parameters.recipe import load_recipe
 
 VOTING = parameters_of("offset_voting", smoothing=1.5, min_distance=4, min_size=5)
 
@@ -167,20 +162,6 @@ def test_no_foreground_gives_no_cell():
     assert not label_volume(maps, VOTING).any()
 
 
-def test_targets_are_unknown_in_the_background(recipe_file):
-    recipe = changed(load_recipe(recipe_file), tiling=Tiling(rows=1, columns=1))
-    labels = np.zeros((2, 64, 64), np.uint16)
-    labels[:, 20:30, 20:40] = 7
-    volume = np.random.default_rng(0).integers(0, 99, labels.shape).astype(np.uint8)
-    for z, part in enumerate(frame_samples(volume, labels, recipe, 64, OFFSETS)):
-        for axis, name in enumerate(OFFSETS):
-            target = part.targets[name][0]
-            wanted = center_offset(labels, recipe.anisotropy, axis)[z]
-            np.testing.assert_array_equal(target == 255, labels[z] == 0)
-            inside = labels[z] > 0
-            np.testing.assert_allclose(target[inside] / 254, wanted[inside], atol=0.51 / 254)
-
-
 def test_the_loss_worked_by_hand():
     logits = torch.logit(torch.tensor([[[0.5, 0.25, 0.9]]]))
     target = torch.tensor([[[0.5, 0.5, 0.0]]])
@@ -188,59 +169,6 @@ def test_the_loss_worked_by_hand():
     # A quarter of 64 pixels is 16: 1.6, half of which is the mean over two.
     assert offset_loss(logits, target, known).item() == pytest.approx(0.8)
     assert offset_loss(logits, target, 0 * known).item() == 0
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_offsets_turn_with_the_image(seed):
-    # An ellipse in the middle: whatever turns it, its own mask says where its center went.
-    maps = ("cells", *OFFSETS)
-    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
-    cell = (((y - 26) / 10) ** 2 + ((x - 36) / 5) ** 2 < 1).float()
-    offsets = [
-        0.7 * torch.ones(64, 64),
-        *(0.5 + (c - a) / (2 * REACH) for c, a in ((26, y), (36, x))),
-    ]
-    target = torch.stack([cell, *offsets])[None].repeat(8, 1, 1, 1)
-    images = torch.zeros(8, 3, 64, 64)
-    images[:, 0] = 0.9  # red: tells which samples were turned over
-    augment = Augmentation(maps)
-    augment.geometry[2].p = 0.0  # bending
-    torch.manual_seed(seed)
-    kept = target.clone()
-    found, moved, known = augment(images, target, torch.ones_like(target))
-    assert torch.equal(known[:, 1], known[:, 3])
-    assert 0 < known[:, 0].mean() - known[:, 1].mean() < 0.5  # corners, mirrored in
-    for image, sample, sure in zip(found, moved, known, strict=True):
-        mask = sample[0] * sure[1]
-        inside = mask > 0.99
-        center = [(a * mask).sum() / mask.sum() for a in (y, x)]
-        for middle, along, channel in zip(center, (y, x), (2, 3), strict=True):
-            pixels = (sample[channel] - 0.5) * (2 * REACH)
-            assert (pixels - (middle - along))[inside].abs().max() < 0.6
-        red, _, blue = image.mean(dim=(1, 2))
-        if not math.isclose(red, blue, abs_tol=0.1):
-            up = 0.7 if red > blue else 0.3
-            torch.testing.assert_close(sample[1][inside], torch.full_like(sample[1][inside], up))
-    assert torch.equal(target, kept)
-
-
-def test_slabs_turn_as_slices_do():
-    maps = ("cells", *OFFSETS)
-    chance = torch.Generator().manual_seed(0)
-    target = torch.rand(4, 4, 1, 32, 32, generator=chance).expand(-1, -1, 3, -1, -1).contiguous()
-    known = torch.ones_like(target)
-    torch.manual_seed(1)
-    _, slabs, sure = Augmentation(maps)(target[:, :1], target, known)
-    assert slabs.shape == sure.shape == target.shape
-    for plane in (0, 2):
-        torch.testing.assert_close(slabs[:, :, plane], slabs[:, :, 1])
-        assert torch.equal(sure[:, :, plane], sure[:, :, 1])
-    assert 0 < sure[:, 1].mean() < sure[:, 0].mean()
-
-
-def test_offsets_are_learnt_together():
-    with pytest.raises(InputError, match="a network for offset_columns, offset_rows; expected"):
-        Augmentation(("cells", "offset_rows", "offset_columns"))
 
 
 def test_a_recipe_with_another_anisotropy_for_votes_is_refused(tmp_path, recipe_file):

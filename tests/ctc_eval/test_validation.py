@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from ctc_eval.__main__ import main
+from ctc_eval.cli.main import main
 from ctc_eval.format import write_labels, write_volume
+from ctc_eval.validation import find_faults
 
 SHAPE = (2, 6, 8)
 
@@ -172,7 +173,9 @@ def test_no_result_at_all(dataset, capsys):
 def test_the_number_of_faults_is_told(dataset, capsys):
     (dataset / "01_RES" / "mask01.tif").write_bytes(b"")
     assert main(["validate", str(dataset), "01"]) == 1
-    assert "01_RES: 1 fault; mend it and validate again" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("error[result-faulty]: ")
+    assert "01_RES: 1 fault; mend it and validate again" in error
     (dataset / "01_RES" / "mask02.tif").write_bytes(b"")
     assert main(["validate", str(dataset), "01"]) == 1
     assert "01_RES: 2 faults; mend them and validate again" in capsys.readouterr().err
@@ -188,3 +191,23 @@ def test_damaged_pixels_are_found(dataset, capsys):
     status, found = _faults(capsys, dataset, "01")
     assert status == 1
     assert found["mask001.tif"][0].startswith("plane 0 is damaged")
+
+
+def test_faults_carry_codes(dataset):
+    result = dataset / "01_RES"
+    (result / "mask000.tif").rename(result / "mask0000.tif")
+    labels = _labels(1, 2)
+    tifffile.imwrite(result / "mask001.tif", labels, compression="zstd", photometric="miniswhite")
+    write_labels(result / "mask002.tif", _labels(2, 3)[:1])
+    write_labels(result / "mask004.tif", _labels(4))
+    (result / "res_track.txt").write_text("1 0 1 0\n\n3 1 3 9\n")
+    assert [(fault.path.name, fault.code) for fault in find_faults(dataset / "01", result)] == [
+        ("mask0000.tif", "mask-name"),
+        ("mask000.tif", "mask-missing"),
+        ("mask004.tif", "mask-extra"),
+        ("mask001.tif", "tiff-photometric"),
+        ("mask001.tif", "tiff-compression"),
+        ("mask002.tif", "shape-mismatch"),
+        ("res_track.txt", "track-row"),
+        ("res_track.txt", "parent-unknown"),
+    ]

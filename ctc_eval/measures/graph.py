@@ -1,22 +1,25 @@
-"""The challenge's measures, from the matched objects of each image.
+"""What is wrong with a result as an acyclic oriented graph: its objects, and their links.
 
-SEG and DET as in the challenge's evaluation methodology; TRA is the accuracy of acyclic
-oriented graphs (AOGM) of Matula et al. 2015, PLOS ONE 10(12): e0144959.
+What DET and TRA share. The measure of such graphs (AOGM) is that of Matula et al. 2015,
+PLOS ONE 10(12): e0144959; the weights are those of the challenge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+from ctc_eval.format import MAX_LABEL, Track
 
-from ctc_eval.format import MAX_LABEL
-from ctc_eval.format.tracks import Track
-from ctc_eval.overlap import Matching
+if TYPE_CHECKING:
+    from ctc_eval.overlap import Matching
 
 SPLIT, MISSED, EXTRA = 5.0, 10.0, 1.0
 EDGE_EXTRA, EDGE_MISSED, EDGE_WRONG = 1.0, 1.5, 1.0
+
+# Between the lines of a log and its measure.
+RULE = "=" * 81
 
 Node = tuple[int, int]
 Edge = tuple[Node, Node]
@@ -66,24 +69,6 @@ class EdgeErrors:
     links: int
 
 
-def seg(matchings: Iterable[Matching]) -> float:
-    """SEG: mean Jaccard index of all reference objects of all images; nan without any."""
-    values = np.concatenate([np.zeros(0), *(matching.jaccard for matching in matchings)])
-    return float(values.mean()) if len(values) else float("nan")
-
-
-def mean_iou(matchings: Iterable[Matching]) -> float:
-    """MeanIoU: mean of the intersection over union of background and of cells.
-
-    The two classes' voxels are counted over all images together; a class that is nowhere is
-    left out of the mean.
-    """
-    counts = [matching.foreground for matching in matchings]
-    both, either, total = (sum(values) for values in zip(*counts, strict=True))
-    classes = [(both, either), (total - either, total - both)]
-    return float(np.mean([shared / union for shared, union in classes if union]))
-
-
 def node_errors(frames: Mapping[int, Matching]) -> NodeErrors:
     """List what is wrong with the objects.
 
@@ -96,6 +81,8 @@ def node_errors(frames: Mapping[int, Matching]) -> NodeErrors:
     -------
     NodeErrors
     """
+    import numpy as np
+
     splits: list[Node] = []
     missed: list[Node] = []
     extra: list[Node] = []
@@ -108,38 +95,6 @@ def node_errors(frames: Mapping[int, Matching]) -> NodeErrors:
         splits += [(frame, int(label)) for label in again]
     objects = sum(len(matching.reference) for matching in frames.values())
     return NodeErrors(tuple(splits), tuple(missed), tuple(extra), objects)
-
-
-def det(errors: NodeErrors, *, penalize_extra: bool = True) -> float:
-    """DET: one minus the cost of mending the objects over that of making them all anew.
-
-    Parameters
-    ----------
-    errors : NodeErrors
-        With at least one reference object.
-    penalize_extra : bool
-        Whether result objects that match nothing cost.
-    """
-    return _accuracy(_node_cost(errors, EXTRA if penalize_extra else 0.0), MISSED * errors.objects)
-
-
-def tra(nodes: NodeErrors, edges: EdgeErrors) -> float:
-    """TRA: as DET, with the cost of mending the links added."""
-    cost = (
-        _node_cost(nodes, EXTRA)
-        + EDGE_EXTRA * len(edges.redundant)
-        + EDGE_MISSED * len(edges.missed)
-        + EDGE_WRONG * len(edges.wrong)
-    )
-    return _accuracy(cost, MISSED * nodes.objects + EDGE_MISSED * edges.links)
-
-
-def _node_cost(errors: NodeErrors, extra: float) -> float:
-    return SPLIT * len(errors.splits) + MISSED * len(errors.missed) + extra * len(errors.extra)
-
-
-def _accuracy(cost: float, cost_of_nothing: float) -> float:
-    return 1.0 - min(cost, cost_of_nothing) / cost_of_nothing
 
 
 def edge_errors(
@@ -161,6 +116,8 @@ def edge_errors(
     -------
     EdgeErrors
     """
+    import numpy as np
+
     # The one reference object that a result object matches, and the other way round.
     partner: dict[Node, Node] = {}
     for frame, matching in frames.items():
@@ -198,27 +155,43 @@ def _links(tracks: Mapping[int, Track]) -> Iterator[tuple[Edge, bool]]:
             yield ((frame, track.label), (frame + 1, track.label)), False
 
 
-def derived(values: Mapping[str, float], parameters: int | None = None) -> dict[str, float]:
-    """Add the measures that follow from others.
+def node_cost(errors: NodeErrors, extra: float) -> float:
+    """Add up what it costs to mend the objects, each extra one at a price of its own."""
+    return SPLIT * len(errors.splits) + MISSED * len(errors.missed) + extra * len(errors.extra)
 
-    Parameters
-    ----------
-    values : mapping of str to float
-        Any of SEG, DET, TRA, MeanIoU.
-    parameters : int, optional
-        Weights of all networks together.
 
-    Returns
-    -------
-    dict of str to float
-        `values` and OP_CSB = (SEG + DET) / 2, OP_CTB = (SEG + TRA) / 2,
-        PESEG = SEG / parameters x 10^6, each where what it is made of is there.
-    """
-    full = dict(values)
-    if "SEG" in values and "DET" in values:
-        full["OP_CSB"] = 0.5 * (values["SEG"] + values["DET"])
-    if "SEG" in values and "TRA" in values:
-        full["OP_CTB"] = 0.5 * (values["SEG"] + values["TRA"])
-    if "SEG" in values and parameters:
-        full["PESEG"] = values["SEG"] / parameters * 1e6
-    return full
+def accuracy(cost: float, cost_of_nothing: float) -> float:
+    """Put a cost between 1, nothing to mend, and 0, as costly as to make all anew."""
+    return 1.0 - min(cost, cost_of_nothing) / cost_of_nothing
+
+
+def node_lines(errors: NodeErrors, extra: float) -> Iterator[str]:
+    """Give what the official logs say of objects, extra ones at the price given."""
+    yield _title("Splitting Operations", SPLIT)
+    yield from map(_node, errors.splits)
+    yield _title("False Negative Vertices", MISSED)
+    yield from (_node(node, "GT_label") for node in errors.missed)
+    yield _title("False Positive Vertices", extra)
+    yield from map(_node, errors.extra)
+
+
+def edge_lines(errors: EdgeErrors) -> Iterator[str]:
+    """Give what the official log says of links."""
+    yield _title("Redundant Edges To Be Deleted", EDGE_EXTRA)
+    yield from map(_link, errors.redundant)
+    yield _title("Edges To Be Added", EDGE_MISSED)
+    yield from (_link(edge, "GT_label") for edge in errors.missed)
+    yield _title("Edges with Wrong Semantics", EDGE_WRONG)
+    yield from map(_link, errors.wrong)
+
+
+def _title(name: str, penalty: float) -> str:
+    return f"----------{name} (Penalty={penalty:g})----------"
+
+
+def _node(node: Node, kind: str = "Label") -> str:
+    return f"T={node[0]} {kind}={node[1]}"
+
+
+def _link(edge: Edge, kind: str = "Label") -> str:
+    return f"[{_node(edge[0], kind)}] -> [{_node(edge[1], kind)}]"

@@ -1,0 +1,1 @@
+"""The judge's command line: ``ctc-eval {score,validate,table}``."""

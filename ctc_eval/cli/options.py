@@ -1,0 +1,39 @@
+"""Options that commands share, and what may stand in one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ctc_eval.format import InputError, parse_frames
+
+
+def add_sequence(parser: argparse.ArgumentParser, **several: Any) -> None:
+    """Add data set and sequence, the folder of the masks, and the frames."""
+    parser.add_argument("dataset", type=Path, metavar="DATASET_DIR", help="folder with SEQ, SEQ_GT")
+    parser.add_argument("sequence", metavar="SEQ", help="sequence, such as 01", **several)
+    parser.add_argument(
+        "--result", type=Path, metavar="DIR", help="masks (default: DATASET_DIR/SEQ_RES)"
+    )
+    parser.add_argument(
+        "--frames",
+        type=_frames,
+        default=slice(None),
+        metavar="A:B",
+        help="only the frames from A to B - 1; either may be left out (default: all)",
+    )
+
+
+def _frames(text: str) -> slice:
+    try:
+        return parse_frames(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def count(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number from 1 on")
+    return int(text)

@@ -1,0 +1,34 @@
+"""``validate``: every fault of a result, a line each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ctc_eval.cli.options import add_sequence
+from ctc_eval.format import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "List every fault of a result: names, digits, missing frames, shapes, pixel type, "
+        "compression and what else the official tool reads as empty without a word, damaged "
+        "data, res_track.txt where there is one. One line each, file and reason."
+    )
+    parser.epilog = "Exit status 1 if there is any fault."
+    add_sequence(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """List the faults."""
+    from ctc_eval.validation import find_faults
+
+    result = options.result or options.dataset / f"{options.sequence}_RES"
+    faults = find_faults(options.dataset / options.sequence, result, options.frames)
+    sys.stdout.writelines(f"{fault}\n" for fault in faults)
+    if faults:
+        count = "1 fault; mend it" if len(faults) == 1 else f"{len(faults)} faults; mend them"
+        raise InputError(f"{result}: {count} and validate again", code="result-faulty")
+    sys.stdout.write(f"{result}: no fault\n")
+    return 0

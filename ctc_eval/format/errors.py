@@ -1,0 +1,49 @@
+"""How a fault of the input is told: as an exception, or as one of many in a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """The input is at fault: one line says what was found, what was expected, what to do.
+
+    Parameters
+    ----------
+    message : str
+        That line.
+    code : str
+        Stable name of the fault, such as ``frame-missing``, for programs and tests.
+    """
+
+    def __init__(self, message: str, *, code: str = "input") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a file, where all faults are collected.
+
+    Attributes
+    ----------
+    path : Path
+    reason : str
+        What was found and what was expected, in one line.
+    code : str
+        As in :class:`InputError`.
+    """
+
+    path: Path
+    reason: str
+    code: str
+
+    def __str__(self) -> str:
+        """Give the line that is shown."""
+        return f"{self.path}: {self.reason}"
+
+    @classmethod
+    def of(cls, path: Path, error: InputError) -> Fault:
+        """Make a fault of the error that reading `path` has raised."""
+        return cls(path, str(error).removeprefix(f"{path}: "), error.code)

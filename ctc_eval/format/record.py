@@ -1,0 +1,132 @@
+"""Reads the record beside masks: what they were made with, and what their score is to say.
+
+The method writes it; the judge needs no more of it than is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ctc_eval.format.errors import InputError
+
+RECORD = ".segmentation.json"
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """What a score says of masks and reference: the record's key ``score``.
+
+    Attributes
+    ----------
+    networks : str
+        Number and kind, such as "1 x U-Net", or "none".
+    parameters : int or None
+        Weights of all networks together; None without networks.
+    training : str
+        What they were trained on, such as "123 slices".
+    penalize_extra_detections : bool
+        Whether DET counts objects that match nothing.
+    reference : str
+        Kind of the reference's folder: GT, ST or ERR_SEG.
+    reference_note : str
+        What the reference is.
+    """
+
+    networks: str = ""
+    parameters: int | None = None
+    training: str = ""
+    penalize_extra_detections: bool = True
+    reference: str = "GT"
+    reference_note: str = ""
+
+
+@dataclass(frozen=True)
+class MaskRecord:
+    """What the record beside masks tells the judge.
+
+    Attributes
+    ----------
+    method : str
+        Name of the method.
+    seen : frozenset of int
+        Frames that the networks have learnt from.
+    score : ScoreRecord or None
+        None where the record does not say.
+    """
+
+    method: str = ""
+    seen: frozenset[int] = frozenset()
+    score: ScoreRecord | None = None
+
+
+def read_record(result: Path) -> MaskRecord:
+    """Read the record beside masks.
+
+    Parameters
+    ----------
+    result : Path
+        Folder of masks.
+
+    Returns
+    -------
+    MaskRecord
+        An empty one where there is no record.
+
+    Raises
+    ------
+    InputError
+        A record that is damaged, or says something else than expected.
+    """
+    path = result / RECORD
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return MaskRecord()
+    except ValueError as error:
+        raise _damaged(path, str(error)) from None
+    if not isinstance(found, dict):
+        raise _damaged(path, "not an object")
+    method, seen = found.get("method", ""), found.get("seen", [])
+    if not isinstance(method, str):
+        raise _damaged(path, f"method {method!r}")
+    if not isinstance(seen, list) or not all(isinstance(frame, int) for frame in seen):
+        raise _damaged(path, f"seen {seen!r}")
+    score = _read_score(path, found["score"]) if "score" in found else None
+    return MaskRecord(method, frozenset(seen), score)
+
+
+def _read_score(path: Path, found: Any) -> ScoreRecord:
+    if not isinstance(found, dict):
+        raise _damaged(path, f"score {found!r}")
+    kinds = get_type_hints(ScoreRecord)
+    for name, kind in kinds.items():
+        if name not in found or not isinstance(found[name], kind):
+            raise _damaged(path, f"score.{name} {found.get(name)!r}")
+    return ScoreRecord(**{field.name: found[field.name] for field in fields(ScoreRecord)})
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path}: damaged ({' '.join(reason.split())[:200]}); expected the record that the method "
+        "wrote beside its masks: segment anew, or remove the record",
+        code="record-damaged",
+    )
+
+
+def fingerprint(path: Path) -> str:
+    """Tell a frame from others by its size and 64 KiB of its begin, middle and end.
+
+    16 hexadecimal digits of SHA-256; quick on large frames, whose borders may be black, and enough
+    to find again what a network has learnt from.
+    """
+    size, part = path.stat().st_size, 1 << 16
+    digest = hashlib.sha256(b"%d" % size)
+    with path.open("rb") as file:
+        for place in (0, size // 2, max(size - part, 0)):
+            file.seek(place)
+            digest.update(file.read(part))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,68 @@
+"""Writes files whole or not at all, and says beforehand whether they can be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ctc_eval.format.errors import InputError
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file can be written, before the work that is to fill it.
+
+    Parameters
+    ----------
+    path : Path
+        Nothing is made there, missing folders neither.
+
+    Raises
+    ------
+    InputError
+        No writable folder, or `path` is a folder.
+    """
+    import tempfile
+
+    existing = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); expected a place for a file: "
+            "give another path",
+            code="path-unwritable",
+        ) from None
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary file that takes the place of `path` when the block ends well.
+
+    The temporary name keeps `path`'s ending, since writers such as numpy go by it. If the
+    block raises, `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
+    try:
+        # Not tempfile.mkstemp: its files are private, and the mode could not be mended without
+        # changing the whole process's umask while other threads write.
+        temporary.touch(exist_ok=False)
+        mode = stat.S_IMODE(temporary.stat().st_mode)
+        yield temporary
+        temporary.chmod(mode)  # safetensors puts a private file of its own in place
+        temporary.replace(path)
+    except OSError as error:
+        if error.filename not in (temporary, str(temporary)):
+            raise
+        # The user knows the other name.
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""What is measured: a file a measure, each with its needs, computation, column and log.
+
+A new measure is a file in here and its line in `MEASURES`, after the measures that it is made of;
+docs/extending.md shows how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ctc_eval.measures.derived import OP_CSB, OP_CTB, PESEG
+from ctc_eval.measures.det import DET
+from ctc_eval.measures.mean_iou import MEAN_IOU
+from ctc_eval.measures.measure import Evidence, Measure, Score
+from ctc_eval.measures.seg import SEG
+from ctc_eval.measures.tra import TRA
+
+__all__ = ["MEASURES", "Evidence", "Measure", "Score", "compute", "needs_of", "with_parts"]
+
+MEASURES: dict[str, Measure] = {
+    entry.name: entry
+    for entry in (
+        SEG,
+        DET,
+        TRA,
+        MEAN_IOU,
+        OP_CSB,
+        OP_CTB,
+        PESEG,
+    )
+}
+
+
+def with_parts(names: Iterable[str]) -> tuple[str, ...]:
+    """Add to measures those that they are made of; in the order of `MEASURES`."""
+    wanted = set(names)
+    for name, measure in reversed(MEASURES.items()):
+        if name in wanted:
+            wanted |= MEASURES.keys() & measure.needs
+    return tuple(name for name in MEASURES if name in wanted)
+
+
+def needs_of(names: Iterable[str]) -> set[str]:
+    """Collect what measures need beside other measures: "objects", "parameters", ..."""
+    return {need for name in with_parts(names) for need in MEASURES[name].needs} - MEASURES.keys()
+
+
+def compute(evidence: Evidence, wanted: Iterable[str]) -> Score:
+    """Compute measures, and all that follow from them and the parameters alone.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        With what `wanted` needs.
+    wanted : iterable of str
+        Names of measures.
+
+    Returns
+    -------
+    Score
+        Of those asked for, of those that they are made of, and of those that follow; without
+        those that need parameters where none are given.
+    """
+    names = with_parts(wanted)
+    values: dict[str, float] = {}
+    for name, measure in MEASURES.items():
+        there = {*values, *(["parameters"] if evidence.parameters else [])}
+        if name in names:
+            there |= {"objects", "markers", "tracks"}
+        if there.issuperset(measure.needs):
+            values[name] = measure.value(evidence, values)
+    return Score(values, evidence)

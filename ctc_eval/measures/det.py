@@ -1,0 +1,42 @@
+"""DET: how well the objects are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctc_eval.measures.graph import EXTRA, MISSED, RULE, NodeErrors, accuracy, node_cost, node_lines
+from ctc_eval.measures.measure import Evidence, Measure
+
+
+def det(errors: NodeErrors, *, penalize_extra: bool = True) -> float:
+    """DET: one minus the cost of mending the objects over that of making them all anew.
+
+    Parameters
+    ----------
+    errors : NodeErrors
+        With at least one reference object.
+    penalize_extra : bool
+        Whether result objects that match nothing cost.
+    """
+    return accuracy(node_cost(errors, _extra(penalize_extra)), MISSED * errors.objects)
+
+
+def _extra(penalize_extra: bool) -> float:
+    return EXTRA if penalize_extra else 0.0
+
+
+def _log(evidence: Evidence) -> Iterator[str]:
+    """Give the lines of the official ``DET_log.txt``."""
+    yield from node_lines(evidence.nodes, _extra(evidence.penalize_extra))
+    yield RULE
+
+
+DET = Measure(
+    "DET",
+    "how well objects are found, 0 to 1",
+    needs=("markers",),
+    value=lambda evidence, _: det(evidence.nodes, penalize_extra=evidence.penalize_extra),
+    column=".3f",
+    log=_log,
+    program=lambda penalize_extra: (str(int(penalize_extra)),),
+)

@@ -1,0 +1,49 @@
+"""TRA: how well the objects are found and linked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctc_eval.measures.graph import (
+    EDGE_EXTRA,
+    EDGE_MISSED,
+    EDGE_WRONG,
+    EXTRA,
+    MISSED,
+    RULE,
+    EdgeErrors,
+    NodeErrors,
+    accuracy,
+    edge_lines,
+    node_cost,
+    node_lines,
+)
+from ctc_eval.measures.measure import Evidence, Measure
+
+
+def tra(nodes: NodeErrors, edges: EdgeErrors) -> float:
+    """TRA: as DET, with the cost of mending the links added."""
+    cost = (
+        node_cost(nodes, EXTRA)
+        + EDGE_EXTRA * len(edges.redundant)
+        + EDGE_MISSED * len(edges.missed)
+        + EDGE_WRONG * len(edges.wrong)
+    )
+    return accuracy(cost, MISSED * nodes.objects + EDGE_MISSED * edges.links)
+
+
+def _log(evidence: Evidence) -> Iterator[str]:
+    """Give the lines of the official ``TRA_log.txt``."""
+    yield from node_lines(evidence.nodes, EXTRA)
+    yield from edge_lines(evidence.edges)
+    yield RULE
+
+
+TRA = Measure(
+    "TRA",
+    "how well objects are found and linked, 0 to 1",
+    needs=("markers", "tracks"),
+    value=lambda evidence, _: tra(evidence.nodes, evidence.edges),
+    log=_log,
+    program=lambda penalize_extra: (),
+)

@@ -1,0 +1,78 @@
+"""Reads what a training came to and says it for the card of its network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from efficientcellseg.networks.base import Network
+    from efficientcellseg.parameters.training import Optimization, TrainingConfiguration
+    from efficientcellseg.training.samples import Samples
+
+
+def describe_training(
+    network: Network,
+    configuration: TrainingConfiguration,
+    parameters: Optimization,
+    samples: Samples,
+    *,
+    folder: Path,
+    samples_file: Path,
+    device: str,
+    start: Path | None = None,
+    encoder_file: Path | None = None,
+) -> dict[str, Any]:
+    """Say how a network came about.
+
+    Parameters
+    ----------
+    network : Network
+        Trained.
+    configuration : TrainingConfiguration
+    parameters : Optimization
+        Those of the configuration, with the fold that was held out.
+    samples : Samples
+        What it has learnt from.
+    folder : Path
+        Where its curve is.
+    samples_file : Path
+        Where the samples were read from.
+    device : str
+        As on the command line.
+    start : Path, optional
+        Model folder that it went on from.
+    encoder_file : Path, optional
+        Weights that its encoder started from, if not the configuration's.
+
+    Returns
+    -------
+    dict
+        Fit for YAML: what :func:`efficientcellseg.networks.folders.save_model` writes beside
+        architecture and hash. ``seen`` are fingerprints of the frames it has learnt from, so that
+        no score is taken on them unawares; ``slices_seen`` counts slices with repetitions.
+    """
+    import torch
+
+    from efficientcellseg.networks.base import count_parameters
+    from efficientcellseg.networks.folders import file_hash, read_card
+    from efficientcellseg.provenance import describe_software, device_name
+
+    before = read_card(start) if start else {}
+    curve = (folder / "curve.csv").read_text().splitlines()
+    steps = (len(curve) - 1) * parameters.steps
+    slices = steps * parameters.accumulate * parameters.batch * (network.planes or 1)
+    return {
+        "parameters": count_parameters(network),
+        "configuration": configuration.model_dump(mode="json", exclude_unset=True),
+        "encoder_weights": encoder_file.name if encoder_file else "configuration's",
+        "samples": len(samples.images),
+        **({"fold": parameters.fold} if parameters.folds else {}),
+        "slices_seen": before.get("slices_seen", 0) + slices,
+        "samples_sha256": file_hash(samples_file),
+        "software": {**describe_software(), "device": device_name(device)},
+        "threads": torch.get_num_threads(),
+        "curve": curve,
+        "seen": sorted({*samples.fingerprints, *before.get("seen", [])}),
+        **({"started_from": before} if start else {}),
+    }

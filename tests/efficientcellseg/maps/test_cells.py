@@ -1,0 +1,38 @@
+"""Cells: the mask, and the Dice loss worked by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from efficientcellseg.maps.cells import cell_mask, dice_loss
+
+
+def test_the_mask_is_where_there_are_cells():
+    labels = np.array([[[0, 3, 3], [7, 0, 1]]], np.uint16)
+    found = cell_mask(labels, 2.0)
+    assert found.dtype == np.float32
+    assert found.tolist() == [[[0, 1, 1], [1, 0, 1]]]
+
+
+def test_dice_worked_by_hand():
+    # Probabilities 0.8, 0.4, 0.1, 0.5 against 1, 1, 0, 0: overlap 1.2, sums 1.8 and 2.
+    logits = torch.logit(torch.tensor([[[0.8, 0.4, 0.1, 0.5]]]))
+    target = torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
+    wanted = 1 - (2 * 1.2 + 1) / (1.8 + 2 + 1)
+    assert dice_loss(logits, target, torch.ones_like(target)).item() == pytest.approx(
+        wanted, rel=1e-5
+    )
+    # Without the second pixel: overlap 0.8, sums 1.4 and 1.
+    known = torch.tensor([[[1.0, 0.0, 1.0, 1.0]]])
+    wanted = 1 - (2 * 0.8 + 1) / (1.4 + 1 + 1)
+    assert dice_loss(logits, target, known).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_dice_is_0_where_the_prediction_is_right_and_near_1_where_it_is_wrong():
+    target = (torch.rand(2, 16, 16, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+    right = (2 * target - 1) * 50
+    known = torch.ones_like(target)
+    assert dice_loss(right, target, known).item() == pytest.approx(0, abs=1e-6)
+    assert dice_loss(-right, target, known).item() == pytest.approx(1, abs=0.01)
+    empty = torch.zeros(1, 4, 4)
+    assert dice_loss(empty - 50, empty, torch.ones_like(empty)).item() == pytest.approx(0, abs=1e-6)
