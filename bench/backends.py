@@ -76,8 +76,9 @@ def main() -> int:
     """Measure, report, and write the figures."""
     import torch
 
-    from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
+    from efficientcellseg.networks.base import build
     from efficientcellseg.networks.folders import save_model
+    from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=5, help="of each backend (default: 5)")
@@ -87,7 +88,7 @@ def main() -> int:
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="bench-backends-") as folder:
-        save_model(Path(folder, "cells"), EfficientCellSegNetwork().eval(), {})
+        save_model(Path(folder, "cells"), build(EfficientCellSegArchitecture()).eval(), {})
         networks = {
             "shipped, tf_efficientnet_lite0 at 160": measure(
                 ROOT / "resources/weights/generalist", 2 * options.turns

@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 import torch
-from efficientcellseg.parameters.training import Optimization
 
+from efficientcellseg.parameters.training import Optimization
 from efficientcellseg.training.loop import train
 from efficientcellseg.training.samples import Samples
 

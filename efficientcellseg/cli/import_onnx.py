@@ -6,6 +6,8 @@ import argparse
 import logging
 from pathlib import Path
 
+from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
+
 log = logging.getLogger(__name__)
 
 
@@ -44,21 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1e-4,
         help="largest difference of probabilities to ONNX Runtime (default: 1e-4)",
     )
+    paper = EfficientCellSegArchitecture()
     parser.add_argument(
         "--encoder",
-        default="tf_efficientnet_b5",
-        help="encoder of the file, by timm's name (default: tf_efficientnet_b5)",
+        default=paper.encoder,
+        help="encoder of the file, by timm's name (default: %(default)s)",
     )
     parser.add_argument(
         "--decoder-filters",
         type=int,
         nargs=4,
-        default=[64, 48, 32, 16],
+        default=paper.decoder_filters,
         metavar="N",
-        help="filters of its decoder, the deepest first (default: 64 48 32 16)",
+        help="filters of its decoder, the deepest first (default: "
+        f"{' '.join(map(str, paper.decoder_filters))})",
     )
     parser.add_argument(
-        "--input-size", type=int, default=384, help="side that it resizes images to (default: 384)"
+        "--input-size",
+        type=int,
+        default=paper.input_size,
+        help="side that it resizes images to (default: %(default)s)",
     )
 
 
@@ -67,14 +74,16 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, save_model
     from efficientcellseg.networks.onnx_import import import_onnx, obtain, record
+    from efficientcellseg.parameters.reading import check_values
 
     path, url = obtain(args.source, args.output.resolve().parent)
-    architecture = {
+    values = {
         "encoder": args.encoder,
         "decoder_filters": args.decoder_filters,
         "input_size": args.input_size,
         "maps": [args.target],
     }
+    architecture = check_values(values, EfficientCellSegArchitecture, "options")
     model, differences = import_onnx(path, architecture, args.input_scale, args.tolerance)
     card = {
         "parameters": count_parameters(model),

@@ -22,6 +22,7 @@ import numpy as np
 
 from ctc_eval.format import InputError, atomic
 from efficientcellseg.datasets.download import DownloadError, fetch
+from efficientcellseg.frozen import changed
 from efficientcellseg.networks.backends import require
 from efficientcellseg.networks.folders import file_hash
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
+    from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
 # The files that Wagner & Rohr published. HEAD is the default branch, whatever its name.
 AUTHORS = "https://github.com/roydenwa/efficient-cell-seg/raw/HEAD/pretrained-models"
@@ -82,7 +84,7 @@ class Graph:
 
 def import_onnx(
     path: Path,
-    architecture: dict[str, Any],
+    architecture: EfficientCellSegArchitecture,
     input_scale: float = 1.0,
     tolerance: float = PROBABILITY,
 ) -> tuple[EfficientCellSegNetwork, dict[str, float]]:
@@ -93,9 +95,7 @@ def import_onnx(
     path : Path
         ONNX file with one input of three channels, NHWC or NCHW, and a sigmoid at the end;
         resizing before the first and after the last convolution is left to the caller.
-    architecture : dict
-        Encoder, decoder filters and input size of
-        :class:`efficientcellseg.networks.efficientcellseg.EfficientCellSegNetwork`.
+    architecture : EfficientCellSegArchitecture
         Statistics and the kind of the last skip are read from the file.
     input_scale : float
         What the file's network wants an image in 0..1 to be multiplied by. The authors' own
@@ -150,12 +150,13 @@ def import_onnx(
             f"{path}: the image reaches the decoder shifted by {skip.shift.tolist()}; expected it "
             "unshifted, or as it reaches the encoder"
         )
-    model = EfficientCellSegNetwork(
-        **architecture,
-        mean=(-image.shift / image.scale).tolist(),
-        std=(1 / image.scale).tolist(),
+    found = changed(
+        architecture,
+        mean=tuple((-image.shift / image.scale).tolist()),
+        std=tuple((1 / image.scale).tolist()),
         raw_skip=raw,
-    ).eval()
+    )
+    model = EfficientCellSegNetwork(found).eval()
     _fill(model, graph, skip.scale if raw else np.ones(3), path)
     return model, _differences(model, original, input_scale, tolerance, path)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from efficientcellseg.frozen import Count, Frozen, Positive
+from efficientcellseg.frozen import Count, Frozen
 from efficientcellseg.parameters.values import MapName, OneOrMore
 
 
@@ -46,7 +46,7 @@ class EfficientCellSegArchitecture(Frozen):
     """What the network takes off its input's channels; null: the mean of the encoder's \
 pretraining."""
 
-    std: tuple[Positive, Positive, Positive] | None = None
+    std: tuple[float, float, float] | None = None
     """What the network then divides them by; null: the deviation of the encoder's pretraining."""
 
     raw_skip: bool = False

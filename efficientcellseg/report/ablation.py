@@ -14,6 +14,7 @@ from ctc_eval.format import InputError, atomic
 
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
+    from efficientcellseg.networks.folders import Card
 
 # Batch of the inference that is timed, and how often: the median counts.
 BATCH, TURNS = 8, 7
@@ -27,7 +28,7 @@ class Run:
     ----------
     training, model, seed : str
         From the folder, TRAINING/MODEL/SEED.
-    card : dict
+    card : Card
         Its model.yaml.
     curve : list of dict of str to float
         Its curve.csv, a row an epoch.
@@ -36,7 +37,7 @@ class Run:
     training: str
     model: str
     seed: str
-    card: dict[str, Any]
+    card: Card
     curve: list[dict[str, float]]
 
 
@@ -79,12 +80,12 @@ def summarize(runs: list[Run], published: dict[str, int]) -> list[dict[str, str]
     rows = []
     for training, model in sorted({(run.training, run.model) for run in runs}):
         same = [run for run in runs if (run.training, run.model) == (training, model)]
-        configuration = same[0].card["configuration"]
-        architecture = same[0].card["architecture"]
+        configuration = same[0].card.configuration
+        architecture: Any = same[0].card.architecture
         network: Any = build(architecture)
         encoder = count_parameters(network.encoder)
         decoder = count_parameters(network) - encoder
-        filters = "-".join(map(str, architecture["decoder_filters"]))
+        filters = "-".join(map(str, architecture.decoder_filters))
         printed = published.get(filters)
         parameters = configuration["training"]
         batch = parameters["batch"] * parameters.get("accumulate", 1)
@@ -107,7 +108,7 @@ def summarize(runs: list[Run], published: dict[str, int]) -> list[dict[str, str]
                 "s/epoch": f"{seconds:.1f}",
                 "training ms/sample": f"{1000 * seconds / (batch * parameters['steps']):.0f}",
                 "inference ms/sample": f"{1000 * time_inference(network):.0f}",
-                "device": same[0].card["software"]["device"],
+                "device": same[0].card.software["device"],
             }
         )
     return rows

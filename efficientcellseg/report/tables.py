@@ -9,6 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from efficientcellseg.parameters.architecture import (
+    Architecture,
+    DUNetArchitecture,
+    EfficientCellSegArchitecture,
+    UNet3DArchitecture,
+    UNetArchitecture,
+)
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -30,7 +38,7 @@ class Size:
     """
 
     network: str
-    architecture: dict[str, Any]
+    architecture: Architecture
     part: str
     copies: int
     published: float | None
@@ -38,14 +46,15 @@ class Size:
 
 
 _BLOCKS = "the decoders' last blocks, 0.22 M, are the encoder's in the paper's count"
-_UNET, _DUNET, _UNET3D = {"kind": "unet"}, {"kind": "dunet"}, {"kind": "unet3d"}
+_OURS, _UNET = EfficientCellSegArchitecture(), UNetArchitecture(kind="unet")
+_DUNET, _UNET3D = DUNetArchitecture(kind="dunet"), UNet3DArchitecture(kind="unet3d")
 
 # With the paper's counts; of its own network only the whole is known here.
 PUBLISHED = (
-    Size("EfficientCellSeg", {}, "encoder", 1, None),
-    Size("EfficientCellSeg", {}, "decoder", 1, None),
-    Size("EfficientCellSeg", {}, "", 1, 6.6),
-    Size("EfficientCellSeg", {}, "", 2, 13.2),
+    Size("EfficientCellSeg", _OURS, "encoder", 1, None),
+    Size("EfficientCellSeg", _OURS, "decoder", 1, None),
+    Size("EfficientCellSeg", _OURS, "", 1, 6.6),
+    Size("EfficientCellSeg", _OURS, "", 2, 13.2),
     Size("U-Net", _UNET, "encoder", 1, 18.9),
     Size("U-Net", _UNET, "decoder", 1, 12.5),
     Size("U-Net", _UNET, "", 1, 31.4),

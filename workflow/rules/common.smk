@@ -19,9 +19,6 @@ from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders, re
 STAGED = [name for name, method in METHODS.items() if method.staged]
 FUSED = [name for name in METHODS if name not in [*STAGED, "classical"]]
 
-# What the table calls networks, by their kind.
-TITLES = {"unet": "U-Net", "dunet": "DU-Net", "unet3d": "3D U-Net"}
-
 
 def by_name(entries):
     """Sort the configuration's data sets by their names, which must differ."""
@@ -215,15 +212,14 @@ def model_options(wildcards):
     cards = [read_card(Path(file).parent) for file in files]
     if not cards:
         return ["--networks", "none"]
-    built = cards[0]["architecture"]
-    title = TITLES.get(built.get("kind"), f"EfficientCellSeg {built.get('encoder')}")
-    if any("parameters" not in card for card in cards):
+    title = cards[0].architecture.title
+    if any(card.parameters is None for card in cards):
         raise WorkflowError(
             f"{model_dir(wildcards)}: a model.yaml without the key parameters"
         )
-    weights = sum(card["parameters"] for card in cards)
+    weights = sum(card.parameters for card in cards)
     # With repetitions; cards of earlier trainings do not say.
-    seen = sum(card.get("slices_seen", 0) for card in cards)
+    seen = sum(card.slices_seen for card in cards)
     return [
         "--networks",
         f"{len(cards)} x {title}",

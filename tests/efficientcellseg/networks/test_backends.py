@@ -16,6 +16,7 @@ from efficientcellseg.chain.inference import predict  # noqa: E402
 from efficientcellseg.networks.backends import compile_network  # noqa: E402
 from efficientcellseg.networks.base import build  # noqa: E402
 from efficientcellseg.networks.loading import input_size, load_networks  # noqa: E402
+from efficientcellseg.parameters.architecture import UNet3DArchitecture  # noqa: E402
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -63,4 +64,4 @@ def test_3d_networks_run_in_torch_alone():
     pytest.importorskip("monai")
     shape = {"filters": (4, 4, 8), "planes": 2, "input_size": 16}
     with refused("backend-unfit", "2 slices"):
-        compile_network(build({"kind": "unet3d", **shape}), "onnxruntime", "cpu")
+        compile_network(build(UNet3DArchitecture(kind="unet3d", **shape)), "onnxruntime", "cpu")

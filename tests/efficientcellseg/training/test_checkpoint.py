@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from efficientcellseg.frozen import changed
 from refusal import refused
 from tiny_training import CPU, QUICK, Pixelwise, rows, run, squares
 
+from efficientcellseg.frozen import changed
 from efficientcellseg.training.loop import train
 from efficientcellseg.training.progress import Progress
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import yaml
 from conftest import tiny_recipe
-from efficientcellseg.parameters.reading import check_values
-from efficientcellseg.parameters.training import TrainingConfiguration
 from refusal import refused
 
 from ctc_eval.format import read_volume, write_labels
 from efficientcellseg.chain.pseudocolor import pseudocolor
 from efficientcellseg.maps.centers import center_heatmap
 from efficientcellseg.maps.offsets import OFFSETS
+from efficientcellseg.parameters.reading import check_values
 from efficientcellseg.parameters.recipe import load_recipe
+from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.gathering import gather
 from efficientcellseg.training.samples import frame_samples
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from efficientcellseg.frozen import changed
 from refusal import refused
 from tiny_training import CPU, QUICK, Pixelwise, rows, run, squares
 
+from efficientcellseg.frozen import changed
 from efficientcellseg.maps import MAPS
 from efficientcellseg.training import loop
 from efficientcellseg.training.batches import Batches

@@ -1,12 +1,12 @@
 """Which networks a training yields: one for all maps of its configuration, or one a map."""
 
 import pytest
-from efficientcellseg.parameters.reading import check_values, read_yaml
-from efficientcellseg.parameters.training import TrainingConfiguration
 from refusal import refused
 
 from efficientcellseg.maps.offsets import OFFSETS
 from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.reading import check_values, read_yaml
+from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.plan import plan_networks
 
 

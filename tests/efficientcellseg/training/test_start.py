@@ -3,13 +3,13 @@
 import pytest
 import torch
 from conftest import TINY, tiny_network
-from efficientcellseg.parameters.reading import check_values
-from efficientcellseg.parameters.training import TrainingConfiguration
 from refusal import refused
 
 from efficientcellseg.maps.offsets import OFFSETS
 from efficientcellseg.networks import pretrained
 from efficientcellseg.networks.folders import save_model
+from efficientcellseg.parameters.reading import check_values
+from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.start import build_network, load_start
 
 MODEL = {**TINY, "decoder_filters": list(TINY["decoder_filters"])}

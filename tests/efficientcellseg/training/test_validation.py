@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from efficientcellseg.frozen import changed
 from refusal import refused
 from tiny_training import CPU, QUICK, Pixelwise, Slabwise, run, squares
 
+from efficientcellseg.frozen import changed
 from efficientcellseg.training.augmentation import Augmentation
 from efficientcellseg.training.batches import Batches
 from efficientcellseg.training.loop import train
