@@ -1,16 +1,17 @@
 # The benchmark: data sets through methods to masks, scores, pictures and one table.
 #
-#   snakemake --workflow-profile workflow/profiles/default                 config/config.yaml
-#   snakemake --workflow-profile workflow/profiles/default \
-#       --configfile config/demo.yaml                                      the demo
-#   snakemake segmentation | scores | figures                              a part of it
-#   snakemake tables                                   the paper's tables, methods compared
-#   snakemake ablation                                                     the paper's ablations
-#   snakemake submission                           test sequences, and the software to send in
+#   snakemake --cores 8                                         config/config.yaml
+#   snakemake --cores 8 --use-conda                             each job in an environment of its own
+#   snakemake --cores 8 --configfile config/demo.yaml           the demo
+#   snakemake --cores 8 segmentation | scores | figures         a part of it
+#   snakemake --cores 8 tables                                  the paper's tables, methods compared
+#   snakemake --cores 8 ablation                                the paper's ablations
+#   snakemake --cores 8 submission                              test sequences, and what to send in
 #
-# Start it in the project's folder. Without --sdm conda, the jobs run in the environment that
-# Snakemake itself runs in (`make install` makes one in .venv).
+# Start it in the project's folder. Without --use-conda, jobs run in the environment that Snakemake
+# itself runs in (`make install` makes one in .venv). profiles/default is read without being named.
 
+import sys
 from pathlib import Path
 from shlex import quote
 
@@ -28,10 +29,10 @@ configfile: "config/config.yaml"
 
 
 try:
-    check_values(config, RunConfiguration, "configuration")
+    RUN = check_values(config, RunConfiguration, "configuration")
 except InputError as error:
     raise WorkflowError(str(error)) from None
-validate(config, "config/schemas/run.schema.json")  # fills in the defaults
+validate(config, str(Path(workflow.basedir, "config", "schemas", "run.schema.json")))
 
 
 pathvars:
@@ -39,11 +40,8 @@ pathvars:
     benchmarks="<results>/benchmarks",
 
 
-# Jobs call `python -m efficientcellseg` and `python -m ctc_eval` from this folder's source.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={quote(workflow.basedir)}; ")
-
-
 include: "workflow/rules/common.smk"
+include: "workflow/rules/environment.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/segmentation.smk"
@@ -63,7 +61,7 @@ localrules:
     download_test,
     gather,
     table,
-    take_over,
+    import_onnx,
 
 
 rule all:

@@ -1,8 +1,7 @@
-"""A submission in the challenge's layout: results, and the software that makes them again."""
+"""Writes submissions in the challenge's layout: results, and software that makes them again."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import shutil
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ctc_eval.format import RECORD, InputError, frame_files
+from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, network_folders, read_card
 from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import Recipe, find_recipe, load_recipe
-from efficientcellseg.parameters.submission import SubmissionPlan
+from efficientcellseg.parameters.submission import SubmissionPlan, SubmittedSequence
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,12 @@ exec ./run_seq.sh {dataset} {sequence} --output {target} --overwrite \\
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One sequence to submit, in one training configuration; the schema says what each means."""
+class PackedSequence:
+    """One sequence to submit, with all that its plan left open.
+
+    `recipe` is as the method has adapted it, `recipe_file` where it comes from; the plan's model
+    says what the others mean.
+    """
 
     dataset: Path
     sequence: str
@@ -46,9 +50,9 @@ class Entry:
     recipe_file: Path
     recipe: Recipe
     model: Path
-    training: str = "regular"
-    method: str = "efficientcellseg"
-    csb: bool = False
+    training: str
+    method: str
+    csb: bool
 
     @property
     def name(self) -> str:
@@ -58,9 +62,7 @@ class Entry:
     @property
     def networks(self) -> list[Path]:
         """Folders of the networks that the method runs."""
-        if self.method == "classical":
-            return []
-        return network_folders(self.model, self.recipe.maps)
+        return network_folders(self.model, self.recipe.maps) if self.recipe.maps else []
 
     @property
     def script(self) -> str:
@@ -78,7 +80,7 @@ def _suffix(training: str) -> str:
     return "" if training == "regular" else f"-{training}"
 
 
-def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
+def read_plan(path: Path) -> tuple[list[PackedSequence], list[dict[str, Any]]]:
     """Read what to submit.
 
     Parameters
@@ -88,7 +90,7 @@ def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
 
     Returns
     -------
-    entries : list of Entry
+    entries : list of PackedSequence
     scores : list of dict
         Rows of the benchmark table.
 
@@ -101,26 +103,36 @@ def read_plan(path: Path) -> tuple[list[Entry], list[dict[str, Any]]]:
     from ctc_eval.table import read_scores
 
     plan = read_yaml(path, SubmissionPlan)
-    entries = [_entry(**one.model_dump()) for one in plan.sequences]
+    entries = [_fill_in(one) for one in plan.sequences]
     names = Counter(entry.script for entry in entries)
     if twice := ", ".join(name for name, count in names.items() if count > 1):
         raise InputError(
-            f"{path}: {twice} stands for two sequences; expected one: remove the other"
+            f"{path}: {twice} stands for two sequences; expected one: remove the other",
+            code="sequence-twice",
         )
     return entries, [read_scores(Path(score)) for score in plan.scores]
 
 
-def _entry(dataset: str, sequence: str, **values: Any) -> Entry:
-    folder = Path(dataset)
-    recipe_file = Path(values.pop("recipe", None) or find_recipe(folder.absolute().name))
+def _fill_in(one: SubmittedSequence) -> PackedSequence:
+    """Find what a plan leaves to the data set's name, the recipe and the sequence."""
+    dataset = Path(one.dataset)
+    recipe_file = Path(one.recipe) if one.recipe else find_recipe(dataset.absolute().name)
     recipe = load_recipe(recipe_file)
-    beside = folder / f"{sequence}_RES{_suffix(values.get('training', 'regular'))}"
-    masks = Path(values.pop("masks", None) or beside)
-    model = Path(values.pop("model", None) or ROOT / recipe.model)
-    return Entry(folder, sequence, masks, recipe_file, recipe, model, **values)
+    beside = dataset / f"{one.sequence}_RES{_suffix(one.training)}"
+    return PackedSequence(
+        dataset=dataset,
+        sequence=one.sequence,
+        masks=Path(one.masks) if one.masks else beside,
+        recipe_file=recipe_file,
+        recipe=METHODS[one.method].adapt(recipe),
+        model=Path(one.model) if one.model else ROOT / recipe.model,
+        training=one.training,
+        method=one.method,
+        csb=one.csb,
+    )
 
 
-def check_results(entries: Iterable[Entry]) -> None:
+def check_results(entries: Iterable[PackedSequence]) -> None:
     """Check that all masks are fit for submission, and made as the scripts will make them.
 
     Raises
@@ -130,7 +142,6 @@ def check_results(entries: Iterable[Entry]) -> None:
         parameters or weights than those to be submitted.
     """
     from ctc_eval.validation import find_faults
-    from efficientcellseg.methods import METHODS
     from efficientcellseg.provenance import made_alike, mask_record, read_mask_record
 
     faults = []
@@ -138,26 +149,27 @@ def check_results(entries: Iterable[Entry]) -> None:
         frame_files(entry.dataset / entry.sequence)
         faults += find_faults(entry.dataset / entry.sequence, entry.masks)
         frames = entry.dataset / entry.sequence
-        recipe = METHODS[entry.method].adapt(entry.recipe)
-        record = mask_record(entry.method, recipe, entry.model, frames)
+        record = mask_record(entry.method, entry.recipe, entry.model, frames)
         found = read_mask_record(entry.masks)
         if (entry.masks / RECORD).is_file() and not made_alike(found, record):
             raise InputError(
                 f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
-                "will make: segment anew"
+                "will make: segment anew",
+                code="record-mismatch",
             )
     for fault in faults:
         log.error("%s", fault)
     if faults:
         raise InputError(
             f"{len(faults)} faults of masks, see above, the first: {faults[0]}; expected none: "
-            "correct them"
+            "correct them",
+            code="result-faulty",
         )
 
 
 def package(
-    entries: Sequence[Entry],
+    entries: Sequence[PackedSequence],
     scores: list[dict[str, Any]],
     output: Path,
     *,
@@ -167,7 +179,7 @@ def package(
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : sequence of PackedSequence
     scores : list of dict
         For the manifest.
     output : Path
@@ -185,7 +197,8 @@ def package(
     if output.exists() and not (overwrite and (output / MANIFEST).is_file()):
         raise InputError(
             f"{output}: exists already; expected no such folder, or with --overwrite an earlier "
-            "submission: remove it, or choose another"
+            "submission: remove it, or choose another",
+            code="folder-in-the-way",
         )
     check_results(entries)
     with _staged(output) as folder:
@@ -194,10 +207,7 @@ def package(
         recipes = _names(entry.recipe_file for entry in entries)
         for path, name in recipes.items():
             _copy(path, software / "config" / "datasets" / name)
-        for name in PROGRAM:
-            _copy(ROOT / name, software / name)
-        for path in (ROOT / "resources" / "submission").iterdir():
-            _copy(path, software / path.name)
+        _copy_program(software)
         records = []
         for entry in entries:
             for mask in frame_files(entry.masks, "mask").values():
@@ -231,8 +241,21 @@ def _staged(output: Path) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
+def _copy_program(software: Path) -> None:
+    """Copy all that a script needs, beside networks and recipes."""
+    for name in PROGRAM:
+        _copy(ROOT / name, software / name)
+    for path in (ROOT / "resources" / "submission").iterdir():
+        _copy(path, software / path.name)
+
+
 def _copy(source: Path, target: Path) -> None:
     """Copy a file, or a folder without what Python compiled."""
+    if not source.exists():
+        raise InputError(
+            f"{source}: no such file; expected a whole checkout of the project: package from one",
+            code="file-missing",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
@@ -251,7 +274,7 @@ def _names(paths: Iterable[Path]) -> dict[Path, str]:
     return names
 
 
-def _copy_models(entries: Iterable[Entry], software: Path) -> dict[Path, str]:
+def _copy_models(entries: Iterable[PackedSequence], software: Path) -> dict[Path, str]:
     """Copy each network once; give the name under models/ of each folder of networks."""
     used = {(entry.model, network) for entry in entries for network in entry.networks}
     names = _names(sorted(model for model, _ in used))
@@ -260,14 +283,15 @@ def _copy_models(entries: Iterable[Entry], software: Path) -> dict[Path, str]:
             if not (network / name).is_file():
                 raise InputError(
                     f"{network / name}: no such file; expected a model folder: train the network, "
-                    "or name another folder"
+                    "or name another folder",
+                    code="file-missing",
                 )
             place = software / "models" / names[model.resolve()] / network.relative_to(model)
             _copy(network / name, place / name)
     return names
 
 
-def _script(entry: Entry, recipe: str, model: str | None) -> str:
+def _script(entry: PackedSequence, recipe: str, model: str | None) -> str:
     from shlex import quote
 
     return SCRIPT.format(
@@ -281,7 +305,9 @@ def _script(entry: Entry, recipe: str, model: str | None) -> str:
     )
 
 
-def _record(entry: Entry, recipe: str, model: str | None, software: Path) -> dict[str, Any]:
+def _record(
+    entry: PackedSequence, recipe: str, model: str | None, software: Path
+) -> dict[str, Any]:
     """Say of a sequence what makes its masks; the weights are counted in the built networks."""
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import load_model
@@ -321,27 +347,3 @@ def _manifest(
         "scores": scores,
         "files": {path.relative_to(folder).as_posix(): file_hash(path) for path in files},
     }
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command line of ``python -m efficientcellseg package``."""
-    parser.description = (
-        "Put results and the software that makes them again into one folder, as the challenge "
-        "wants it: DIR/SW with a script a sequence, networks, recipes and manifest.json (SHA-256 "
-        "of each file, versions, parameters, scores), and DIR/<DATASET>/<SEQ>_RES, validated. "
-        "DIR appears when it is whole."
-    )
-    parser.add_argument(
-        "plan",
-        type=Path,
-        metavar="FILE",
-        help="what to submit, YAML or JSON; config/schemas/submission.schema.json says how",
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier submission")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out ``python -m efficientcellseg package``."""
-    package(*read_plan(args.plan), args.output, overwrite=args.overwrite)
-    return 0

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from efficientcellseg.datasets.download import fetch
+from efficientcellseg.datasets.fetching import fetch
 
 
 class Server(ThreadingHTTPServer):

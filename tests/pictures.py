@@ -1,6 +1,8 @@
-"""Small volumes for tests: drawn by hand, balls, heatmaps."""
+"""Small volumes for tests: drawn by hand, balls, disks, squares; heatmaps and offsets."""
 
 import numpy as np
+
+from efficientcellseg.maps.offsets import OFFSETS, center_offset
 
 
 def picture(*rows: str) -> np.ndarray:
@@ -23,3 +25,25 @@ def heatmap(shape: tuple[int, int, int], points: dict[tuple, float]) -> np.ndarr
     for point, height in points.items():
         values[point] = height
     return values
+
+
+def squares(side: int, gap: int = 0) -> np.ndarray:
+    """Paint two squares beside each other, with background around them."""
+    labels = np.zeros((1, side + 8, 2 * side + gap + 8), np.uint16)
+    labels[0, 4:-4, 4 : 4 + side] = 3
+    labels[0, 4:-4, 4 + side + gap : -4] = 7
+    return labels
+
+
+def disk(shape: tuple[int, int, int], row: float, column: float, radius: float) -> np.ndarray:
+    _, y, x = np.indices(shape)
+    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
+
+
+def exact(labels: np.ndarray, anisotropy: float) -> dict[str, np.ndarray]:
+    """Give the maps that a perfect network predicts; the background points anywhere."""
+    maps = {
+        name: np.nan_to_num(center_offset(labels, anisotropy, axis), nan=0.9)
+        for axis, name in enumerate(OFFSETS)
+    }
+    return {"cells": (labels > 0).astype(np.float32), **maps}

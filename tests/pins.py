@@ -33,5 +33,5 @@ def imports(package: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.partition(".")[0])
     modules -= {*sys.stdlib_module_names, "ctc_eval", "efficientcellseg"}
-    known = packages_distributions()
+    known = packages_distributions() | {"pydantic_core": ["pydantic"]}  # its one half
     return {canonical(known[module][0]) for module in modules}

@@ -22,6 +22,7 @@ COMMON_NAMES = {
     "add_arguments": "every command line has one",
     "run": "every command line has one",
     "main": "the two entry points",
+    "COMMANDS": "the two entry points",
     "log": "every module that tells something has one",
 }
 

@@ -1,4 +1,4 @@
-"""Take over a network that was exported from Keras as ONNX."""
+"""Import a network that was exported from Keras as ONNX."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder",
         default=paper.encoder,
-        help="encoder of the file, by timm's name (default: %(default)s)",
+        help=f"encoder of the file, by timm's name (default: {paper.encoder})",
     )
     parser.add_argument(
         "--decoder-filters",
@@ -65,18 +65,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input-size",
         type=int,
         default=paper.input_size,
-        help="side that it resizes images to (default: %(default)s)",
+        help=f"side that it resizes images to (default: {paper.input_size})",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Import the network."""
+    from efficientcellseg.datasets.fetching import record_hash
+    from efficientcellseg.datasets.published import obtain_network
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, save_model
-    from efficientcellseg.networks.onnx_import import import_onnx, obtain, record
+    from efficientcellseg.networks.onnx_import import import_onnx
     from efficientcellseg.parameters.reading import check_values
 
-    path, url = obtain(args.source, args.output.resolve().parent)
+    path, url = obtain_network(args.source, args.output.resolve().parent)
     values = {
         "encoder": args.encoder,
         "decoder_filters": args.decoder_filters,
@@ -85,18 +87,19 @@ def run(args: argparse.Namespace) -> int:
     }
     architecture = check_values(values, EfficientCellSegArchitecture, "options")
     model, differences = import_onnx(path, architecture, args.input_scale, args.tolerance)
+    found = file_hash(path)
     card = {
         "parameters": count_parameters(model),
         "imported_from": {
             "file": path.name,
             "url": url,
-            "sha256": file_hash(path),
+            "sha256": found,
             "input_scale": args.input_scale,
         },
         "difference_to_onnxruntime": differences,
     }
     save_model(args.output, model, card, half=False)
     if url:
-        record(path)
+        record_hash(path, found)
     log.info("%s: differs from ONNX Runtime by %.1g", args.output, differences["probability"])
     return 0

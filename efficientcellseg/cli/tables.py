@@ -27,8 +27,8 @@ def run(args: argparse.Namespace) -> int:
     from ctc_eval.format import atomic
     from ctc_eval.table import build_table, read_published, read_scores, render
     from efficientcellseg.report.tables import (
-        METHODS,
-        SIZES,
+        TABLE1_COLUMNS,
+        TABLE3_COLUMNS,
         compare_methods,
         count_sizes,
         draw_figure,
@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     scores = [read_scores(path) for path in args.scores]
     table = build_table(scores, read_published(args.published))
     for name, rows, columns in (
-        ("table1", count_sizes(), SIZES),
-        ("table3", compare_methods(table), METHODS),
+        ("table1", count_sizes(), TABLE1_COLUMNS),
+        ("table3", compare_methods(table), TABLE3_COLUMNS),
     ):
         for suffix, style in STYLES.items():
             with atomic(args.output / f"{name}.{suffix}") as temporary:

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from pydantic import field_validator
-from pydantic_core import PydanticCustomError
 
 from efficientcellseg.frozen import NotNegative
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
@@ -31,9 +30,7 @@ class OffsetVotingParameters(ForegroundParameters):
     @classmethod
     def _learnt(cls, anisotropy: float | None) -> None:
         if anisotropy is not None:
-            raise PydanticCustomError(
-                "anisotropy", "null, since offsets were learnt with that of voxel_size"
-            )
+            raise ValueError("null, since offsets were learnt with that of voxel_size")
 
 
 def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: float) -> np.ndarray:

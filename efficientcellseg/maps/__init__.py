@@ -1,31 +1,32 @@
 """What a network can predict: a file a map, each with its target, loss and symmetry.
 
-A new map is a file in here, which defines a :class:`Map`, and its line in `MODULES`;
-docs/extending.md shows how.
+A new map is a file in here and its line in `MAPS`; docs/extending.md shows how.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 
 from ctc_eval.format import InputError
+from efficientcellseg.maps.cells import CELLS
+from efficientcellseg.maps.centers import CENTERS
+from efficientcellseg.maps.distances import CELL_DISTANCE, NEIGHBOR_DISTANCE
 from efficientcellseg.maps.map import Map, Maps
+from efficientcellseg.maps.offsets import OFFSET_COLUMNS, OFFSET_PLANES, OFFSET_ROWS
 
 __all__ = ["MAPS", "Map", "Maps", "check_maps", "find_directions"]
 
-MODULES = (
-    "cells",
-    "centers",
-    "distances",
-    "offsets",
-)
-
 MAPS: dict[str, Map] = {
     entry.name: entry
-    for module in MODULES
-    for entry in vars(import_module(f"efficientcellseg.maps.{module}")).values()
-    if isinstance(entry, Map)
+    for entry in (
+        CELLS,
+        CENTERS,
+        CELL_DISTANCE,
+        NEIGHBOR_DISTANCE,
+        OFFSET_PLANES,
+        OFFSET_ROWS,
+        OFFSET_COLUMNS,
+    )
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
-from pydantic_core import PydanticCustomError
 
 from efficientcellseg.frozen import Count, Frozen
 from efficientcellseg.parameters.values import MapName, OneOrMore
@@ -15,9 +14,7 @@ def _check_halves(size: int, others: ValidationInfo) -> int:
     """Refuse an input that the stages, a number of filters each, cannot halve."""
     step = 2 ** (len(others.data.get("filters", (1,))) - 1)
     if size % step:
-        raise PydanticCustomError(
-            "multiple", "a multiple of {step}, as the filters' stages halve it", {"step": step}
-        )
+        raise ValueError(f"a multiple of {step}, as the filters' stages halve it")
     return size
 
 

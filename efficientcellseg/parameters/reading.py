@@ -10,7 +10,6 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from ctc_eval.format import InputError
 from efficientcellseg.frozen import Frozen
@@ -82,13 +81,11 @@ def check_values(values: Any, model: type[Model], name: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults: dict[tuple[str, str], list[ErrorDetails]] = {}
+        faults: dict[tuple[str, str], list[Any]] = {}
         found = error.errors(include_url=False)
         for one in found:
             # A list with a faulty entry is not too short, though pydantic counts the sound ones.
-            within = [
-                other["loc"] for other in found if other["loc"][: len(one["loc"])] == one["loc"]
-            ]
+            within = [other for other in found if other["loc"][: len(one["loc"])] == one["loc"]]
             if one["type"] != "too_short" or len(within) == 1:
                 faults.setdefault(_about(one, model), []).append(one)
         told = [_tell(kind, key, those, model) for (kind, key), those in faults.items()]
@@ -131,7 +128,7 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _about(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
+def _about(error: Any, model: type[BaseModel]) -> tuple[str, str]:
     """Say what kind of fault it is, and of which key; alike ones are told together."""
     keys, _ = _follow(error["loc"], model)
     rule, place = error["type"], error["loc"]
@@ -146,7 +143,7 @@ def _about(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     return "value-refused", ".".join(keys) or "top level"
 
 
-def _tell(kind: str, key: str, errors: list[ErrorDetails], model: type[BaseModel]) -> str:
+def _tell(kind: str, key: str, errors: list[Any], model: type[BaseModel]) -> str:
     """Put the faults of a key into words: what was found, what is allowed."""
     first, place = errors[0], errors[0]["loc"]
     if kind == "key-unknown":
@@ -171,8 +168,8 @@ def _tell(kind: str, key: str, errors: list[ErrorDetails], model: type[BaseModel
     return f"{key}: found {found}, allowed: {_allowed(errors[-1], _follow(place, model)[1])}"
 
 
-def _allowed(error: ErrorDetails, kind: Any) -> str:
-    """Say which values a rule allows, of a type."""
+def _allowed(error: Any, kind: Any) -> str:
+    """Say which values a rule allows, of a type. Validators raise ValueError with that alone."""
     rule, limits = error["type"], error.get("ctx", {})
     if rule == "literal_error":
         (literal,) = _members(kind)
@@ -180,7 +177,7 @@ def _allowed(error: ErrorDetails, kind: Any) -> str:
     if rule.startswith("union_tag"):
         return ", ".join(_tags(_members(kind)))
     if rule == "missing":
-        return f"a list of {error['loc'][-1] + 1} or more"  # type: ignore[operator]
+        return f"a list of {error['loc'][-1] + 1} or more"
     if rule in ("too_short", "too_long"):
         what = "a mapping with" if limits["field_type"] == "Dictionary" else "a list of"
         end = "more" if rule == "too_short" else "less"
@@ -189,6 +186,8 @@ def _allowed(error: ErrorDetails, kind: Any) -> str:
         if name in limits:
             limit = limits[name]
             return words.format(f"{limit:g}" if isinstance(limit, float) else limit)
+    if rule == "value_error":  # by a validator, which says what is allowed
+        return str(limits["error"])
     allowed = _TYPES.get(rule, error["msg"])
     return allowed + " or null" * (rule in _TYPES and NoneType in get_args(kind))
 

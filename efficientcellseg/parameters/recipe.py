@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from ctc_eval.format import InputError
 from efficientcellseg.frozen import Count, Frozen, NotNegative, Positive, Share, WholeNumber
@@ -251,15 +250,9 @@ somewhat better, four times the work. The 3D U-Net does without."""
         if labeling := others.data.get("labeling"):
             needs = LABELINGS[labeling.method].needs
             if missing := [name for name in needs if name not in maps]:
-                raise PydanticCustomError(
-                    "maps",
-                    "{needs} at least, for labeling.method {method}: add {missing} or choose "
-                    "another method",
-                    {
-                        "needs": ", ".join(needs),
-                        "method": labeling.method,
-                        "missing": ", ".join(missing),
-                    },
+                raise ValueError(
+                    f"{', '.join(needs)} at least, for labeling.method {labeling.method}: add "
+                    f"{', '.join(missing)} or choose another method"
                 )
         return maps
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from efficientcellseg.frozen import Count, Frozen, Positive, WholeNumber, changed
 from efficientcellseg.parameters.architecture import Architecture
@@ -132,9 +131,7 @@ validation's share; 0 for none."""
     def _one_of_the_folds(cls, fold: int, others: ValidationInfo) -> int:
         folds = others.data.get("folds")
         if folds is not None and fold and fold >= folds:
-            raise PydanticCustomError(
-                "fold", "less than training.folds, {folds}", {"folds": str(folds)}
-            )
+            raise ValueError(f"less than training.folds, {folds}")
         return fold
 
 
@@ -143,6 +140,10 @@ class TrainingConfiguration(Frozen):
 
     model: Architecture
     """The network and its parameters; without `kind`, the paper's."""
+
+    start: str | None = None
+    """Model folder to go on from, relative to the project's root, in place of encoder_weights; \
+null: none."""
 
     encoder_weights: Annotated[HubWeights | WheelWeights, Field(discriminator="kind")] | None = None
     """ImageNet weights of the encoder, of efficientcellseg alone; null: random weights."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
 
 from efficientcellseg.maps import MAPS
 
@@ -28,7 +27,7 @@ else:
 
 def _no_entry_twice(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
-        raise PydanticCustomError("unique", "no entry twice")
+        raise ValueError("no entry twice")
     return values
 
 

@@ -1,8 +1,7 @@
-"""The ablations of the paper: learning curves (Figure 5) and a table of models (Table 2)."""
+"""Reads trained models; writes learning curves (the paper's figure 5) and a table (its table 2)."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import statistics
 import time
@@ -11,25 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctc_eval.format import InputError, atomic
+from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
+from efficientcellseg.parameters.reading import check_values
+from efficientcellseg.parameters.training import TrainingConfiguration
 
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
-    from efficientcellseg.networks.folders import Card
 
+# What networks see, by what red and blue show of the neighbor slices.
+INPUTS = {"highlight": "pseudocolor", "none": "gray", "intensity": "neighbors' gray"}
 # Batch of the inference that is timed, and how often: the median counts.
 BATCH, TURNS = 8, 7
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One training: a model on a data set with a seed.
 
     Attributes
     ----------
     training, model, seed : str
         From the folder, TRAINING/MODEL/SEED.
-    card : Card
-        Its model.yaml.
+    architecture : EfficientCellSegArchitecture
+    configuration : TrainingConfiguration
+    device : str
+        What it was trained on.
     curve : list of dict of str to float
         Its curve.csv, a row an epoch.
     """
@@ -37,35 +42,58 @@ class Run:
     training: str
     model: str
     seed: str
-    card: Card
+    architecture: EfficientCellSegArchitecture
+    configuration: TrainingConfiguration
+    device: str
     curve: list[dict[str, float]]
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> TrainingRun:
     """Read what ``python -m efficientcellseg train`` left in TRAINING/MODEL/SEED.
 
     Raises
     ------
     InputError
-        No model there, or no learning curve.
+        No model there, one of another kind, or no learning curve.
     """
     from efficientcellseg.networks.folders import read_card
 
     card, path = read_card(folder), folder / "curve.csv"
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected the learning curve: train again")
+        raise InputError(
+            f"{path}: no such file; expected the learning curve: train again", code="file-missing"
+        )
     with path.open(newline="") as file:
         curve = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     training, model, seed = folder.resolve().parts[-3:]
-    return Run(training, model, seed, card, curve)
+    built = card.architecture
+    if not isinstance(built, EfficientCellSegArchitecture):
+        raise InputError(
+            f"{folder}: a network of kind {built.kind}; expected efficientcellseg, whose decoders "
+            "are compared: leave it out",
+            code="network-kind",
+        )
+    configuration = check_values(
+        card.configuration, TrainingConfiguration, f"{folder}: configuration"
+    )
+    device = card.software.get("device", "")
+    return TrainingRun(training, model, seed, built, configuration, device, curve)
 
 
-def summarize(runs: list[Run], published: dict[str, int]) -> list[dict[str, str]]:
+def read_published_sizes(path: Path) -> dict[str, int]:
+    """Read the paper's decoder sizes by filters, ``112-80-48-16``, from a CSV."""
+    with path.open(newline="") as file:
+        return {
+            row["decoder_filters"]: int(row["decoder_parameters"]) for row in csv.DictReader(file)
+        }
+
+
+def summarize(runs: list[TrainingRun], published: dict[str, int]) -> list[dict[str, str]]:
     """Put runs into a table, a row for each model on each data set.
 
     Parameters
     ----------
-    runs : list of Run
+    runs : list of TrainingRun
     published : dict of str to int
         The paper's decoder sizes by filters, ``112-80-48-16``.
 
@@ -80,43 +108,37 @@ def summarize(runs: list[Run], published: dict[str, int]) -> list[dict[str, str]
     rows = []
     for training, model in sorted({(run.training, run.model) for run in runs}):
         same = [run for run in runs if (run.training, run.model) == (training, model)]
-        configuration = same[0].card.configuration
-        architecture: Any = same[0].card.architecture
-        network: Any = build(architecture)
+        configuration = same[0].configuration
+        network: Any = build(same[0].architecture)
         encoder = count_parameters(network.encoder)
         decoder = count_parameters(network) - encoder
-        filters = "-".join(map(str, architecture.decoder_filters))
+        filters = "-".join(map(str, same[0].architecture.decoder_filters))
         printed = published.get(filters)
-        parameters = configuration["training"]
-        batch = parameters["batch"] * parameters.get("accumulate", 1)
+        optimization = configuration.training
+        batch = optimization.batch * optimization.accumulate
         seconds = statistics.median(row["seconds"] for run in same for row in run.curve)
         rows.append(
             {
                 "training": training,
                 "model": model,
-                "encoder weights": "ImageNet" if "encoder_weights" in configuration else "random",
-                "input": _input(configuration),
+                "encoder weights": "ImageNet" if configuration.encoder_weights else "random",
+                "input": INPUTS[configuration.pseudocolor.context],
                 "decoder filters": filters,
                 "encoder parameters": f"{encoder}",
                 "decoder parameters": f"{decoder}",
                 "paper's decoder": f"{printed}" if printed else "",
                 "difference": f"{decoder / printed - 1:+.0%}" if printed else "",
                 "seeds": f"{len(same)}",
-                "samples seen": f"{batch * parameters['steps'] * len(same[0].curve)}",
+                "samples seen": f"{batch * optimization.steps * len(same[0].curve)}",
                 "training MeanIoU": _spread([run.curve[-1]["training_iou"] for run in same]),
                 "test MeanIoU": _spread([run.curve[-1]["validation_iou"] for run in same]),
                 "s/epoch": f"{seconds:.1f}",
-                "training ms/sample": f"{1000 * seconds / (batch * parameters['steps']):.0f}",
+                "training ms/sample": f"{1000 * seconds / (batch * optimization.steps):.0f}",
                 "inference ms/sample": f"{1000 * time_inference(network):.0f}",
-                "device": same[0].card.software["device"],
+                "device": same[0].device,
             }
         )
     return rows
-
-
-def _input(configuration: dict[str, Any]) -> str:
-    context = configuration.get("pseudocolor", {}).get("context", "highlight")
-    return {"highlight": "pseudocolor", "none": "gray", "intensity": "neighbors' gray"}[context]
 
 
 def _spread(values: list[float]) -> str:
@@ -140,7 +162,7 @@ def time_inference(network: Network) -> float:
     return statistics.median(turns) / BATCH
 
 
-def draw_curves(runs: list[Run], path: Path) -> None:
+def draw_curves(runs: list[TrainingRun], path: Path) -> None:
     """Draw MeanIoU by epoch: a panel a data set, a color a model, a band over the seeds."""
     import numpy as np
     from matplotlib.figure import Figure
@@ -179,34 +201,3 @@ def write_table(rows: list[dict[str, str]], path: Path) -> None:
             writer = csv.DictWriter(file, header)
             writer.writeheader()
             writer.writerows(rows)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.description = (
-        "Compare trained models: MeanIoU by epoch as a picture, and a table with the spread over "
-        "seeds, counted parameters and times. RUN is a model folder TRAINING/MODEL/SEED."
-    )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="model folder")
-    parser.add_argument("--published", type=Path, metavar="FILE", help="the paper's sizes, .csv")
-    parser.add_argument("--figure", type=Path, required=True, metavar="FILE", help="FILE.png")
-    parser.add_argument(
-        "--table", type=Path, nargs="+", required=True, metavar="FILE", help="FILE.csv, FILE.md"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write picture and tables."""
-    runs = [read_run(folder) for folder in args.runs]
-    published = {}
-    if args.published:
-        with args.published.open(newline="") as file:
-            published = {
-                row["decoder_filters"]: int(row["decoder_parameters"])
-                for row in csv.DictReader(file)
-            }
-    rows = summarize(runs, published)
-    for path in args.table:
-        write_table(rows, path)
-    draw_curves(runs, args.figure)
-    return 0

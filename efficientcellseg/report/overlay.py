@@ -1,14 +1,17 @@
-"""One picture of a result: a frame with the outlines of reference and result."""
+"""Reads a frame with reference and result, and draws it with the outlines of both."""
 
 from __future__ import annotations
 
-import argparse
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctc_eval.format import InputError, atomic, check_writable, frame_files, read_volume
+from ctc_eval.format import (
+    InputError,
+    ReferenceImage,
+    find_reference,
+    frame_files,
+    read_volume,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,38 +20,30 @@ if TYPE_CHECKING:
 
 REFERENCE_COLOR = "#35d0ff"
 RESULT_COLOR = "#ffb000"
+# What a folder is refused for that has no reference objects.
+NO_REFERENCE = {"folder-missing", "objects-missing", "frames-absent"}
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """A reference image: of a whole frame, or of one plane of it."""
-
-    frame: int
-    plane: int | None
-    path: Path
-
-
-def find_annotations(folder: Path) -> list[Annotation]:
-    """Find the reference images of a sequence.
+def annotated_images(folder: Path) -> list[ReferenceImage]:
+    """List the reference images of a sequence.
 
     Parameters
     ----------
     folder : Path
-        ``01_GT`` or ``01_ST``, where ``SEG`` holds ``man_segTTT.tif`` and
-        ``man_seg_TTT_ZZZ.tif``, or ``01_ERR_SEG``, which holds ``maskTTT.tif``.
+        As for :func:`ctc_eval.format.find_reference`; need not exist.
 
     Returns
     -------
-    list of Annotation
-        In the order of frame and plane; empty where there is none.
+    list of ReferenceImage
+        In the order of frame and plane, whole frames first; empty where there is none.
     """
-    pattern = re.compile(r"(?:man_seg|mask)_?(\d+)(?:_(\d+))?\.tif")
-    found = []
-    for path in [*folder.glob("SEG/man_seg*.tif"), *folder.glob("mask*.tif")]:
-        if match := pattern.fullmatch(path.name):
-            plane = int(match[2]) if match[2] else None
-            found.append(Annotation(int(match[1]), plane, path))
-    return sorted(found, key=lambda one: (one.frame, -1 if one.plane is None else one.plane))
+    try:
+        images = find_reference(folder).objects
+    except InputError as error:
+        if error.code not in NO_REFERENCE:
+            raise
+        return []
+    return sorted(images, key=lambda one: (one.frame, -1 if one.plane is None else one.plane))
 
 
 def outline(labels: np.ndarray) -> np.ndarray:
@@ -159,7 +154,7 @@ def overlay(dataset_dir: Path, sequence: str, result_dir: Path, reference_dir: P
     result_dir : Path
         With ``maskTTT.tif``.
     reference_dir : Path
-        As for :func:`find_annotations`; need not exist.
+        As for :func:`annotated_images`.
 
     Returns
     -------
@@ -172,64 +167,40 @@ def overlay(dataset_dir: Path, sequence: str, result_dir: Path, reference_dir: P
     """
     frames = frame_files(dataset_dir / sequence)
     masks = frame_files(result_dir, "mask", complete=False)
-    known = [one for one in find_annotations(reference_dir) if one.frame in masks]
-    annotation = known[len(known) // 2] if known else None
-    frame = annotation.frame if annotation else list(masks)[len(masks) // 2]
+    known = [one for one in annotated_images(reference_dir) if one.frame in masks]
+    image = known[len(known) // 2] if known else None
+    frame = image.frame if image else list(masks)[len(masks) // 2]
     if frame not in frames:
         raise InputError(
             f"{masks[frame]}: no frame of that number in {dataset_dir / sequence}; expected a "
-            "result of this sequence: check --result"
+            "result of this sequence: check --result",
+            code="frame-missing",
         )
     volume, result = read_volume(frames[frame]), read_volume(masks[frame])
-    reference, plane = None, None
-    if annotation:
-        plane = annotation.plane
-        reference = read_volume(annotation.path)
-        reference = reference if plane is None else reference[0]
-    expected = volume.shape
-    for path, labels in ((masks[frame], result), (annotation and annotation.path, reference)):
-        if labels is not None and labels.shape != expected[3 - labels.ndim :]:
-            raise InputError(
-                f"{path}: shape {labels.shape}; expected {expected[3 - labels.ndim :]} as of "
-                f"{frames[frame].name}: check that both belong together"
-            )
-    if plane is not None and plane >= len(volume):
+    _check_shape(masks[frame], result, frames[frame], volume)
+    title = f"{dataset_dir.resolve().name} {sequence}, frame {frames[frame].stem}"
+    if image is None:
+        return draw(title, volume, result, None)
+    reference = read_volume(image.path)
+    if image.plane is not None:
+        reference = reference[0]
+    _check_shape(image.path, reference, frames[frame], volume)
+    if image.plane is not None and image.plane >= len(volume):
         raise InputError(
-            f"{annotation and annotation.path}: plane {plane}; expected 0 to {len(volume) - 1}: "
-            "check that the reference belongs to the sequence"
+            f"{image.path}: plane {image.plane}; expected 0 to {len(volume) - 1}: check that the "
+            "reference belongs to the sequence",
+            code="slice-outside",
         )
     kind = reference_dir.name.partition("_")[2]
-    title = f"{dataset_dir.resolve().name} {sequence}, frame {frames[frame].stem}"
-    return draw(
-        f"{title}, reference {kind}" if annotation else title, volume, result, reference, plane
-    )
+    return draw(f"{title}, reference {kind}", volume, result, reference, image.plane)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command line of ``python -m efficientcellseg overlay``."""
-    parser.description = (
-        "Draw one frame of a sequence with the outlines of reference and result, one plane and "
-        "the maximum along z, as PNG. The frame is the middle one of those with a reference. "
-        "Exit code 1 with one line on stderr where a file is at fault."
-    )
-    parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
-    parser.add_argument("sequence", help="sequence, for example 01")
-    parser.add_argument(
-        "--result", type=Path, metavar="DIR", help="masks (default: DATASET_DIR/SEQ_RES)"
-    )
-    parser.add_argument(
-        "--reference", type=Path, metavar="DIR", help="reference (default: DATASET_DIR/SEQ_GT)"
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.png")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out ``python -m efficientcellseg overlay``."""
-    result = args.result or args.dataset_dir / f"{args.sequence}_RES"
-    reference = args.reference or args.dataset_dir / f"{args.sequence}_GT"
-    check_writable(args.output)
-    figure = overlay(args.dataset_dir, args.sequence, result, reference)
-    with atomic(args.output) as temporary:
-        # No date and no version in it: the same result gives the same bytes.
-        figure.savefig(temporary, format="png", metadata={"Software": None})
-    return 0
+def _check_shape(path: Path, labels: np.ndarray, frame: Path, volume: np.ndarray) -> None:
+    """Refuse labels (Z, Y, X) or (Y, X) of another shape than the frame's."""
+    expected = volume.shape[3 - labels.ndim :]
+    if labels.shape != expected:
+        raise InputError(
+            f"{path}: shape {labels.shape}; expected {expected} as of {frame.name}: check that "
+            "both belong together",
+            code="shape-mismatch",
+        )

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-SIZES = ("network", "part", "parameters", "published M", "difference %", "note")
-METHODS = (
+TABLE1_COLUMNS = ("network", "part", "parameters", "published M", "difference %", "note")
+TABLE3_COLUMNS = (
     *("dataset", "sequence", "method", "networks", "parameters", "trained on"),
     *("published SEG", "SEG", "PESEG", "measured on"),
 )
 
 
 @dataclass(frozen=True)
-class Size:
+class NetworkSize:
     """A network, or a part of it, with the weights that the paper counts.
 
     `part` names a module of the network, all of it where it is empty; `copies` of it are
@@ -50,33 +50,33 @@ _OURS, _UNET = EfficientCellSegArchitecture(), UNetArchitecture(kind="unet")
 _DUNET, _UNET3D = DUNetArchitecture(kind="dunet"), UNet3DArchitecture(kind="unet3d")
 
 # With the paper's counts; of its own network only the whole is known here.
-PUBLISHED = (
-    Size("EfficientCellSeg", _OURS, "encoder", 1, None),
-    Size("EfficientCellSeg", _OURS, "decoder", 1, None),
-    Size("EfficientCellSeg", _OURS, "", 1, 6.6),
-    Size("EfficientCellSeg", _OURS, "", 2, 13.2),
-    Size("U-Net", _UNET, "encoder", 1, 18.9),
-    Size("U-Net", _UNET, "decoder", 1, 12.5),
-    Size("U-Net", _UNET, "", 1, 31.4),
-    Size("DU-Net", _DUNET, "encoder", 1, 22.2, _BLOCKS),
-    Size("DU-Net", _DUNET, "decoders", 1, 24.2, _BLOCKS),
-    Size("DU-Net", _DUNET, "", 1, 46.4),
-    Size("3D U-Net", _UNET3D, "", 1, 44.0),
-    Size("3D U-Net", _UNET3D, "", 4, 176.0),
+PAPER_SIZES = (
+    NetworkSize("EfficientCellSeg", _OURS, "encoder", 1, None),
+    NetworkSize("EfficientCellSeg", _OURS, "decoder", 1, None),
+    NetworkSize("EfficientCellSeg", _OURS, "", 1, 6.6),
+    NetworkSize("EfficientCellSeg", _OURS, "", 2, 13.2),
+    NetworkSize("U-Net", _UNET, "encoder", 1, 18.9),
+    NetworkSize("U-Net", _UNET, "decoder", 1, 12.5),
+    NetworkSize("U-Net", _UNET, "", 1, 31.4),
+    NetworkSize("DU-Net", _DUNET, "encoder", 1, 22.2, _BLOCKS),
+    NetworkSize("DU-Net", _DUNET, "decoders", 1, 24.2, _BLOCKS),
+    NetworkSize("DU-Net", _DUNET, "", 1, 46.4),
+    NetworkSize("3D U-Net", _UNET3D, "", 1, 44.0),
+    NetworkSize("3D U-Net", _UNET3D, "", 4, 176.0),
 )
 
 
-def count_sizes(sizes: Sequence[Size] = PUBLISHED) -> list[Row]:
+def count_sizes(sizes: Sequence[NetworkSize] = PAPER_SIZES) -> list[Row]:
     """Build networks and count their weights: the rows of table 1.
 
     Parameters
     ----------
-    sizes : sequence of Size
+    sizes : sequence of NetworkSize
 
     Returns
     -------
     list of dict
-        With the keys `SIZES`; the difference is that of the counted to the published weights.
+        With the keys `TABLE1_COLUMNS`; the difference is that of counted to published weights.
     """
     import torch
 
@@ -112,11 +112,11 @@ def compare_methods(table: Sequence[Row]) -> list[Row]:
     Returns
     -------
     list of dict
-        With the keys `METHODS`, a row for each of the table's.
+        With the keys `TABLE3_COLUMNS`, a row for each of the table's.
     """
     return [
         {
-            **{name: row[name] for name in METHODS[:5]},
+            **{name: row[name] for name in TABLE3_COLUMNS[:5]},
             "trained on": row.get("training"),
             "published SEG": row["SEG"] if row["origin"] == "published" else None,
             "SEG": row["SEG"] if row["origin"] == "measured" else None,

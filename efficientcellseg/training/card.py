@@ -34,16 +34,11 @@ def describe_training(
         Those of the configuration, with the fold that was held out.
     samples : Samples
         What it has learnt from.
-    folder : Path
-        Where its curve is.
-    samples_file : Path
-        Where the samples were read from.
+    folder, samples_file : Path
+        Where its curve is, and where the samples were read from.
     device : str
-        As on the command line.
-    start : Path, optional
-        Model folder that it went on from.
-    encoder_file : Path, optional
-        Weights that its encoder started from, if not the configuration's.
+    start, encoder_file : Path, optional
+        Model folder that it went on from; weights of its encoder, if not the configuration's.
 
     Returns
     -------

@@ -46,7 +46,6 @@ def train(
     ----------
     model : Network
     samples : Samples
-        With a target for each of the maps.
     shares : list of float
         How often each data set is drawn.
     parameters : Optimization
@@ -67,10 +66,7 @@ def train(
     _check_targets(samples, model.maps)
     torch.manual_seed(parameters.seed + parameters.fold)
     held = hold_out(samples, held_out, parameters)
-    # In random order, so that each batch of them has its share of cells.
-    places = drawable_samples(samples, held, model.planes)
-    validated = np.random.default_rng(parameters.seed).permutation(places)
-    validated = validated[: parameters.validation_samples or None]
+    validated = _choose_validated(samples, held, model.planes, parameters)
     batches = Batches(samples, ~held, model.maps, shares, model.planes)
     augment = Augmentation(model.maps)
     model.to(device).to(memory_format=_layout(model))  # type: ignore[call-overload]
@@ -93,6 +89,18 @@ def train(
         )
     model.load_state_dict(progress.best["weights"])
     model.eval()
+
+
+def _choose_validated(
+    samples: Samples, held: np.ndarray, planes: int, parameters: Optimization
+) -> np.ndarray:
+    """Choose which of the samples that are held out, (N,) bool, are measured: indices or slabs.
+
+    In random order, so that each batch of them has its share of cells.
+    """
+    places = drawable_samples(samples, held, planes)
+    chosen = np.random.default_rng(parameters.seed).permutation(places)
+    return chosen[: parameters.validation_samples or None]
 
 
 def _check_targets(samples: Samples, maps: Sequence[str]) -> None:

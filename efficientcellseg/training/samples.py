@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.chain.tiling import Tile, cut, plan_tiles
 from efficientcellseg.maps import MAPS
 
 if TYPE_CHECKING:
@@ -82,24 +84,20 @@ def frame_samples(
     targets : sequence of str
         Maps to make targets for, of `MAPS`.
     partial : bool
-        Whether cells may have been left out: then background is unknown, except where it
-        is within `RIM` pixels of an annotated cell.
+        Whether cells may have been left out: then background more than `RIM` pixels away from
+        annotated cells is unknown.
 
     Yields
     ------
     Samples
         The tiles of a slice; `dataset` and `frame` are 0.
     """
-    from efficientcellseg.chain.pseudocolor import pseudocolor
-    from efficientcellseg.chain.tiling import cut, plan_tiles
-
     colored = pseudocolor(volume, recipe.pseudocolor)
     if isinstance(annotated, np.ndarray):
         blocks = [(range(len(volume)), annotated)]
     else:
         blocks = [(range(z, z + 1), plane[None]) for z, plane in sorted(annotated.items())]
     tiles = plan_tiles(volume.shape[1:], recipe.tiling)
-    many = len(tiles)
     for planes, labels in blocks:
         wanted = [MAPS[name].target(labels, recipe.anisotropy) for name in targets]
         for i, z in enumerate(planes):
@@ -109,20 +107,23 @@ def frame_samples(
             # One by one: OpenCV shrinks four channels at most.
             cuts = np.hstack([cut(layer[..., None], tiles, size) for layer in layers])
             stored = np.where(np.isnan(cuts), UNKNOWN, np.rint(cuts * FULL)).astype(np.uint8)
-            objects = [
-                np.count_nonzero(np.unique(labels[i][slice(*y), slice(*x)])) for y, x in tiles
-            ]
             yield Samples(
                 images=np.rint(cut(colored[z], tiles, size) * 255).astype(np.uint8),
                 targets={name: stored[:, c] for c, name in enumerate(targets)},
-                objects=np.array(objects, np.uint16),
-                dataset=np.zeros(many, np.uint8),
-                frame=np.zeros(many, np.int64),
-                tile=np.arange(many),
-                plane=np.full(many, z),
+                objects=_count_objects(labels[i], tiles),
+                dataset=np.zeros(len(tiles), np.uint8),
+                frame=np.zeros(len(tiles), np.int64),
+                tile=np.arange(len(tiles)),
+                plane=np.full(len(tiles), z),
                 names=(recipe.name,),
                 fingerprints=(),
             )
+
+
+def _count_objects(plane: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
+    """Count the objects of a slice (Y, X) in each tile, (N,) uint16."""
+    found = [np.count_nonzero(np.unique(plane[slice(*y), slice(*x)])) for y, x in tiles]
+    return np.array(found, np.uint16)
 
 
 def _unknown(plane: np.ndarray) -> np.ndarray:

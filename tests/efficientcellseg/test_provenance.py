@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import yaml
 from commands import run
@@ -9,7 +10,7 @@ from conftest import ROOT, tiny_recipe
 
 from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import file_hash
-from efficientcellseg.parameters.recipe import load_recipe
+from efficientcellseg.parameters.recipe import RECIPES, load_recipe
 from efficientcellseg.provenance import (
     made_alike,
     mask_record,
@@ -117,9 +118,16 @@ def described(tmp_path, *words) -> dict:
 
 
 def test_a_run_has_hashes_of_recipes_and_networks(tmp_path, recipe_file, tiny_models):
-    found = described(tmp_path, recipe_file, "--model", tiny_models)
-    assert found["recipes"] == {"Tiny": file_hash(recipe_file)}
-    assert len(found["models"]) == 2
+    found = described(tmp_path, recipe_file, RECIPES / "Sim-TRIC.yaml", "--model", tiny_models)
+    assert found["device"] == "cpu"
+    assert found["recipes"]["Tiny"] == file_hash(recipe_file)
+    names = {f"{tiny_models.name}/{name}" for name in ("cells", "centers")}
+    assert set(found["models"]) == names
+    for network, entry in found["models"].items():
+        assert entry["sha256"] == file_hash(tiny_models.parent / network / "weights.safetensors")
+    assert set(found["seeds"]) == {"Sim-TRIC"}
+    assert found["packages"]["numpy"] == np.__version__
+    assert str(tmp_path) not in (tmp_path / "run.json").read_text()
     own = described(tmp_path, recipe_file)
     assert own["models"].keys() == {"resources/weights/generalist"}
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from commands import refusal
 from conftest import ROOT, network_of, offline, tiny_network, tiny_recipe, write_tiny
 
 from ctc_eval.format import write_labels
-from efficientcellseg.__main__ import main
+from efficientcellseg.cli.main import main
 from efficientcellseg.networks.folders import save_model
 
 
@@ -168,7 +169,7 @@ def test_an_earlier_submission_is_replaced_only_when_told_to(tmp_path, segmented
     assert package(plan, packed) == 0
     (packed / "mine.txt").write_text("")
     assert package(plan, packed) == 1
-    assert "exists already" in capsys.readouterr().err
+    refusal(capsys, "folder-in-the-way", str(packed))
     assert (packed / "mine.txt").exists()
     assert package(plan, packed, "--overwrite") == 0
     assert not (packed / "mine.txt").exists()
@@ -232,19 +233,19 @@ def damage_raw(dataset: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "code", "told"),
     [
-        (damage_mask, "mask001.tif: is missing"),
-        (damage_record, "made with another recipe, method, model or backend"),
-        (tear_record, "made with another recipe, method, model or backend"),
-        (damage_raw, "no such folder"),
+        (damage_mask, "result-faulty", "mask001.tif"),
+        (damage_record, "record-mismatch", "01_RES"),
+        (tear_record, "record-mismatch", "01_RES"),
+        (damage_raw, "folder-missing", "01"),
     ],
 )
-def test_refuses_results_that_are_not_fit(tmp_path, segmented, capsys, damage, told):
+def test_refuses_results_that_are_not_fit(tmp_path, segmented, capsys, damage, code, told):
     damage(Path(segmented["dataset"]))
     plan = write_plan(tmp_path / "plan.yaml", {**segmented, "sequence": "01"})
     assert package(plan, tmp_path / "packed") == 1
-    assert told in capsys.readouterr().err
+    refusal(capsys, code, told)
     assert not list(tmp_path.glob("*packed*"))
 
 
@@ -254,17 +255,17 @@ def test_refuses_damaged_weights_and_leaves_nothing(tmp_path, segmented, tiny_mo
     (model / "cells" / "weights.safetensors").write_bytes(b"none")
     plan = write_plan(tmp_path / "plan.yaml", {**segmented, "sequence": "01", "model": str(model)})
     assert package(plan, tmp_path / "packed") == 1
-    assert "SHA-256" in capsys.readouterr().err
+    refusal(capsys, "weights-hash", "weights.safetensors")
     assert not list(tmp_path.glob("*packed*"))
 
 
 def test_plan_at_fault(tmp_path, segmented, capsys):
     entry = {**segmented, "sequence": "01"}
     assert package(write_plan(tmp_path / "plan.yaml", entry, entry), tmp_path / "packed") == 1
-    assert "Tiny-01.sh stands for two sequences" in capsys.readouterr().err
+    refusal(capsys, "sequence-twice", "Tiny-01.sh")
     plan = write_plan(tmp_path / "plan.yaml", {**entry, "training": "all"})
     assert package(plan, tmp_path / "packed") == 1
-    assert "sequences.0.training: found 'all'" in capsys.readouterr().err
+    refusal(capsys, "value-refused", "sequences.0.training", "'all'")
 
 
 def test_submission_without_networks(tmp_path, tiny_dataset, recipe_file):

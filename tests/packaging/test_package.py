@@ -69,8 +69,7 @@ def test_all_that_the_program_reads_is_inside(wheel):
         f"{SHARED}/config/datasets/paper/Fluo-N3DL-TRIC.yaml",
         f"{SHARED}/resources/weights/generalist/weights.safetensors",
         f"{SHARED}/resources/published.csv",
-        f"{SHARED}/resources/submission/run_seq.sh",
-        f"{SHARED}/resources/submission/requirements.lock",
+        f"{SHARED}/resources/submission/Makefile",
     } <= inside
     assert wheel.stat().st_size < 20e6
 

@@ -1,5 +1,12 @@
 # The paper's ablations: models trained with several seeds, Figure 5 and Table 2.
 
+ABLATION_TRAININGS = {Path(file).stem: file for file in RUN.ablation.trainings}
+
+
+def ablation_changes(wildcards):
+    """Give a model's changes of the training configuration, as options."""
+    return ["--set", *RUN.ablation.models[wildcards.model]]
+
 
 rule ablation_samples:
     """Make the samples of a training, as a model colors them."""
@@ -13,14 +20,14 @@ rule ablation_samples:
         "<benchmarks>/ablation_samples/{training}/{model}.tsv"
     wildcard_constraints:
         training=one_of(ABLATION_TRAININGS),
-        model=one_of(config["ablation"]["models"]),
+        model=one_of(RUN.ablation.models),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
         mem_mb=4000,
     params:
-        data=config["pathvars"]["data"],
+        data=RUN.pathvars.data,
         changes=ablation_changes,
     shell:
         "python -m efficientcellseg samples {input:q} --data {params.data:q} --output {output:q} "
@@ -40,17 +47,17 @@ rule ablation_train:
         "<benchmarks>/ablation_train/{training}/{model}_{seed}.tsv"
     wildcard_constraints:
         training=one_of(ABLATION_TRAININGS),
-        model=one_of(config["ablation"]["models"]),
+        model=one_of(RUN.ablation.models),
         seed=r"\d+",
     conda:
         "../../envs/torch.yaml"
-    threads: lookup(dpath="threads", within=config)
+    threads: RUN.threads
     resources:
         mem_mb=4000,
-        gpu=lookup(dpath="gpus", within=config),
+        gpu=RUN.gpus,
     params:
         changes=ablation_changes,
-        device=lookup(dpath="device", within=config),
+        device=RUN.device,
     shell:
         "python -m efficientcellseg train {input.training:q} --samples {input.samples:q} "
         "--output {output:q} --device {params.device} --threads {threads} "
@@ -60,7 +67,12 @@ rule ablation_train:
 rule ablation:
     """Draw Figure 5 and write Table 2: MeanIoU by epoch, spread over seeds, sizes, times."""
     input:
-        ablation_runs,
+        expand(
+            "<results>/ablation/runs/{training}/{model}/{seed}",
+            training=ABLATION_TRAININGS,
+            model=RUN.ablation.models,
+            seed=RUN.ablation.seeds,
+        ),
     output:
         figure=report("<results>/figures/ablation.png", category="Ablation"),
         table=multiext("<results>/tables/ablation", ".csv", ".md"),
@@ -70,7 +82,7 @@ rule ablation:
         "<benchmarks>/ablation.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: lookup(dpath="threads", within=config)
+    threads: RUN.threads
     resources:
         mem_mb=4000,
     params:

@@ -1,6 +1,8 @@
 # Data sets onto the disk. The flag says that a data set is there; the frames themselves are
 # no outputs, because Snakemake deletes outputs that it makes anew, and they may be the user's.
 
+SIMULATED = [name for name, recipe in RECIPES.items() if recipe.source.kind == "simulation"]
+
 
 rule simulate:
     """Simulate a data set with its reference, seeded by the recipe."""
@@ -21,7 +23,7 @@ rule simulate:
         mem_mb=memory(120),
     params:
         folder=dataset_dir,
-        sequences=sequences_of,
+        sequences=lambda wildcards: list(DATASETS[wildcards.dataset].sequences),
     shell:
         "python -m efficientcellseg simulate {input.recipe:q} {params.folder:q} "
         "--sequences {params.sequences:q} > {log:q} 2>&1"
@@ -38,14 +40,14 @@ rule download:
     benchmark:
         "<benchmarks>/download/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(OTHERS),
+        dataset=one_of(sorted(DATASETS.keys() - SIMULATED)),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
         mem_mb=2000,
     params:
-        folder=lookup(dpath="pathvars/data", within=config),
+        folder=RUN.pathvars.data,
     shell:
         "python -m efficientcellseg download {input.recipe:q} {params.folder:q} "
         "> {log:q} 2>&1"

@@ -1,6 +1,12 @@
 # From masks to scores, pictures, the table and the record of the run.
 
 
+def sequence_frames(wildcards):
+    """Say the frames of a sequence that are run, as the command lines do."""
+    entry = DATASETS[wildcards.dataset]
+    return f"{entry.first}:{entry.sequences[wildcards.sequence]}"
+
+
 rule validate:
     """Check a result as the challenge would, all faults at once; stops where there is one."""
     input:
@@ -26,12 +32,19 @@ rule validate:
         "--frames {params.frames} --result {input.masks:q} 2>&1 | tee {log:q} > {output:q}"
 
 
+def score_options(wildcards):
+    """Say which part of the frames is scored; the record beside the masks says the rest."""
+    parts = DATASETS[wildcards.dataset].parts
+    part = next(one for one in parts if part_name(one) == wildcards.part)
+    note = ["--note", part.note] if part.note else []
+    return ["--frames", part.frames, *note, *["--seen"] * part.seen]
+
+
 rule score:
     """Measure a result, or a part of its frames, against the recipe's reference."""
     input:
         masks="<results>/{method}/{dataset}/{sequence}_RES",
         valid="<results>/validation/{method}/{dataset}/{sequence}.txt",
-        model=model_files,
     output:
         "<results>/scores/{method}/{dataset}/{sequence}{part}.json",
     log:
@@ -40,25 +53,24 @@ rule score:
         "<benchmarks>/score/{method}/{dataset}/{sequence}{part}.tsv"
     conda:
         "../../envs/evaluation.yaml"
-    threads: lookup(dpath="threads", within=config)
+    threads: RUN.threads
     resources:
         mem_mb=memory(60),
         runtime=minutes(4),
     params:
         folder=dataset_dir,
         options=score_options,
-        model=model_options,
     shell:
         "python -m ctc_eval score {params.folder:q} {wildcards.sequence} "
-        "--result {input.masks:q} {params.options:q} {params.model:q} "
-        "--method {wildcards.method} --workers {threads} --output {output:q} > {log:q} 2>&1"
+        "--result {input.masks:q} --measures benchmark {params.options:q} --workers {threads} "
+        "--output {output:q} > {log:q} 2>&1"
 
 
 rule table:
     """Put all scores and the published values into one table."""
     input:
         scores=score_files(),
-        published=lookup(dpath="published", within=config),
+        published=RUN.published,
     output:
         csv=report(
             "<results>/tables/benchmark.csv",
@@ -82,10 +94,17 @@ rule table:
         "--format text --output {output.text:q}) > {log:q} 2>&1"
 
 
+def pictured(wildcards):
+    """Name the sequence that a data set's picture shows: its first one."""
+    return next(iter(DATASETS[wildcards.dataset].sequences))
+
+
 rule overlay:
     """Draw one frame of a data set with the outlines of reference and result."""
     input:
-        masks=pictured,
+        masks=lambda wildcards: (
+            f"<results>/{RUN.methods[0]}/{wildcards.dataset}/{pictured(wildcards)}_RES"
+        ),
     output:
         report(
             "<results>/figures/{dataset}.png",
@@ -105,19 +124,33 @@ rule overlay:
         runtime=minutes(4),
     params:
         folder=dataset_dir,
-        sequence=lambda wildcards: sequences_of(wildcards)[0],
-        reference=picture_reference,
+        sequence=pictured,
+        reference=lambda wildcards: (
+            f"{dataset_dir(wildcards)}/{pictured(wildcards)}_{RECIPES[wildcards.dataset].reference}"
+        ),
     shell:
         "python -m efficientcellseg overlay {params.folder:q} {params.sequence} "
         "--result {input.masks:q} --reference {params.reference:q} --output {output:q} "
         "> {log:q} 2>&1"
 
 
+def model_dirs():
+    """List the folders of all networks of the run."""
+    return sorted(
+        {
+            model_dir(SimpleNamespace(dataset=name, method=method))
+            for name in DATASETS
+            for method in RUN.methods
+            if METHODS[method].adapt(RECIPES[name]).maps
+        }
+    )
+
+
 rule provenance:
     """Write versions, device, seeds, and the hashes of recipes and weights."""
     input:
         table="<results>/tables/benchmark.csv",
-        recipes=[str(recipe_path(dataset)) for dataset in DATASETS],
+        recipes=list(RECIPE_FILES.values()),
     output:
         report(
             "<results>/run.json",
@@ -135,7 +168,7 @@ rule provenance:
         mem_mb=2000,
     params:
         models=model_dirs(),
-        device=lookup(dpath="device", within=config),
+        device=RUN.device,
     shell:
         "python -m efficientcellseg provenance {input.recipes:q} --model {params.models:q} "
         "--device {params.device} --output {output:q} > {log:q} 2>&1"

@@ -1,6 +1,15 @@
 # From frames to masks: a job a step and shard of frames. What lies between is temporary; later
 # steps come first, so that little of it lies there at a time.
 
+# The methods that run step by step; the others run in one job a shard.
+STAGED = [name for name, method in METHODS.items() if method.staged]
+FUSED = [name for name in METHODS if name not in [*STAGED, "classical"]]
+
+
+def shard_frames(wildcards):
+    """Say a shard as the command lines do: 0010-0020 is 10:20."""
+    return ":".join(str(int(number)) for number in wildcards.shard.split("-"))
+
 
 rule pseudocolor:
     """Paint into each slice what its neighbors show; DIR/tTTT.npy, (Z, Y, X, 3)."""
@@ -78,14 +87,14 @@ rule infer:
     priority: 2
     conda:
         "../../envs/torch.yaml"
-    threads: lookup(dpath="threads", within=config)
+    threads: RUN.threads
     resources:
         mem_mb=memory(40, 2000),
         runtime=minutes(20),
-        gpu=lookup(dpath="gpus", within=config),
+        gpu=RUN.gpus,
     params:
         model=model_dir,
-        device=lookup(dpath="device", within=config),
+        device=RUN.device,
     shell:
         "python -m efficientcellseg infer {input.tiles:q} --output {output:q} "
         "--recipe {input.recipe:q} --model {params.model:q} --device {params.device} > {log:q} 2>&1"
@@ -160,21 +169,32 @@ rule fused:
         method=one_of(FUSED),
     conda:
         "../../envs/torch.yaml"
-    threads: lookup(dpath="threads", within=config)
+    threads: RUN.threads
     resources:
         mem_mb=memory(200, base=3000),
         runtime=minutes(120),
-        gpu=lookup(dpath="gpus", within=config),
+        gpu=RUN.gpus,
     params:
         folder=dataset_dir,
         frames=shard_frames,
         model=model_dir,
-        device=lookup(dpath="device", within=config),
+        device=RUN.device,
     shell:
         "python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
         "--method {wildcards.method} --output {output:q} --recipe {input.recipe:q} "
         "--model {params.model:q} --device {params.device} --frames {params.frames} "
         "> {log:q} 2>&1"
+
+
+def shards(wildcards):
+    """List a sequence's masks, a folder a shard of frames."""
+    entry = DATASETS[wildcards.dataset]
+    frames = entry.sequences[wildcards.sequence]
+    return [
+        "<results>/work/{method}/{dataset}/{sequence}/"
+        f"{first:04d}-{min(first + entry.frames_per_shard, frames):04d}/masks"
+        for first in range(entry.first, frames, entry.frames_per_shard)
+    ]
 
 
 rule gather:
@@ -207,4 +227,9 @@ rule gather:
 rule segmentation:
     """All masks."""
     input:
-        mask_dirs(),
+        [
+            f"<results>/{method}/{name}/{sequence}_RES"
+            for name, entry in DATASETS.items()
+            for method in RUN.methods
+            for sequence in entry.sequences
+        ],

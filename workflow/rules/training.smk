@@ -1,13 +1,34 @@
 # Networks of the run's own: samples, then a job a network. Data sets with the key `training`
-# are segmented with them.
+# are segmented with them; those with the key `weights`, with the authors' own.
+
+
+wildcard_constraints:
+    training=one_of(TRAININGS),
+    weights=one_of(IMPORTED),
+    maps="[a-z_+]+",
+
+
+def training_entries(wildcards):
+    """List the entries of a training configuration whose data sets may be part of the run."""
+    file = Path(TRAININGS[wildcards.training])
+    configuration = told(read_yaml, file, TrainingConfiguration)
+    return [entry for entry in configuration.data if not entry.folder]
 
 
 rule samples:
     """Cut what a training configuration names into tiles with their targets, for all networks."""
     input:
-        ready=training_data,
-        configuration=training_file,
-        recipes=training_recipes,
+        # Data sets that are not run lie there by hand.
+        ready=lambda wildcards: [
+            f"<results>/ready/{entry.dataset}.done"
+            for entry in training_entries(wildcards)
+            if entry.dataset in DATASETS
+        ],
+        configuration=lambda wildcards: TRAININGS[wildcards.training],
+        recipes=lambda wildcards: [
+            str(from_here(ROOT / (entry.recipe or find_recipe(entry.dataset))))
+            for entry in training_entries(wildcards)
+        ],
     output:
         temp("<results>/samples/{training}.npz"),
     log:
@@ -21,49 +42,50 @@ rule samples:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        data=lookup(dpath="pathvars/data", within=config),
+        data=RUN.pathvars.data,
     shell:
         "python -m efficientcellseg samples {input.configuration:q} --data {params.data:q} "
         "--output {output:q} > {log:q} 2>&1"
 
 
 rule train:
-    """Train the network of one map; a job that was stopped goes on from its checkpoint."""
+    """Train the network of some maps; a job that was stopped goes on from its checkpoint."""
     input:
         samples="<results>/samples/{training}.npz",
-        configuration=training_file,
+        configuration=lambda wildcards: TRAININGS[wildcards.training],
     output:
-        card="<results>/models/{training}/{target}/model.yaml",
-        weights="<results>/models/{training}/{target}/weights.safetensors",
+        card="<results>/models/{training}/{maps}/model.yaml",
+        weights="<results>/models/{training}/{maps}/weights.safetensors",
     log:
-        "<logs>/train/{training}/{target}.log",
+        "<logs>/train/{training}/{maps}.log",
     benchmark:
-        "<benchmarks>/train/{training}/{target}.tsv"
+        "<benchmarks>/train/{training}/{maps}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: lookup(dpath="threads", within=config)
+    threads: RUN.threads
     resources:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=1440,
-        gpu=lookup(dpath="gpus", within=config),
+        gpu=RUN.gpus,
     params:
-        folder=lambda wildcards, output: Path(output.card).parent,
-        device=lookup(dpath="device", within=config),
+        folder=subpath(output.card, parent=True),
+        maps=lambda wildcards: wildcards.maps.replace("+", ","),
+        device=RUN.device,
     shell:
         "python -m efficientcellseg train {input.configuration:q} --samples {input.samples:q} "
-        "--maps {wildcards.target} --output {params.folder:q} --device {params.device} "
+        "--maps {params.maps} --output {params.folder:q} --device {params.device} "
         "--threads {threads} > {log:q} 2>&1"
 
 
-rule take_over:
-    """Take over the authors' cell network from ONNX, checked against ONNX Runtime."""
+rule import_onnx:
+    """Import the authors' cell network from ONNX, checked against ONNX Runtime."""
     output:
         card="<results>/models/{weights}/cells/model.yaml",
         weights="<results>/models/{weights}/cells/weights.safetensors",
     log:
-        "<logs>/take_over/{weights}.log",
+        "<logs>/import_onnx/{weights}.log",
     benchmark:
-        "<benchmarks>/take_over/{weights}.tsv"
+        "<benchmarks>/import_onnx/{weights}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -71,8 +93,8 @@ rule take_over:
         mem_mb=8000,
         runtime=60,
     params:
-        source=lambda wildcards: TAKEN_OVER[wildcards.weights],
-        folder=lambda wildcards, output: Path(output.card).parent,
+        source=lambda wildcards: IMPORTED[wildcards.weights],
+        folder=subpath(output.card, parent=True),
     shell:
         "python -m efficientcellseg import-onnx {params.source:q} --output {params.folder:q} "
         "> {log:q} 2>&1"

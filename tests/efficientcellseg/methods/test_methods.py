@@ -99,27 +99,39 @@ def test_trains_segments_and_is_scored_by_the_same_commands(
     assert re.search("expected unet:|no network for cell", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("name", list(METHODS))
-def test_what_a_method_makes_of_a_recipe(name, tmp_path):
+@pytest.mark.parametrize("name", METHODS)
+def test_what_every_method_leaves_of_a_recipe(name, tmp_path):
     recipe = load_recipe(tiny_recipe(tmp_path / "Tiny.yaml"))
     adapt = METHODS[name].adapt
     found = adapt(recipe)
-    maps, method, context = {
-        "efficientcellseg": (("cells", "centers"), "marker_watershed", "highlight"),
-        "unet": (("cells",), "distance_watershed", "none"),
-        "dunet": (tuple(DISTANCES), "dunet_watershed", "none"),
-        "unet3d_ensemble": (("cells",), "distance_watershed", "none"),
-        "classical": ((), "distance_watershed", "highlight"),
-    }[name]
-    assert (found.maps, found.labeling.method) == (maps, method)
-    assert found.pseudocolor.context == context
+    assert METHODS[name].name == name
     assert adapt(found) == found
     # What it does not do otherwise stays, and a single cell is a single cell for all.
     changed = ("maps", "labeling", "pseudocolor")
     assert found.model_copy(update={key: getattr(recipe, key) for key in changed}) == recipe
     update = {"labeling": parameters_of("mask"), "maps": ("cells",)}
-    single = adapt(recipe.model_copy(update=update))
-    assert single.labeling.method == "mask"
+    assert adapt(recipe.model_copy(update=update)).labeling.method == "mask"
+
+
+@pytest.mark.parametrize(
+    ("name", "maps", "labeling", "context"),
+    [
+        ("efficientcellseg", ("cells", "centers"), "marker_watershed", "highlight"),
+        ("unet", ("cells",), "distance_watershed", "none"),
+        ("dunet", tuple(DISTANCES), "dunet_watershed", "none"),
+        ("unet3d_ensemble", ("cells",), "distance_watershed", "none"),
+        ("classical", (), "distance_watershed", "highlight"),
+    ],
+)
+def test_what_a_method_makes_of_a_recipe(tmp_path, name, maps, labeling, context):
+    values = {"method": "marker_watershed", "min_size": 7, "smoothing": 2.0, "anisotropy": 3.0}
+    recipe = load_recipe(tiny_recipe(tmp_path / "Tiny.yaml", labeling=values))
+    found = METHODS[name].adapt(recipe)
+    assert (found.maps, found.labeling.method) == (maps, labeling)
+    assert found.pseudocolor.context == context
+    # What labelings have in common goes with the recipe.
+    assert (found.labeling.min_size, found.labeling.smoothing) == (7, 2.0)
+    assert found.labeling.anisotropy == 3.0
 
 
 def ensemble(folder, *biases):
@@ -225,22 +237,3 @@ def test_the_compared_networks_have_one_budget():
     assert budgets == {(32, 256)}
     for entry in configs[0].data:
         assert not {"09", "10"} & set(entry.sequences or ())
-
-
-def test_the_worked_example_is_a_method(tiny_dataset, recipe_file, tmp_path, monkeypatch):
-    """docs/methods.md: one file and one line."""
-    file, line = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "methods.md").read_text(), re.S
-    )
-    (tmp_path / "brightest.py").write_text(file)
-    monkeypatch.syspath_prepend(tmp_path)
-    name, place = re.fullmatch(r'METHODS\["(\w+)"\] = "(.*)"\n', line).groups()
-    assert place == "efficientcellseg.methods.brightest:Brightest"
-    monkeypatch.setitem(METHODS, name, place.removeprefix("efficientcellseg.methods."))
-    assert segment(tiny_dataset, recipe_file, "--method", name) == 0
-    for mask in (tiny_dataset / "01_RES").glob("mask*.tif"):
-        found = read_volume(mask) > 0
-        volume = read_volume(tiny_dataset / "01" / mask.name.replace("mask", "t"))
-        # A tenth is found, but for pieces under the recipe's size, and with holes filled.
-        assert 0.05 < found.mean() < 0.15
-        assert volume[found].mean() > 1.5 * volume[~found].mean()

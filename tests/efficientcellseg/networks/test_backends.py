@@ -21,7 +21,7 @@ from efficientcellseg.parameters.architecture import UNet3DArchitecture  # noqa:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_maps_are_those_of_torch(tiny_models, backend):
-    count = inference.BATCH + 3
+    count = inference.TILES_AT_ONCE + 3
     networks = ("cells", "centers")
     expected = load_networks(tiny_models, networks, "cpu")
     found = load_networks(tiny_models, networks, "cpu", backend)

@@ -4,19 +4,25 @@ import csv
 
 import pytest
 import yaml
+from commands import refusal
 from conftest import tiny_network
 from refusal import refused
 
 torch = pytest.importorskip("torch")
 
-from efficientcellseg.__main__ import main  # noqa: E402
+from efficientcellseg.cli.main import main  # noqa: E402
 from efficientcellseg.networks.folders import save_model  # noqa: E402
 from efficientcellseg.report import ablation  # noqa: E402
 
 
 def write_run(folder, ious, **configuration):
     card = {
-        "configuration": {"training": {"batch": 4, "steps": 5, "accumulate": 2}, **configuration},
+        "configuration": {
+            "model": {"input_size": 64},
+            "data": [{"dataset": "Tiny"}],
+            "training": {"batch": 4, "steps": 5, "accumulate": 2},
+            **configuration,
+        },
         "software": {"device": "cpu"},
     }
     save_model(folder, tiny_network(0), card)
@@ -29,7 +35,7 @@ def write_run(folder, ious, **configuration):
 @pytest.fixture
 def runs(tmp_path):
     folders = [tmp_path / "Tiny" / model / seed for model in "12" for seed in "78"]
-    pretrained = {"encoder_weights": {"package": "a==1"}}
+    pretrained = {"encoder_weights": {"kind": "hub"}}
     write_run(folders[0], [0.1, 0.4], pseudocolor={"context": "none"})
     write_run(folders[1], [0.1, 0.6], pseudocolor={"context": "none"})
     write_run(folders[2], [0.5, 0.7], **pretrained)
@@ -66,9 +72,13 @@ def test_a_run_without_its_curve_is_refused(runs, tmp_path, capsys):
     (runs[1] / "curve.csv").unlink()
     out = ["--figure", str(tmp_path / "f.png"), "--table", str(tmp_path / "t.csv")]
     assert main(["ablation", *map(str, runs), *out]) == 1
-    assert "curve.csv: no such file; expected the learning curve" in capsys.readouterr().err
+    refusal(capsys, "file-missing", "curve.csv")
+    save_model(tmp_path / "imported", tiny_network(0), {})
+    (tmp_path / "imported" / "curve.csv").write_text("epoch\n")
+    assert main(["ablation", str(tmp_path / "imported"), *out]) == 1
+    refusal(capsys, "value-refused", "imported: configuration")
     assert main(["ablation", str(tmp_path / "nothing"), *out]) == 1
-    assert "no model there" in capsys.readouterr().err
+    refusal(capsys, "model-missing", "nothing")
 
 
 def test_changes_of_a_configuration(tmp_path):

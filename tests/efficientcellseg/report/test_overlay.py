@@ -1,16 +1,13 @@
-"""Pictures of results, and the record of what a run was made with."""
-
-import hashlib
-import json
+"""Pictures of results."""
 
 import numpy as np
-import pytest
+from commands import refusal
 from matplotlib.image import imread
+from refusal import refused
 
-from ctc_eval.format import InputError, write_labels, write_volume
-from efficientcellseg.__main__ import main
-from efficientcellseg.parameters.recipe import RECIPES
-from efficientcellseg.report.overlay import count_objects, draw, find_annotations, outline, overlay
+from ctc_eval.format import write_labels, write_volume
+from efficientcellseg.cli.main import main
+from efficientcellseg.report.overlay import annotated_images, count_objects, draw, outline, overlay
 
 
 def test_outline_is_the_rim_of_each_object():
@@ -52,12 +49,17 @@ def test_annotations_of_all_kinds(tmp_path):
     seg.mkdir(parents=True)
     for name in ("man_seg003.tif", "man_seg_001_007.tif", "man_seg001.tif", "notes.txt"):
         (seg / name).touch()
-    found = [(one.frame, one.plane) for one in find_annotations(tmp_path / "01_GT")]
+    found = [(one.frame, one.plane) for one in annotated_images(tmp_path / "01_GT")]
     assert found == [(1, None), (1, 7), (3, None)]
     (tmp_path / "02_ERR_SEG").mkdir()
     (tmp_path / "02_ERR_SEG" / "mask0012.tif").touch()
-    assert [one.frame for one in find_annotations(tmp_path / "02_ERR_SEG")] == [12]
-    assert find_annotations(tmp_path / "03_GT") == []
+    assert [one.frame for one in annotated_images(tmp_path / "02_ERR_SEG")] == [12]
+    assert annotated_images(tmp_path / "03_GT") == []
+    (tmp_path / "04_GT" / "TRA").mkdir(parents=True)
+    assert annotated_images(tmp_path / "04_GT") == []
+    (seg / "man_seg0004.tif").touch()
+    with refused("frame-digits", "3 and 4"):
+        annotated_images(tmp_path / "01_GT")
 
 
 def sequence(tmp_path, frames=3, shape=(4, 20, 30)):
@@ -118,18 +120,18 @@ def test_without_a_reference_the_middle_frame(tmp_path):
 def test_shapes_that_do_not_belong_together(tmp_path):
     dataset, labels = sequence(tmp_path)
     write_labels(dataset / "01_GT" / "SEG" / "man_seg001.tif", labels[:, :10])
-    with pytest.raises(InputError, match=r"man_seg001\.tif: shape \(4, 10, 30\); expected"):
+    with refused("shape-mismatch", "man_seg001.tif", "(4, 10, 30)", "(4, 20, 30)"):
         overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
     write_labels(dataset / "01_GT" / "SEG" / "man_seg001.tif", labels)
     write_labels(dataset / "01_RES" / "mask001.tif", labels[:3])
-    with pytest.raises(InputError, match=r"mask001\.tif: shape \(3, 20, 30\); expected"):
+    with refused("shape-mismatch", "mask001.tif", "(3, 20, 30)"):
         overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
 
 
 def test_a_slice_beyond_the_volume(tmp_path):
     dataset, labels = sequence(tmp_path)
     write_labels(dataset / "01_GT" / "SEG" / "man_seg_001_004.tif", labels[2])
-    with pytest.raises(InputError, match="plane 4; expected 0 to 3"):
+    with refused("slice-outside", "plane 4", "0 to 3"):
         overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
 
 
@@ -145,29 +147,8 @@ def test_the_command_writes_the_same_picture_twice(tmp_path):
     assert not (tmp_path / "c.png").exists()
 
 
-def test_provenance_has_hashes_of_recipes_and_weights(tmp_path, recipe_file, tiny_models):
-    output = tmp_path / "run.json"
-    shipped = RECIPES / "Sim-TRIC.yaml"
-    options = ["--model", str(tiny_models), "--device", "cpu", "--output", str(output)]
-    assert main(["provenance", str(recipe_file), str(shipped), *options]) == 0
-    record = json.loads(output.read_text())
-    assert record["device"] == "cpu"
-    names = {f"{tiny_models.name}/{name}" for name in ("cells", "centers")}
-    assert set(record["models"]) == names
-    for network, entry in record["models"].items():
-        weights = (tiny_models.parent / network / "weights.safetensors").read_bytes()
-        assert entry["sha256"] == hashlib.sha256(weights).hexdigest()
-    assert record["recipes"]["Tiny"] == hashlib.sha256(recipe_file.read_bytes()).hexdigest()
-    assert set(record["seeds"]) == {"Sim-TRIC"}
-    assert record["packages"]["numpy"] == np.__version__
-    assert str(tmp_path) not in output.read_text()
-
-
 def test_an_output_that_cannot_be_written_shows_before_the_frames_are_read(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     output = tmp_path / "file" / "a.png"
     assert main(["overlay", str(tmp_path / "nowhere"), "01", "--output", str(output)]) == 1
-    assert capsys.readouterr().err == (
-        f"{output}: cannot be written (Not a directory); expected a place for a file: "
-        "give another path\n"
-    )
+    refusal(capsys, "path-unwritable", str(output), "Not a directory")

@@ -9,11 +9,11 @@ from conftest import ROOT
 pytest.importorskip("torch")
 
 from ctc_eval.table import render
-from efficientcellseg.__main__ import main
+from efficientcellseg.cli.main import main
 from efficientcellseg.report.tables import (
-    METHODS,
-    PUBLISHED,
-    Size,
+    PAPER_SIZES,
+    TABLE3_COLUMNS,
+    NetworkSize,
     compare_methods,
     count_sizes,
     draw_figure,
@@ -24,7 +24,7 @@ SMALL = {"kind": "unet", "filters": [2, 3], "input_size": 32}
 
 def test_sizes_are_the_papers_within_one_percent():
     rows = {(row["network"], row["part"]): row for row in count_sizes()}
-    assert len(rows) == len(PUBLISHED)
+    assert len(rows) == len(PAPER_SIZES)
     published = {key: row["published M"] for key, row in rows.items()}
     assert published["U-Net", "all"] == 31.4
     assert published["DU-Net", "all"] == 46.4
@@ -39,7 +39,7 @@ def test_sizes_are_the_papers_within_one_percent():
 def test_a_part_of_a_network_is_counted():
     # Two 3x3 convolutions of a block, each with a bias and two numbers of batch norm a filter.
     first, second = 9 * 3 * 2 + 9 * 2 * 2 + 6 * 2, 9 * 2 * 3 + 9 * 3 * 3 + 6 * 3
-    (row,) = count_sizes([Size("U", SMALL, "encoder", 3, 0.001, "why")])
+    (row,) = count_sizes([NetworkSize("U", SMALL, "encoder", 3, 0.001, "why")])
     assert row == {
         "network": "U",
         "part": "encoder, 3 networks",
@@ -85,7 +85,7 @@ def test_tables_and_figure_out_of_scores(tmp_path):
     }
     with (out / "table3.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == METHODS
+    assert tuple(rows[0]) == TABLE3_COLUMNS
     unet = [row for row in rows if row["method"] == "unet"]
     assert [(row["sequence"], row["SEG"], row["PESEG"]) for row in unet] == [
         ("09", "0.400000", "0.200000"),
@@ -126,6 +126,6 @@ def test_rows_of_table_3_are_rendered_in_each_style():
         }
     ]
     rows = compare_methods(table)
-    assert render(rows, "csv", METHODS).splitlines()[1] == "A_1,,m,,,,0.500000,,,"
-    assert "| A_1 |  | m |  |  |  | 0.500 |  |  |  |" in render(rows, "markdown", METHODS)
-    assert r"A\_1 &  & m &" in render(rows, "latex", METHODS)
+    assert render(rows, "csv", TABLE3_COLUMNS).splitlines()[1] == "A_1,,m,,,,0.500000,,,"
+    assert "| A_1 |  | m |  |  |  | 0.500 |  |  |  |" in render(rows, "markdown", TABLE3_COLUMNS)
+    assert r"A\_1 &  & m &" in render(rows, "latex", TABLE3_COLUMNS)

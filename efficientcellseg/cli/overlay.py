@@ -1,0 +1,39 @@
+"""Draw result and reference over a frame."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Draw one frame of a sequence with the outlines of reference and result, one plane and "
+        "the maximum along z, as PNG. The frame is the middle one of those with a reference. "
+        "Exit code 1 with one line on stderr where a file is at fault."
+    )
+    parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
+    parser.add_argument("sequence", help="sequence, for example 01")
+    parser.add_argument(
+        "--result", type=Path, metavar="DIR", help="masks (default: DATASET_DIR/SEQ_RES)"
+    )
+    parser.add_argument(
+        "--reference", type=Path, metavar="DIR", help="reference (default: DATASET_DIR/SEQ_GT)"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.png")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the picture."""
+    from ctc_eval.format import atomic, check_writable
+    from efficientcellseg.report.overlay import overlay
+
+    result = args.result or args.dataset_dir / f"{args.sequence}_RES"
+    reference = args.reference or args.dataset_dir / f"{args.sequence}_GT"
+    check_writable(args.output)
+    figure = overlay(args.dataset_dir, args.sequence, result, reference)
+    with atomic(args.output) as temporary:
+        # No date and no version in it: the same result gives the same bytes.
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+    return 0

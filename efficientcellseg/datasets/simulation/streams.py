@@ -1,0 +1,18 @@
+"""Random streams: one for each purpose, and each frame or cell in it.
+
+Frames can so be made in any order, and one more draw in one place shifts no other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+LAYOUT, BACKDROP, NOISE, TEXTURE = range(4)
+
+
+def stream(seed: int, purpose: int, index: int = 0) -> np.random.Generator:
+    """Open a random stream of its own for each purpose, and each frame or cell in it.
+
+    Frames can so be made in any order, and one more draw in one place shifts no other.
+    """
+    return np.random.default_rng([seed, purpose, index])
