@@ -287,7 +287,7 @@ def test_nothing_to_submit(tmp_path, recipe_file, models):
     assert "no data set has test sequences" in done.stdout + done.stderr
 
 
-def test_the_authors_networks_are_taken_over_first(tmp_path, tiny_dataset, recipe_file, models):
+def test_the_authors_networks_are_imported_first(tmp_path, tiny_dataset, recipe_file, models):
     tiny_recipe(recipe_file, maps=["cells"], labeling={"method": "mask"})
     config = configure(tmp_path, recipe_file, models)
     chosen = yaml.safe_load(config.read_text())
@@ -295,7 +295,7 @@ def test_the_authors_networks_are_taken_over_first(tmp_path, tiny_dataset, recip
     config.write_text(yaml.safe_dump(chosen))
     done = snakemake(tmp_path, config, "--dry-run", "--printshellcmds")
     assert done.returncode == 0, done.stderr
-    assert jobs(done)["take_over"] == "1"
+    assert jobs(done)["import_onnx"] == "1"
     assert "import-onnx ecs_a549 --output results/models/ecs_a549/cells" in done.stdout
 
 
