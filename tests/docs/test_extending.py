@@ -220,14 +220,14 @@ def test_a_measure(followed, tmp_path):
 @pytest.mark.slow
 def test_the_projects_own_tests_pass_with_all_of_it(tmp_path):
     project = copy_project(tmp_path / "project")
-    for name in SECTIONS:
-        write(project, name)
+    touched = [file for name in SECTIONS for file in write(project, name)]
     run_there(project, "efficientcellseg", "schemas")
     rooms = ("maps", "labelings", "methods", "parameters")
     places = ("tests/ctc_eval/measures", *(f"tests/efficientcellseg/{room}" for room in rooms))
-    chosen = ("-k", "registry or schemas or recipe", *places)
+    chosen = ("-k", "registry or schemas or house or recipe", "tests/test_house.py", *places)
     printed = run_there(project, "pytest", "-vv", "-p", "no:cacheprovider", *chosen)
     for name in ("borders", "brightest"):
         assert f"[{name}] PASSED" in printed
-    run_there(project, "ruff", "check", "efficientcellseg", "ctc_eval")
-    run_there(project, "ruff", "format", "--check", "efficientcellseg", "ctc_eval")
+    code = [file for file in touched if file.endswith(".py")]
+    run_there(project, "ruff", "check", *code)
+    run_there(project, "ruff", "format", "--check", *code)
