@@ -18,6 +18,7 @@ from ctc_eval.format import RECORD, atomic, fingerprint, frame_files
 from efficientcellseg.networks.folders import (
     CARD,
     WEIGHTS,
+    Card,
     file_hash,
     network_folders,
     read_card,
@@ -32,9 +33,6 @@ PACKAGES = (
 
 # What a recipe says beside how masks are made.
 BESIDE = {"description", "sequences", "source", "model", "reference", "reference_note"}
-
-# What scores call networks, by their kind.
-TITLES = {"unet": "U-Net", "dunet": "DU-Net", "unet3d": "3D U-Net"}
 
 
 # Masks
@@ -71,12 +69,12 @@ def mask_record(
     """
     folders = network_folders(model, recipe.maps) if recipe.maps else []
     cards = {folder.name: read_card(folder) for folder in folders}
-    seen = {one for card in cards.values() for one in card.get("seen", [])}
+    seen = {one for card in cards.values() for one in card.seen}
     return {
         "method": method,
         "backend": backend,
         "recipe": recipe.model_dump(mode="json", exclude=BESIDE),
-        "weights": {name: card["sha256"] for name, card in cards.items()},
+        "weights": {name: card.sha256 for name, card in cards.items()},
         "seen": [
             n for n, path in frame_files(frames).items() if seen and fingerprint(path) in seen
         ],
@@ -89,18 +87,15 @@ def mask_record(
     }
 
 
-def _describe_networks(cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _describe_networks(cards: Sequence[Card]) -> dict[str, Any]:
     """Put networks into words: number and kind, weights, slices learnt from, with repetitions."""
     if not cards:
         return {"networks": "none", "parameters": None, "training": ""}
-    built = cards[0]["architecture"]
-    title = TITLES.get(built.get("kind"), f"EfficientCellSeg {built.get('encoder')}")
-    weights = [card.get("parameters") for card in cards]
-    # Cards of earlier trainings do not say.
-    slices = sum(card.get("slices_seen", 0) for card in cards)
+    weights = [card.parameters for card in cards if card.parameters]
+    slices = sum(card.slices_seen for card in cards)
     return {
-        "networks": f"{len(cards)} x {title}",
-        "parameters": None if None in weights else sum(weights),
+        "networks": f"{len(cards)} x {cards[0].architecture.title}",
+        "parameters": sum(weights) if len(weights) == len(cards) else None,
         "training": f"{slices} slices" if slices else "",
     }
 
@@ -172,7 +167,7 @@ def describe_run(
         "models": {
             _relative(folder): {
                 "sha256": file_hash(folder / WEIGHTS),
-                "architecture": read_card(folder)["architecture"],
+                "architecture": read_card(folder).architecture.model_dump(mode="json"),
             }
             for folder in folders
         },

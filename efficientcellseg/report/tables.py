@@ -9,6 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from efficientcellseg.parameters.architecture import (
+    Architecture,
+    DUNetArchitecture,
+    EfficientCellSegArchitecture,
+    UNet3DArchitecture,
+    UNetArchitecture,
+)
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -30,7 +38,7 @@ class NetworkSize:
     """
 
     network: str
-    architecture: dict[str, Any]
+    architecture: Architecture
     part: str
     copies: int
     published: float | None
@@ -38,14 +46,15 @@ class NetworkSize:
 
 
 _BLOCKS = "the decoders' last blocks, 0.22 M, are the encoder's in the paper's count"
-_UNET, _DUNET, _UNET3D = {"kind": "unet"}, {"kind": "dunet"}, {"kind": "unet3d"}
+_OURS, _UNET = EfficientCellSegArchitecture(), UNetArchitecture(kind="unet")
+_DUNET, _UNET3D = DUNetArchitecture(kind="dunet"), UNet3DArchitecture(kind="unet3d")
 
 # With the paper's counts; of its own network only the whole is known here.
 PAPER_SIZES = (
-    NetworkSize("EfficientCellSeg", {}, "encoder", 1, None),
-    NetworkSize("EfficientCellSeg", {}, "decoder", 1, None),
-    NetworkSize("EfficientCellSeg", {}, "", 1, 6.6),
-    NetworkSize("EfficientCellSeg", {}, "", 2, 13.2),
+    NetworkSize("EfficientCellSeg", _OURS, "encoder", 1, None),
+    NetworkSize("EfficientCellSeg", _OURS, "decoder", 1, None),
+    NetworkSize("EfficientCellSeg", _OURS, "", 1, 6.6),
+    NetworkSize("EfficientCellSeg", _OURS, "", 2, 13.2),
     NetworkSize("U-Net", _UNET, "encoder", 1, 18.9),
     NetworkSize("U-Net", _UNET, "decoder", 1, 12.5),
     NetworkSize("U-Net", _UNET, "", 1, 31.4),
