@@ -151,7 +151,7 @@ def models(tmp_path, tiny_models):
     for network in ("cells", "centers"):
         shutil.copytree(tiny_models / network, tmp_path / "models" / network)
         card = tmp_path / "models" / network / "model.yaml"
-        card.write_text(card.read_text() + "parameters: 500000\n")
+        card.write_text(card.read_text().replace("parameters: 1\n", "parameters: 500000\n"))
     return tmp_path / "models"
 
 
