@@ -20,7 +20,7 @@ from efficientcellseg.parameters.architecture import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 TABLE1_COLUMNS = ("network", "part", "parameters", "published M", "difference %", "note")
 TABLE3_COLUMNS = (
@@ -66,7 +66,7 @@ PAPER_SIZES = (
 )
 
 
-def count_sizes(sizes: Sequence[NetworkSize] = PAPER_SIZES) -> list[Row]:
+def count_sizes(sizes: Sequence[NetworkSize] = PAPER_SIZES) -> list[TableRow]:
     """Build networks and count their weights: the rows of table 1.
 
     Parameters
@@ -101,7 +101,7 @@ def count_sizes(sizes: Sequence[NetworkSize] = PAPER_SIZES) -> list[Row]:
     return rows
 
 
-def compare_methods(table: Sequence[Row]) -> list[Row]:
+def compare_methods(table: Sequence[TableRow]) -> list[TableRow]:
     """Put published and measured SEG into columns of their own: the rows of table 3.
 
     Parameters
@@ -127,7 +127,7 @@ def compare_methods(table: Sequence[Row]) -> list[Row]:
     ]
 
 
-def draw_figure(table: Sequence[Row]) -> Figure:
+def draw_figure(table: Sequence[TableRow]) -> Figure:
     """Draw SEG against weights: figure 1.
 
     Parameters
