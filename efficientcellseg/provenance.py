@@ -10,11 +10,12 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.format import RECORD, atomic, fingerprint, frame_files
+from ctc_eval.format import RECORD, ScoreRecord, atomic, fingerprint, frame_files
 from efficientcellseg.networks.folders import (
     CARD,
     WEIGHTS,
@@ -78,26 +79,22 @@ def mask_record(
         "seen": [
             n for n, path in frame_files(frames).items() if seen and fingerprint(path) in seen
         ],
-        "score": {
-            **_describe_networks(list(cards.values())),
-            "penalize_extra_detections": recipe.penalize_extra_detections,
-            "reference": recipe.reference,
-            "reference_note": recipe.reference_note,
-        },
+        "score": asdict(_score_record(recipe, list(cards.values()))),
     }
 
 
-def _describe_networks(cards: Sequence[Card]) -> dict[str, Any]:
-    """Put networks into words: number and kind, weights, slices learnt from, with repetitions."""
-    if not cards:
-        return {"networks": "none", "parameters": None, "training": ""}
+def _score_record(recipe: Recipe, cards: Sequence[Card]) -> ScoreRecord:
+    """Say what a score tells of masks: networks, weights, slices learnt from, reference."""
     weights = [card.parameters for card in cards if card.parameters]
     slices = sum(card.slices_seen for card in cards)
-    return {
-        "networks": f"{len(cards)} x {cards[0].architecture.title}",
-        "parameters": sum(weights) if len(weights) == len(cards) else None,
-        "training": f"{slices} slices" if slices else "",
-    }
+    return ScoreRecord(
+        networks=f"{len(cards)} x {cards[0].architecture.title}" if cards else "none",
+        parameters=sum(weights) if cards and len(weights) == len(cards) else None,
+        training=f"{slices} slices" if slices else "",
+        penalize_extra_detections=recipe.penalize_extra_detections,
+        reference=recipe.reference,
+        reference_note=recipe.reference_note,
+    )
 
 
 def write_mask_record(folder: Path, record: Mapping[str, Any]) -> None:

@@ -151,7 +151,8 @@ def models(tmp_path, tiny_models):
     for network in ("cells", "centers"):
         shutil.copytree(tiny_models / network, tmp_path / "models" / network)
         card = tmp_path / "models" / network / "model.yaml"
-        card.write_text(card.read_text() + "parameters: 500000\n")
+        values = {**yaml.safe_load(card.read_text()), "parameters": 500000}
+        card.write_text(yaml.safe_dump(values))
     return tmp_path / "models"
 
 

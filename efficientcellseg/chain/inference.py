@@ -107,12 +107,10 @@ def predict(
         for network in networks:
             # A compiled network has no parameters, and takes tensors of the CPU.
             device = next((p.device for p in network.parameters()), torch.device("cpu"))
-            parts = [
-                network(torch.from_numpy(tiles[start : start + TILES_AT_ONCE]).to(device))
-                .float()
-                .sigmoid()
-                for start in range(0, len(tiles), TILES_AT_ONCE)
-            ]
+            parts = []
+            for start in range(0, len(tiles), TILES_AT_ONCE):
+                batch = torch.from_numpy(tiles[start : start + TILES_AT_ONCE]).to(device)
+                parts.append(network(batch).float().sigmoid())
             predicted = torch.cat(parts, dim=0).cpu().numpy()
             for channel, name in enumerate(network.maps):
                 found.setdefault(name, []).append(predicted[:, channel])

@@ -42,10 +42,10 @@ def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarra
     Returns
     -------
     ndarray of shape (Z, Y, X), float32
-        0 for `FARTHEST` in-plane pixels (or more) against the axis, 0.5 at the cell's centroid, 1 for
-        `FARTHEST` along the axis; NaN in the background. A plane alone may be all that is annotated
-        of a volume: nobody knows in which other plane the center is, so that there is NaN along
-        that axis, and the centroid is the section's.
+        0 for `FARTHEST` in-plane pixels (or more) against the axis, 0.5 at the cell's centroid, 1
+        for `FARTHEST` along the axis; NaN in the background. A plane alone may be all that is
+        annotated of a volume: nobody knows in which other plane the center is, so that there is
+        NaN along that axis, and the centroid is the section's.
     """
     if axis == 0 and len(labels) == 1:
         return np.full(labels.shape, np.nan, np.float32)
