@@ -42,6 +42,19 @@ for program, *words in json.load(sys.stdin):
 json.dump(printed, sys.stdout)
 """
 
+# What a method does with the networks that it runs.
+LOADS = """
+from pathlib import Path
+
+import torch
+
+from efficientcellseg.networks.loading import load_networks
+
+(network,) = load_networks(Path("results/models/plain"), ("cells",), "cpu", kind="plain")
+found = network(torch.rand(2, 3, 64, 64)).shape == (2, 1, 64, 64)
+print(network.architecture.title, network.maps, found)
+"""
+
 
 @dataclass(frozen=True)
 class Followed:
@@ -188,6 +201,8 @@ def test_a_network(followed):
         **{"kind": "plain", "maps": ["cells"], "width": 4, "input_size": 64}
     }
     assert card["parameters"] == (3 * 9 + 1) * 4 + 4 * 9 + 1
+    (followed.project / "loads.py").write_text(LOADS)
+    assert run_there(followed.project, "loads") == "plain ('cells',) True\n"
 
 
 @section("A method")
