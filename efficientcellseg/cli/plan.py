@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 
 from efficientcellseg.cli.options import (
+    add_dataset,
     add_device,
     add_method,
     add_model,
     add_recipe,
     add_scale_check,
-    add_sequence,
     model_of,
     recipe_of,
 )
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "`segment` does the same by itself. Exit code 1 where cells are of another size than the "
         "networks know."
     )
-    add_sequence(parser)
+    add_dataset(parser)
     add_recipe(parser)
     add_method(parser)
     add_model(parser)

@@ -109,7 +109,7 @@ def plan_scale(
 def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
     """Read what networks have learnt; of several, what all of them know."""
     cards = [read_card(folder) for folder in network_folders(model, recipe.maps)]
-    sizes = [card["cell_diameter"] for card in cards if "cell_diameter" in card]
+    sizes = [card.cell_diameter for card in cards if card.cell_diameter]
     if len(sizes) < len(cards):
         log.warning(
             "%s: cards do not say how large cells were in training; slices are cut as the recipe "
@@ -119,8 +119,8 @@ def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
         return None
     low, high = max(size[0] for size in sizes), min(size[2] for size in sizes)
     median = float(np.median([size[1] for size in sizes]))
-    side = cards[0]["architecture"]["input_size"]
-    scale = float(np.median([card.get("input_scale", 1.0) for card in cards]))
+    side = cards[0].architecture.input_size
+    scale = float(np.median([card.pixel_scale for card in cards]))
     return LearntSizes(min(low, median), median, max(high, median), side, scale)
 
 

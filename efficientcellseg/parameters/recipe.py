@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -123,14 +123,6 @@ class Source(Frozen):
     kind: str
     """Which form it has."""
 
-    def __getitem__(self, key: str) -> Any:
-        """Give a value as a mapping does."""
-        return getattr(self, key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Give a value as a mapping does."""
-        return getattr(self, key, default)
-
 
 Url = Annotated[str, Field(pattern="^https?://")]
 
@@ -143,10 +135,6 @@ class ZipHashes(Frozen):
 
     test: Sha256 | None = None
     """Hash of the test zip."""
-
-    def get(self, key: str) -> Any:
-        """Give a value as a mapping does."""
-        return getattr(self, key)
 
 
 class ZipSource(Source):

@@ -54,7 +54,7 @@ def describe_training(
     from efficientcellseg.provenance import describe_software, device_name
     from efficientcellseg.training.cell_sizes import learnt_sizes
 
-    before = read_card(start) if start else {}
+    before = read_card(start) if start else None
     curve = (folder / "curve.csv").read_text().splitlines()
     steps = (len(curve) - 1) * parameters.steps
     slices = steps * parameters.accumulate * parameters.batch * (network.planes or 1)
@@ -65,11 +65,11 @@ def describe_training(
         "samples": len(samples.images),
         **learnt_sizes(samples, [entry.share for entry in configuration.data]),
         **({"fold": parameters.fold} if parameters.folds else {}),
-        "slices_seen": before.get("slices_seen", 0) + slices,
+        "slices_seen": (before.slices_seen if before else 0) + slices,
         "samples_sha256": file_hash(samples_file),
         "software": {**describe_software(), "device": device_name(device)},
         "threads": torch.get_num_threads(),
         "curve": curve,
-        "seen": sorted({*samples.fingerprints, *before.get("seen", [])}),
-        **({"started_from": before} if start else {}),
+        "seen": sorted({*samples.fingerprints, *(before.seen if before else ())}),
+        **({"started_from": before} if before else {}),
     }

@@ -61,7 +61,7 @@ def learnt_sizes(samples: Samples, shares: Sequence[float]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``cell_diameter``, the 5th, 50th and 95th percentile in input pixels, and ``input_scale``,
+        ``cell_diameter``, the 5th, 50th and 95th percentile in input pixels, and ``pixel_scale``,
         the median of input pixels a pixel of the image; nothing where no cell was shown.
     """
     if not len(samples.cells):
@@ -79,5 +79,5 @@ def learnt_sizes(samples: Samples, shares: Sequence[float]) -> dict[str, Any]:
 
     return {
         "cell_diameter": percentiles(diameters, (0.05, 0.5, 0.95)),
-        "input_scale": percentiles(factors, (0.5,))[0],
+        "pixel_scale": percentiles(factors, (0.5,))[0],
     }

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, blobs, tiny_recipe
+from conftest import ROOT, blobs, network_of, tiny_recipe
 from refusal import refused
 
 pytest.importorskip("torch")
@@ -17,7 +17,6 @@ from ctc_eval.format import read_volume
 from efficientcellseg.__main__ import main
 from efficientcellseg.labelings import parameters_of
 from efficientcellseg.methods import METHODS
-from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import read_card, save_model
 from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.reading import read_yaml
@@ -83,8 +82,8 @@ def test_trains_segments_and_is_scored_by_the_same_commands(
         assert run("train", config, *options) == 0
         card = read_card(place)
         planes = KINDS[name].get("planes", 1)
-        assert card["slices_seen"] == 2 * planes
-        assert card.get("fold") == fold
+        assert card.slices_seen == 2 * planes
+        assert card.fold == fold
     model = ("--model", tmp_path / "models", "--method", name)
     assert segment(tiny_dataset, recipe_file, *model) == 0
     masks = sorted((tiny_dataset / "01_RES").glob("mask*.tif"))
@@ -140,7 +139,7 @@ def ensemble(folder, *biases):
     import torch
 
     for i, bias in enumerate(biases):
-        network = build(KINDS["unet3d_ensemble"])
+        network = network_of(KINDS["unet3d_ensemble"])
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
@@ -181,7 +180,7 @@ def test_cells_of_a_dunet_are_where_the_cell_distance_is_high(tmp_path, monkeypa
     from efficientcellseg.methods import dunet
 
     recipe = load_recipe(tiny_recipe(tmp_path / "Tiny.yaml", labeling={"method": "mask"}))
-    save_model(tmp_path / "models", build(KINDS["dunet"]), {"parameters": 1})
+    save_model(tmp_path / "models", network_of(KINDS["dunet"]), {"parameters": 1})
     adapted = dunet.DUNet.adapt(recipe)
     method = dunet.DUNet(adapted, tmp_path / "models", "cpu")
     distance = np.array([[[0.0, 0.06, 0.08, 1.0]]], np.float32)
