@@ -65,9 +65,14 @@ def segment(
     """
     from efficientcellseg.chain.segment import segment_volume
     from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
+    from efficientcellseg.methods.scale import fit_scale
     from efficientcellseg.parameters.locations import ROOT
     from efficientcellseg.parameters.recipe import open_recipe
 
     chosen = EfficientCellSeg.adapt(open_recipe(str(recipe)))
-    method = EfficientCellSeg(chosen, Path(model) if model else ROOT / chosen.model, device)
-    return segment_volume(volume, method, chosen)
+    folder = Path(model) if model else ROOT / chosen.model
+    rows, columns = volume.shape[-2:]
+    chosen = fit_scale(
+        chosen, EfficientCellSeg, folder, (rows, columns), lambda: [volume], device=device
+    )
+    return segment_volume(volume, EfficientCellSeg(chosen, folder, device), chosen)

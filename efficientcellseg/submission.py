@@ -142,6 +142,7 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
         parameters or weights than those to be submitted.
     """
     from ctc_eval.validation import find_faults
+    from efficientcellseg.methods.scale import plan_scale
     from efficientcellseg.provenance import made_alike, mask_record, read_mask_record
 
     faults = []
@@ -149,7 +150,8 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
         frame_files(entry.dataset / entry.sequence)
         faults += find_faults(entry.dataset / entry.sequence, entry.masks)
         frames = entry.dataset / entry.sequence
-        record = mask_record(entry.method, entry.recipe, entry.model, frames)
+        recipe = plan_scale(entry.recipe, METHODS[entry.method], entry.model, frames, check=False)
+        record = mask_record(entry.method, recipe, entry.model, frames)
         found = read_mask_record(entry.masks)
         if (entry.masks / RECORD).is_file() and not made_alike(found, record):
             raise InputError(

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, inf, log, sqrt
+from math import exp, inf, sqrt
+from math import log as logarithm
 
 import numpy as np
 
 from ctc_eval.format import InputError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # A frame that is at most so many times as large as the ideal tile is one tile.
 STRETCH = 1.25
@@ -258,17 +259,18 @@ def measure_cells(
     guesses = [estimate_by_threshold(volume, anisotropy) for volume in volumes]
     known = [guess for guess in guesses if guess]
     if not known:
+        log.warning("no cells seen in a first look; each slice is one tile")
         return None
     guess = exp(float(np.mean(np.log(known))))
-    logger.info("cells seem to be %.0f pixels wide by thresholds", guess)
+    log.info("cells seem to be %.0f pixels wide by thresholds", guess)
     best, agreement = guess, inf
     for _ in range(ROUNDS):
         side = fit_tile(guess, learnt, volumes[0].shape[1:])
         found = estimate_by_labels(volumes, label, side)
         if found is None:
             break
-        logger.info("in tiles for %.0f pixels, the network finds cells of %.0f", guess, found)
-        if (apart := abs(log(found / guess))) < agreement:
+        log.info("in tiles for %.0f pixels, the network finds cells of %.0f", guess, found)
+        if (apart := abs(logarithm(found / guess))) < agreement:
             best, agreement = found, apart
         if apart < AGREED:
             break

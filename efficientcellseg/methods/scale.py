@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,47 @@ LENGTHS = ("smoothing", "min_distance")
 
 
 def plan_scale(
+    recipe: Recipe, method: type[Method], model: Path, frames: Path, **how: Any
+) -> Recipe:
+    """Give a recipe whose tiles fit the frames in a folder, as :func:`fit_scale` does.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        As the method has adapted it.
+    method : type of Method
+    model : Path
+        Folder of its networks.
+    frames : Path
+        Folder of the raw frames. Which are looked at does not depend on which are segmented.
+    **how
+        ``device``, ``backend`` and ``check`` of :func:`fit_scale`.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError
+        What :func:`fit_scale` and reading frames refuse.
+    """
+    files = list(frame_files(frames).values())
+    looked_at = sorted({len(files) * (2 * i + 1) // (2 * FRAMES) for i in range(FRAMES)})
+    (_, rows, columns), _ = volume_shape(files[0])
+
+    def look() -> list[np.ndarray]:
+        return [read_volume(files[number]) for number in looked_at]
+
+    return fit_scale(recipe, method, model, (rows, columns), look, **how)
+
+
+def fit_scale(
     recipe: Recipe,
     method: type[Method],
     model: Path,
-    frames: Path,
+    shape: tuple[int, int],
+    look: Callable[[], list[np.ndarray]],
     *,
     device: str = "auto",
     backend: str = "torch",
@@ -57,9 +95,10 @@ def plan_scale(
     method : type of Method
     model : Path
         Folder of its networks.
-    frames : Path
-        Folder of the raw frames; some are looked at where the recipe does not say how large cells
-        are, the same ones whichever part of the sequence is segmented.
+    shape : tuple of int
+        (Y, X) of a slice.
+    look : callable
+        Gives a few volumes (Z, Y, X), where the recipe does not say how large cells are.
     device, backend : str
         Where networks run, and in what.
     check : bool
@@ -74,36 +113,23 @@ def plan_scale(
     Raises
     ------
     InputError
-        Cells of another size than the networks have learnt; what reading frames and loading
-        networks refuse.
+        Cells of another size than the networks have learnt; what loading networks refuses.
     """
     learnt = _learnt_sizes(recipe, model) if recipe.maps else None
     if learnt is None:
         return recipe
-    files = list(frame_files(frames).values())
-    (_, *slice_shape), _ = volume_shape(files[0])
-    shape = (slice_shape[0], slice_shape[1])
     diameter, tolerance = recipe.cell_pixels, GIVEN
     if diameter is None and (check or not recipe.tiling.is_fixed):
-        looked_at = sorted({len(files) * (2 * i + 1) // (2 * FRAMES) for i in range(FRAMES)})
-        volumes = [read_volume(files[number]) for number in looked_at]
-        diameter, tolerance = _measure(recipe, method, model, volumes, learnt, device, backend)
+        diameter, tolerance = _measure(recipe, method, model, look(), learnt, device, backend)
     if diameter is None:
-        log.warning("%s: no cells seen in a first look; each slice is one tile", recipe.name)
         return recipe
     if not recipe.tiling.is_fixed:
         recipe = _with_tiles(recipe, diameter, learnt, shape)
     (top, bottom), (left, right) = plan_tiles(shape, recipe.tiling)[0]
     tile = (bottom - top, right - left)
-    log.info(
-        "%s: cells of %.1f pixels, in tiles of %d x %d %.1f for the network, which knows %.0f to "
-        "%.0f",
-        *(recipe.name, diameter, *tile, input_diameter(diameter, tile, learnt.input_size)),
-        *(learnt.low, learnt.high),
-    )
     if check:
         check_scale(recipe.name, diameter, tile, learnt, tolerance)
-    return recipe
+    return _with_offsets(recipe, learnt, tile)
 
 
 def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
@@ -160,10 +186,24 @@ def _with_tiles(
 ) -> Recipe:
     """Give the recipe tiles for cells of a size, and say the size in it."""
     side = fit_tile(diameter, learnt, shape)
+    log.info(
+        "%s: cells of %.1f pixels, tiles of %d in slices of %d x %d; the network knows %.0f to %.0f",
+        *(recipe.name, diameter, side, *shape, learnt.low, learnt.high),
+    )
     tiling = Tiling(side=side, overlap=max(recipe.tiling.overlap, OVERLAP))
     cells = recipe.cell_diameter or CellDiameter(pixels=round(diameter, 1))
     recipe = changed(recipe, tiling=tiling, cell_diameter=cells)
     return _with_lengths(recipe, side / learnt.input_size)
+
+
+def _with_offsets(recipe: Recipe, learnt: LearntSizes, tile: tuple[int, int]) -> Recipe:
+    """Scale offsets that the recipe leaves open: they were learnt in tiles of another size."""
+    labeling = recipe.labeling
+    is_open = "offset_scale" in type(labeling).model_fields.keys() - labeling.model_fields_set
+    factor = round(learnt.pixel_scale / input_diameter(1, tile, learnt.input_size), 4)
+    if not is_open or factor == 1:
+        return recipe
+    return changed(recipe, labeling=changed(labeling, offset_scale=factor))
 
 
 def _with_lengths(recipe: Recipe, factor: float) -> Recipe:

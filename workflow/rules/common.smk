@@ -147,3 +147,10 @@ def model_dir(wildcards):
 def model_files(wildcards):
     """List the files of the networks that a job is for; none for a method without."""
     return network_files(model_dir(wildcards), wildcards.dataset, wildcards.method)
+
+
+def planned_recipe(wildcards):
+    """Give the recipe that a sequence is segmented with: planned, but for a method without maps."""
+    if not METHODS[wildcards.method].adapt(RECIPES[wildcards.dataset]).maps:
+        return recipe_file(wildcards)
+    return "<results>/plans/{method}/{dataset}/{sequence}.yaml"

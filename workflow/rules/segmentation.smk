@@ -35,11 +35,42 @@ rule pseudocolor:
         "--output {output:q} --recipe {input.recipe:q} --frames {params.frames} > {log:q} 2>&1"
 
 
+rule plan:
+    """Fit the recipe's tiles to the cells of a sequence and to the networks; a recipe."""
+    input:
+        ready="<results>/ready/{dataset}.done",
+        recipe=recipe_file,
+        model=model_files,
+    output:
+        "<results>/plans/{method}/{dataset}/{sequence}.yaml",
+    log:
+        "<logs>/plan/{method}/{dataset}/{sequence}.log",
+    benchmark:
+        "<benchmarks>/plan/{method}/{dataset}/{sequence}.tsv"
+    wildcard_constraints:
+        method=one_of([*STAGED, *FUSED]),
+    conda:
+        "../../envs/torch.yaml"
+    threads: RUN.threads
+    resources:
+        mem_mb=memory(40, 2000),
+        runtime=minutes(4),
+        gpu=RUN.gpus,
+    params:
+        folder=dataset_dir,
+        model=model_dir,
+        device=RUN.device,
+    shell:
+        "python -m efficientcellseg plan {params.folder:q} {wildcards.sequence} "
+        "--recipe {input.recipe:q} --method {wildcards.method} --model {params.model:q} "
+        "--device {params.device} --output {output:q} > {log:q} 2>&1"
+
+
 rule tile:
     """Cut pseudocolored slices into tiles of the network's input; DIR/tTTT.npz."""
     input:
         pseudocolor="<results>/work/{method}/{dataset}/{sequence}/{shard}/pseudocolor",
-        recipe=recipe_file,
+        recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
         model=model_files,
     output:
         temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/tiles")),
@@ -67,7 +98,7 @@ rule infer:
     """Run the networks on the tiles and put their maps together; DIR/tTTT.npz, (Z, Y, X) each."""
     input:
         tiles="<results>/work/{method}/{dataset}/{sequence}/{shard}/tiles",
-        recipe=recipe_file,
+        recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
         model=model_files,
     output:
         temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/maps")),
@@ -97,7 +128,7 @@ rule label:
     """Turn maps into cells; DIR/maskTTT.tif, uint16 (Z, Y, X)."""
     input:
         maps="<results>/work/{method}/{dataset}/{sequence}/{shard}/maps",
-        recipe=recipe_file,
+        recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
     output:
         temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/masks")),
     log:
@@ -150,7 +181,7 @@ rule fused:
     """Segment by one of the compared methods, with networks of its own, in one job."""
     input:
         ready="<results>/ready/{dataset}.done",
-        recipe=recipe_file,
+        recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
         model=model_files,
     output:
         temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/masks")),
@@ -175,7 +206,7 @@ rule fused:
     shell:
         "python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
         "--method {wildcards.method} --output {output:q} --recipe {input.recipe:q} "
-        "--model {params.model:q} --device {params.device} --frames {params.frames} "
+        "--model {params.model:q} --device {params.device} --frames {params.frames} --scale-check off "
         "> {log:q} 2>&1"
 
 
@@ -187,7 +218,7 @@ rule gather:
             for shard in DATASETS[wildcards.dataset].shards(wildcards.sequence)
         ],
         ready="<results>/ready/{dataset}.done",
-        recipe=recipe_file,
+        recipe=planned_recipe,
         model=model_files,
     output:
         directory("<results>/{method}/{dataset}/{sequence}_RES"),
