@@ -187,7 +187,7 @@ def _with_tiles(
     """Give the recipe tiles for cells of a size, and say the size in it."""
     side = fit_tile(diameter, learnt, shape)
     log.info(
-        "%s: cells of %.1f pixels, tiles of %d in slices of %d x %d; the network knows %.0f to %.0f",
+        "%s: cells of %.1f pixels, tiles of %d in %d x %d; the network knows %.0f to %.0f",
         *(recipe.name, diameter, side, *shape, learnt.low, learnt.high),
     )
     tiling = Tiling(side=side, overlap=max(recipe.tiling.overlap, OVERLAP))

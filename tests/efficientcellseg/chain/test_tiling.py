@@ -1,5 +1,7 @@
 """Tiles: cover, partition, weights, seams."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -200,3 +202,36 @@ def test_a_volume_through_a_network_pixel_by_pixel():
 def test_another_plan_than_the_one_that_cut_is_refused():
     with refused("tiles-count", "6 tiles", "8, 4 for each of 2"):
         untile_volume(np.zeros((6, 4, 4), np.float32), Tiling(rows=2, columns=2), (2, 8, 8))
+
+
+# Tiles of one side
+
+
+def test_tiles_of_one_side_worked_by_hand():
+    # 100 pixels in tiles of 40 that share 4 at least: three, at 0, 30 and 60.
+    tiles = plan_tiles((100, 30), Tiling(side=40, overlap=0.1))
+    assert tiles == [((0, 40), (0, 30)), ((30, 70), (0, 30)), ((60, 100), (0, 30))]
+    # What fits exactly is not cut once more.
+    assert plan_tiles((76, 40), Tiling(side=40, overlap=0.1)) == [
+        ((0, 40), (0, 40)),
+        ((36, 76), (0, 40)),
+    ]
+
+
+@given(SIZES, st.integers(1, 95), st.floats(0, 0.5))
+def test_tiles_of_one_side_cover_the_slice_and_overlap(shape, side, overlap):
+    covered = np.zeros(shape, int)
+    tiles = plan_tiles(shape, Tiling(side=side, overlap=overlap))
+    for (top, bottom), (left, right) in tiles:
+        assert (bottom - top, right - left) == (min(side, shape[0]), min(side, shape[1]))
+        covered[top:bottom, left:right] += 1
+    assert covered.min() == 1
+    for axis in (0, 1):
+        ordered = sorted({tile[axis] for tile in tiles})
+        shared = [a[1] - b[0] for a, b in itertools.pairwise(ordered)]
+        assert all(pixels >= int(side * overlap) - 1 for pixels in shared)
+
+
+def test_side_and_rows_are_not_both_said():
+    with pytest.raises(ValueError, match="not both"):
+        Tiling(side=40, rows=2)
