@@ -25,43 +25,38 @@ class Microscope:
     bits: int  # of the camera
 
 
-def uneven_field(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """Make a smooth field that varies over the frame.
+@dataclass(frozen=True)
+class UnevenField:
+    """A smooth field that varies over the frame, between -1 and 1.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Planes, rows, columns.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of shape (Z, Y, X), float32
-        Between -1 and 1.
+    It is made where it is looked at, since of a large frame it would fill memory.
     """
-    coarse = rng.uniform(-1, 1, size=(3, 4, 4))
-    steps = (np.array(coarse.shape) - 1) / np.maximum(np.array(shape) - 1, 1)
-    planes, rows, columns = (
-        spline_weights(np.arange(count) * step, values, wrap=False)
-        for count, step, values in zip(shape, steps, coarse.shape, strict=True)
-    )
-    field = np.empty(shape, dtype=np.float32)
-    for part in _strips(shape):
-        field[:, part] = spline_field(coarse, [planes, rows[part], columns])
-    return field
 
+    lattice: np.ndarray  # (A, B, C)
+    weights: tuple[np.ndarray, np.ndarray, np.ndarray]  # (Z, A), (Y, B) and (X, C)
 
-def _strips(shape: tuple[int, ...]) -> list[slice]:
-    """Cut a frame's rows into strips that a processor's cache holds in eight bytes a voxel."""
-    high = max(1, 2**17 // (shape[0] * shape[-1]))
-    return [slice(start, start + high) for start in range(0, shape[-2], high)]
+    @classmethod
+    def draw(cls, shape: tuple[int, int, int], rng: np.random.Generator) -> UnevenField:
+        """Choose a field at random, for a frame of so many planes, rows, columns."""
+        lattice = rng.uniform(-1, 1, size=(3, 4, 4))
+        steps = (np.array(lattice.shape) - 1) / np.maximum(np.array(shape) - 1, 1)
+        planes, rows, columns = (
+            spline_weights(np.arange(count) * step, values, wrap=False)
+            for count, step, values in zip(shape, steps, lattice.shape, strict=True)
+        )
+        return cls(lattice, (planes, rows, columns))
+
+    def strip(self, plane: int, part: slice) -> np.ndarray:
+        """Make some rows of a plane: (rows, X) float32."""
+        planes, rows, columns = self.weights
+        return spline_field(self.lattice, [planes[plane : plane + 1], rows[part], columns])[0]
 
 
 def expose(
     light: np.ndarray,
     microscope: Microscope,
     voxel_size: tuple[float, float, float],
-    backdrop: np.ndarray,
+    backdrop: UnevenField,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Take a picture: blur, light lost with depth, stray light, photon and camera noise.
@@ -69,12 +64,12 @@ def expose(
     Parameters
     ----------
     light : ndarray of shape (Z, Y, X), float32
-        What the specimen emits; 1 is a cell of mean brightness.
+        What the specimen emits; 1 is a cell of mean brightness. Is blurred in place.
     microscope : Microscope
     voxel_size : tuple of float
         Micrometers along (plane, row, column).
-    backdrop : ndarray of shape (Z, Y, X), float32
-        The background's course, -1 to 1.
+    backdrop : UnevenField
+        The background's course.
     rng : numpy.random.Generator
 
     Returns
@@ -84,24 +79,26 @@ def expose(
     """
     from scipy.ndimage import gaussian_filter, uniform_filter
 
-    along, within = microscope.blur
-    sigma = np.array([along, within, within]) / voxel_size
-    sharp = gaussian_filter(light, sigma if len(light) > 1 else [0, *sigma[1:]], truncate=3)
     # Two box filters make a wide tent at a cost that does not grow with its width.
     wide = [max(size // 6, 1) for size in light.shape[1:]]
-    stray = uniform_filter(uniform_filter(light.mean(axis=0), wide), wide)
-    stray *= np.float32(microscope.haze)
+    stray = microscope.haze * uniform_filter(uniform_filter(light.mean(axis=0), wide), wide)
+    along, within = microscope.blur
+    sigma = np.array([along if len(light) > 1 else 0.0, within, within]) / voxel_size
+    gaussian_filter(light, sigma, truncate=3, output=light)
     faintest = 1 - microscope.depth_loss
     picture = np.empty(light.shape, dtype=np.uint16)
     gray = np.empty(light.shape[1:])
-    strips = _strips((1, *gray.shape))
-    # A plane's photons come before its read noise, in one random stream.
+    # Strips of rows that a processor's cache holds in eight bytes a voxel.
+    high = max(1, 2**17 // light.shape[2])
+    strips = [slice(start, start + high) for start in range(0, light.shape[1], high)]
     for plane, depth in enumerate(np.linspace(0, 1, len(light)).tolist()):
+        # All photons of a plane come before its read noise, in one random stream.
         for part in strips:
-            counts = faintest**depth * sharp[plane, part]
+            counts = faintest**depth * light[plane, part]
             counts += stray[part]
             counts *= microscope.signal
-            counts += microscope.background * (1 + microscope.unevenness * backdrop[plane, part])
+            uneven = 1 + microscope.unevenness * backdrop.strip(plane, part)
+            counts += microscope.background * uneven
             np.maximum(counts, 0, out=counts)
             counts /= microscope.counts_per_photon
             np.multiply(rng.poisson(counts), microscope.counts_per_photon, out=gray[part])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctc_eval.format import InputError
-from efficientcellseg.datasets.simulation.microscope import expose, uneven_field
+from efficientcellseg.datasets.simulation.microscope import UnevenField, expose
 from efficientcellseg.datasets.simulation.painting import paint
 from efficientcellseg.datasets.simulation.population import populate
 from efficientcellseg.datasets.simulation.protrusions import protrude
@@ -44,7 +44,7 @@ class Simulation:
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Make (raw, labels), both (Z, Y, X) uint16, for each frame."""
         scene = self.scene
-        backdrop = uneven_field(self.shape, stream(self.seed, BACKDROP))
+        backdrop = UnevenField.draw(self.shape, stream(self.seed, BACKDROP))
         for frame, skeletons in enumerate(self.skeletons):
             labels, light = paint(
                 skeletons, scene.cell_shape, self.shape, self.voxel_size, self.seed
