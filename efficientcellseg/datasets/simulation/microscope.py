@@ -49,7 +49,7 @@ class UnevenField:
     def strip(self, plane: int, part: slice) -> np.ndarray:
         """Make some rows of a plane: (rows, X) float32."""
         planes, rows, columns = self.weights
-        return spline_field(self.lattice, [planes[plane : plane + 1], rows[part], columns])[0]
+        return spline_field(self.lattice, planes[plane : plane + 1], rows[part], columns)[0]
 
 
 def expose(

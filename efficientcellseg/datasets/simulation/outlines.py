@@ -128,31 +128,33 @@ def _measure(
     return np.array(columns, dtype=np.float32)[..., None, None, None]
 
 
-def closeness(outline: Outline, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def closeness(outline: Outline, voxel_size: tuple[float, float, float]) -> np.ndarray:
     """Measure how far voxels are from a cell's center line: 0 on it, 1 on the surface.
 
     Parameters
     ----------
     outline : Outline
-    rows, columns : ndarray of float32
-        Places of all the frame's rows and columns, micrometers.
+    voxel_size : tuple of float
+        Micrometers along (plane, row, column).
 
     Returns
     -------
     ndarray of the outline's box's shape, float32
         2 or more where no bone is near.
     """
-    depth = np.full([part.stop - part.start for part in outline.box], 2, dtype=np.float32)
-    z, y, x = (part.start for part in outline.box)
-    for (planes, high, wide), bones in outline.limbs:
-        local = depth[
-            planes.start - z : planes.stop - z,
-            high.start - y : high.stop - y,
-            wide.start - x : wide.stop - x,
-        ]
+    box = outline.box
+    depth = np.full([part.stop - part.start for part in box], 2, dtype=np.float32)
+    levels, rows, columns = (np.arange(part.start, part.stop, dtype=np.float32) for part in box)
+    rows *= np.float32(voxel_size[1])
+    columns *= np.float32(voxel_size[2])
+    for limb in outline.limbs:
+        z, y, x = (
+            slice(inner.start - outer.start, inner.stop - outer.start)
+            for inner, outer in zip(limb.box, box, strict=True)
+        )
+        local = depth[z, y, x]
         if local.size:
-            levels = np.arange(planes.start, planes.stop, dtype=np.float32)
-            distances = _distances(bones, levels, rows[high], columns[wide])
+            distances = _distances(limb.bones, levels[z], rows[y], columns[x])
             np.minimum(local, np.minimum.reduce(distances), out=local)
     return depth
 

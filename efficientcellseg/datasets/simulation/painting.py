@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 import numpy as np
 
 from ctc_eval.format import InputError
-from efficientcellseg.datasets.simulation.outlines import Box, closeness, outlines
+from efficientcellseg.datasets.simulation.outlines import closeness, outlines
 from efficientcellseg.datasets.simulation.shape import CellShape, Skeleton
 from efficientcellseg.datasets.simulation.splines import spline_field, spline_weights
 from efficientcellseg.datasets.simulation.streams import TEXTURE, stream
+
+# Neighbors of a voxel, that in the middle, are those that share a face with it.
+FACES = np.sum(np.abs(np.indices((3, 3, 3)) - 1), axis=0) <= 1
 
 
 def paint(
@@ -47,80 +48,87 @@ def paint(
     InputError
         A cell has no voxel left.
     """
-    nearest = np.ones(shape, dtype=np.float32)
     labels = np.zeros(shape, dtype=np.uint16)
+    # How near voxels are to their cell's center line, then what they emit: one frame in memory.
     light = np.zeros(shape, dtype=np.float32)
     axes = [np.arange(count) * float(size) for count, size in zip(shape, voxel_size, strict=True)]
-    _, rows, columns = (
-        np.arange(count, dtype=np.float32) * np.float32(size)
-        for count, size in zip(shape, voxel_size, strict=True)
-    )
-    boxes = []
+    cells = []
     for cell, outline in zip(
         skeletons, outlines(skeletons, cell_shape, shape, voxel_size), strict=True
     ):
         box = outline.box
-        boxes.append(box)
         places = [axis[part] for axis, part in zip(axes, box, strict=True)]
-        rough, lumps, fine = _noises(cell, cell_shape, places, seed)
-        depth = closeness(outline, rows, columns)
+        surface, texture = stream(seed, TEXTURE, cell.label).uniform(-1, 1, (2, 8, 8, 8))
+        depth = closeness(outline, voxel_size)
         near = depth < 1 + cell_shape.roughness
         if cell_shape.roughness:
-            depth *= 1 + cell_shape.roughness * rough
-        near &= depth < nearest[box]
-        glow = _emission(cell, cell_shape, places[0], voxel_size[0], depth, lumps, fine)
-        np.copyto(nearest[box], depth, where=near)
+            (lumps,) = _lumps(cell, cell_shape, places, surface, [2.5])
+            depth *= 1 + cell_shape.roughness * lumps
+        near &= depth < np.where(labels[box], light[box], np.float32(1))
         np.copyto(labels[box], cell.label, where=near)
-        np.copyto(light[box], glow, where=near)
-    _keep_largest_pieces(skeletons, boxes, labels, light)
+        np.copyto(light[box], depth, where=near)
+        cells.append((cell, places, texture, labels[box], light[box]))
+    for cell, places, texture, label, emitted in cells:
+        own = label == cell.label
+        kept = _largest_piece(own, cell.label, len(skeletons))
+        glow = _emission(cell, cell_shape, places, voxel_size[0], texture, emitted)
+        np.copyto(emitted, glow, where=kept)
+        if kept is not own:
+            label[own & ~kept] = 0
+            emitted[own & ~kept] = 0
     return labels, light
 
 
-def _noises(
-    cell: Skeleton, cell_shape: CellShape, places: list[np.ndarray], seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make the cell's smooth noise between -1 and 1, with lumps of three sizes.
+def _lumps(
+    cell: Skeleton,
+    cell_shape: CellShape,
+    places: list[np.ndarray],
+    lattice: np.ndarray,
+    sizes: list[float],
+) -> np.ndarray:
+    """Make smooth noise between -1 and 1 that moves along with a cell.
 
     Parameters
     ----------
+    cell : Skeleton
+    cell_shape : CellShape
     places : list of ndarray
-        Micrometers of the box's planes, rows and columns.
+        Micrometers of the planes, rows and columns where it is wanted.
+    lattice : ndarray of shape (8, 8, 8)
+        Values between -1 and 1, repeated all over.
+    sizes : list of float
+        Of the lumps, over the texture's.
 
     Returns
     -------
-    rough, lumps, fine : ndarray of the box's shape, float32
-        For the surface, and for the texture.
+    ndarray of shape (sizes, Z, Y, X), float32
     """
-    rough, texture = stream(seed, TEXTURE, cell.label).uniform(-1, 1, (2, 8, 8, 8))
-    flat = (min(cell_shape.flatness, 1.0), 1.0, 1.0)
-    sizes = [factor * cell_shape.texture_size for factor in (2.5, 1.0, 0.45)]
-    offsets = [axis - origin for axis, origin in zip(places, cell.points[0], strict=True)]
-    steps = [offset / (size * f) for size in sizes for offset, f in zip(offsets, flat, strict=True)]
-    # One call for all: the cost is the calls'.
-    weights = spline_weights(np.concatenate(steps), 8, wrap=True)
-    stops = list(accumulate(len(one) for one in steps))
-    parts = [weights[stop - len(one) : stop] for one, stop in zip(steps, stops, strict=True)]
-    return (
-        spline_field(rough, parts[:3]),
-        spline_field(texture, parts[3:6]),
-        spline_field(texture, parts[6:]),
+    size = cell_shape.texture_size * np.array(sizes)[:, None]
+    planes, rows, columns = (
+        axis - origin for axis, origin in zip(places, cell.points[0], strict=True)
+    )
+    steps = [planes / (size * min(cell_shape.flatness, 1.0)), rows / size, columns / size]
+    weights = spline_weights(np.concatenate(steps, axis=1), len(lattice), wrap=True)
+    first, second = len(planes), len(planes) + len(rows)
+    return spline_field(
+        lattice, weights[:, :first], weights[:, first:second], weights[:, second:]
     )
 
 
 def _emission(
     cell: Skeleton,
     cell_shape: CellShape,
-    planes: np.ndarray,
+    places: list[np.ndarray],
     plane_size: float,
+    lattice: np.ndarray,
     depth: np.ndarray,
-    lumps: np.ndarray,
-    fine: np.ndarray,
 ) -> np.ndarray:
     """Compute what voxels of a cell emit: lumpy, dimmer at the rim and at both ends."""
+    lumps, fine = _lumps(cell, cell_shape, places, lattice, [1.0, 0.45])
     heights = cell_shape.flatness * cell.radii
     lower, upper = (cell.points[:, 0] - heights).min(), (cell.points[:, 0] + heights).max()
     middle, half = (lower + upper) / 2, max((upper - lower) / 2, plane_size)
-    off_middle = np.clip(np.abs(planes - middle) / half, 0, 1)
+    off_middle = np.clip(np.abs(places[0] - middle) / half, 0, 1)
     end = 1 - cell_shape.end_fade * off_middle**1.5
     glow = 1 + cell_shape.texture * (1.4 * lumps + 0.7 * fine)
     glow *= cell.brightness
@@ -128,22 +136,18 @@ def _emission(
     return np.maximum(glow * end[:, None, None], 0.02).astype(np.float32)
 
 
-def _keep_largest_pieces(
-    skeletons: list[Skeleton], boxes: list[Box], labels: np.ndarray, light: np.ndarray
-) -> None:
-    """Take away all but the largest face-connected piece of each cell."""
+def _largest_piece(own: np.ndarray, label: int, cells: int) -> np.ndarray:
+    """Find the largest face-connected piece of a cell, given as a mask: the mask if it is one."""
     from scipy import ndimage
 
-    for cell, box in zip(skeletons, boxes, strict=True):
-        pieces, count = ndimage.label(labels[box] == cell.label)
-        if not count:
-            raise InputError(
-                f"cells: cell {cell.label} of {len(skeletons)} is hidden by others; expected "
-                "room for each: ask for fewer cells or a larger shape",
-                code="cell-hidden",
-            )
-        if count > 1:
-            sizes = np.bincount(pieces.ravel())
-            stray = (pieces > 0) & (pieces != int(sizes[1:].argmax()) + 1)
-            labels[box][stray] = 0
-            light[box][stray] = 0
+    pieces, count = ndimage.label(own, structure=FACES)
+    if not count:
+        raise InputError(
+            f"cells: cell {label} of {cells} is hidden by others; expected "
+            "room for each: ask for fewer cells or a larger shape",
+            code="cell-hidden",
+        )
+    if count == 1:
+        return own
+    sizes = np.bincount(pieces.ravel())
+    return pieces == int(sizes[1:].argmax()) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,8 @@ def write_sequence(
         tracks.unlink(missing_ok=True)
         write_volume(paths["t"], raw)
         write_labels(paths["man_seg"], labels)
-        write_labels(paths["man_track"], labels)
+        with atomic(paths["man_track"]) as temporary:
+            shutil.copyfile(paths["man_seg"], temporary)
     rows = (" ".join(map(str, row)) for row in simulation.tracks.tolist())
     with atomic(tracks) as temporary:
         temporary.write_text("\n".join(rows) + "\n")
