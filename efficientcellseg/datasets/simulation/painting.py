@@ -52,19 +52,16 @@ def paint(
     # How near voxels are to their cell's center line, then what they emit: one frame in memory.
     light = np.zeros(shape, dtype=np.float32)
     axes = [np.arange(count) * float(size) for count, size in zip(shape, voxel_size, strict=True)]
-    cells = []
-    for cell, outline in zip(
-        skeletons, outlines(skeletons, cell_shape, shape, voxel_size), strict=True
-    ):
+    cells, found = [], outlines(skeletons, cell_shape, shape, voxel_size)
+    for cell, outline in zip(skeletons, found, strict=True):
         box = outline.box
         places = [axis[part] for axis, part in zip(axes, box, strict=True)]
         surface, texture = stream(seed, TEXTURE, cell.label).uniform(-1, 1, (2, 8, 8, 8))
         depth = closeness(outline, voxel_size)
-        near = depth < 1 + cell_shape.roughness
         if cell_shape.roughness:
-            (lumps,) = _lumps(cell, cell_shape, places, surface, [2.5])
-            depth *= 1 + cell_shape.roughness * lumps
-        near &= depth < np.where(labels[box], light[box], np.float32(1))
+            rough = 1 + cell_shape.roughness * _lumps(cell, cell_shape, places, surface, [2.5])[0]
+            np.multiply(depth, rough, out=depth, where=depth < 1 + cell_shape.roughness)
+        near = depth < np.where(labels[box], light[box], np.float32(1))
         np.copyto(labels[box], cell.label, where=near)
         np.copyto(light[box], depth, where=near)
         cells.append((cell, places, texture, labels[box], light[box]))
@@ -110,9 +107,7 @@ def _lumps(
     steps = [planes / (size * min(cell_shape.flatness, 1.0)), rows / size, columns / size]
     weights = spline_weights(np.concatenate(steps, axis=1), len(lattice), wrap=True)
     first, second = len(planes), len(planes) + len(rows)
-    return spline_field(
-        lattice, weights[:, :first], weights[:, first:second], weights[:, second:]
-    )
+    return spline_field(lattice, weights[:, :first], weights[:, first:second], weights[:, second:])
 
 
 def _emission(

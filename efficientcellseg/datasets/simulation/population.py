@@ -275,9 +275,7 @@ def _relax(cells: Population, cell_shape: CellShape, extent: np.ndarray, rounds:
     return replace(cells, center=center)
 
 
-def _pairs(
-    points: np.ndarray, owner: np.ndarray, distance: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(points: np.ndarray, owner: np.ndarray, distance: float) -> tuple[np.ndarray, np.ndarray]:
     """Find the pairs of points (N, 3) within a distance of each other that two cells own."""
     from scipy.spatial import KDTree
 

@@ -84,9 +84,8 @@ def write_sequence(
         write_labels(paths["man_seg"], labels)
         with atomic(paths["man_track"]) as temporary:
             shutil.copyfile(paths["man_seg"], temporary)
-    rows = (" ".join(map(str, row)) for row in simulation.tracks.tolist())
     with atomic(tracks) as temporary:
-        temporary.write_text("\n".join(rows) + "\n")
+        np.savetxt(temporary, simulation.tracks, fmt="%d")
     return raw_dir
 
 
