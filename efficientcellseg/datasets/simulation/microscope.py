@@ -7,22 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from efficientcellseg.datasets.simulation.splines import spline_field, spline_weights
-
-
-@dataclass(frozen=True)
-class Microscope:
-    """How a scene's pictures are taken. Light and noise in camera counts, lengths in um."""
-
-    blur: tuple[float, float]  # standard deviation of the spread along planes, and within
-    signal: float  # counts of a cell of mean brightness
-    background: float  # counts beside cells
-    unevenness: float  # share by which the background varies
-    haze: float  # share of the light that spreads widely
-    depth_loss: float  # share of the signal lost on the way to the last plane, 0..1
-    counts_per_photon: float  # few photons are noisy
-    read_noise: float  # standard deviation, counts
-    offset: float  # counts of an unlit pixel
-    bits: int  # of the camera
+from efficientcellseg.parameters.scene import Microscope
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from efficientcellseg.datasets.simulation.shape import SPINE_BONES, CellShape, Skeleton
+from efficientcellseg.datasets.simulation.skeleton import SPINE_BONES, Skeleton
+from efficientcellseg.parameters.scene import CellShape
 
 # A tube that is nowhere thinner than half a voxel's diagonal is digitized in one piece: the
 # voxels nearest to its center line lie within that distance of it, and follow each other

@@ -6,9 +6,10 @@ import numpy as np
 
 from ctc_eval.format import InputError
 from efficientcellseg.datasets.simulation.outlines import closeness, outlines
-from efficientcellseg.datasets.simulation.shape import CellShape, Skeleton
+from efficientcellseg.datasets.simulation.skeleton import Skeleton
 from efficientcellseg.datasets.simulation.splines import spline_field, spline_weights
 from efficientcellseg.datasets.simulation.streams import TEXTURE, stream
+from efficientcellseg.parameters.scene import CellShape
 
 # Neighbors of a voxel, that in the middle, are those that share a face with it.
 FACES = np.sum(np.abs(np.indices((3, 3, 3)) - 1), axis=0) <= 1

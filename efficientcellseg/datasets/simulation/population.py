@@ -8,17 +8,17 @@ import numpy as np
 
 from ctc_eval.format import MAX_LABEL, InputError
 from efficientcellseg.datasets.simulation.settling import bilinear, inside, settle
-from efficientcellseg.datasets.simulation.shape import (
+from efficientcellseg.datasets.simulation.skeleton import (
     SPINE_BONES,
     SPINE_JOINTS,
-    CellShape,
     Skeleton,
 )
+from efficientcellseg.parameters.scene import PopulationShape
 
 
 @dataclass(frozen=True)
 class Population:
-    """Cells of one frame, an entry of each array per cell; see :class:`CellShape` for units."""
+    """Cells of one frame, an entry of each array per cell; units as in :class:`PopulationShape`."""
 
     label: np.ndarray
     last: np.ndarray  # the last frame of the cell's track
@@ -51,7 +51,7 @@ class Population:
 
 
 def populate(
-    cell_shape: CellShape,
+    cell_shape: PopulationShape,
     extent: np.ndarray,
     frames: int,
     cells: int,
@@ -61,7 +61,7 @@ def populate(
 
     Parameters
     ----------
-    cell_shape : CellShape
+    cell_shape : PopulationShape
     extent : ndarray of shape (3,)
         Size of the volume in micrometers, from the first voxel's center to the last one's.
     frames : int
@@ -109,7 +109,9 @@ def populate(
     return skeletons, np.array(tracks, dtype=np.int64)
 
 
-def _check_room(cell_shape: CellShape, extent: np.ndarray, cells: int, divisions: int) -> None:
+def _check_room(
+    cell_shape: PopulationShape, extent: np.ndarray, cells: int, divisions: int
+) -> None:
     """Refuse more cells than can lie beside each other."""
     width, aspect = float(np.mean(cell_shape.width)), float(np.mean(cell_shape.aspect))
     area = np.pi / 4 * width**2 * aspect
@@ -132,7 +134,7 @@ def _check_room(cell_shape: CellShape, extent: np.ndarray, cells: int, divisions
 
 
 def _first_cells(
-    cell_shape: CellShape, extent: np.ndarray, cells: int, rng: np.random.Generator
+    cell_shape: PopulationShape, extent: np.ndarray, cells: int, rng: np.random.Generator
 ) -> Population:
     """Choose each cell's form and place."""
     width = rng.uniform(*cell_shape.width, size=cells)
@@ -156,7 +158,7 @@ def _first_cells(
 
 def _drift(
     cells: Population,
-    cell_shape: CellShape,
+    cell_shape: PopulationShape,
     extent: np.ndarray,
     flow: np.ndarray,
     rng: np.random.Generator,
@@ -181,7 +183,7 @@ def _divide(
     mothers: Population,
     first_label: int,
     last: int,
-    cell_shape: CellShape,
+    cell_shape: PopulationShape,
     rng: np.random.Generator,
 ) -> Population:
     """Put two smaller children in each mother's place, side by side along her long axis."""
@@ -206,7 +208,9 @@ def _divide(
     )
 
 
-def _joints(cells: Population, cell_shape: CellShape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _joints(
+    cells: Population, cell_shape: PopulationShape
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lay out the skeletons: a bent spine, and arms.
 
     Returns
@@ -243,7 +247,9 @@ def _joints(cells: Population, cell_shape: CellShape) -> tuple[np.ndarray, np.nd
     )
 
 
-def _relax(cells: Population, cell_shape: CellShape, extent: np.ndarray, rounds: int) -> Population:
+def _relax(
+    cells: Population, cell_shape: PopulationShape, extent: np.ndarray, rounds: int
+) -> Population:
     """Push cells apart whose spines come closer than their radii allow."""
     scale = np.array([1 / cell_shape.flatness, 1.0, 1.0])
     center, owner = cells.center, np.repeat(np.arange(len(cells)), SPINE_JOINTS)
@@ -286,7 +292,9 @@ def _pairs(points: np.ndarray, owner: np.ndarray, distance: float) -> tuple[np.n
     return pairs[:, 0], pairs[:, 1]
 
 
-def _skeletons(cells: Population, cell_shape: CellShape, frame: int, frames: int) -> list[Skeleton]:
+def _skeletons(
+    cells: Population, cell_shape: PopulationShape, frame: int, frames: int
+) -> list[Skeleton]:
     """Make the skeletons of one frame; a cell about to divide is drawn out, and brighter."""
     dividing = (cells.last == frame) & (frame < frames - 1)
     shown = replace(

@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from efficientcellseg.datasets.simulation.shape import CellShape
+from efficientcellseg.parameters.scene import PopulationShape
 
 TRIES = 24  # places that a cell chooses among
 RECENT = 128  # cells that wait for the next search tree
 
 
 def settle(
-    cell_shape: CellShape, extent: np.ndarray, width: np.ndarray, rng: np.random.Generator
+    cell_shape: PopulationShape, extent: np.ndarray, width: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose each cell's place and heading, the best of some tries.
 
     Parameters
     ----------
-    cell_shape : CellShape
+    cell_shape : PopulationShape
     extent : ndarray of shape (3,)
         Size of the volume in micrometers.
     width : ndarray of shape (N,)
@@ -64,7 +64,7 @@ def settle(
     return center, angle
 
 
-def _draw(cell_shape: CellShape, index: int, rng: np.random.Generator) -> tuple[Any, ...]:
+def _draw(cell_shape: PopulationShape, index: int, rng: np.random.Generator) -> tuple[Any, ...]:
     """Draw what the tries of a cell differ by: one that is free, or one of a strand."""
     headings = rng.uniform(0, np.pi, TRIES)
     if first := index % cell_shape.strand:
@@ -80,7 +80,7 @@ def _draw(cell_shape: CellShape, index: int, rng: np.random.Generator) -> tuple[
 
 
 def _beside(
-    cell_shape: CellShape,
+    cell_shape: PopulationShape,
     drawn: tuple[Any, ...],
     index: int,
     width: np.ndarray,
@@ -117,7 +117,7 @@ class _Settled:
 
 
 def inside(
-    center: np.ndarray, width: np.ndarray, cell_shape: CellShape, extent: np.ndarray
+    center: np.ndarray, width: np.ndarray, cell_shape: PopulationShape, extent: np.ndarray
 ) -> np.ndarray:
     """Move centers into the volume: borders may cut a cell, but not hide it.
 
