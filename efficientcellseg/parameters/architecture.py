@@ -1,8 +1,12 @@
-"""Architectures: which network it is, and how large; a training configuration or card says so."""
+"""Architectures: which network it is, and how large; a training configuration or card says so.
+
+A new one is a class in here, which names its network's, and its name in `Architecture`;
+docs/extending.md shows how. The networks themselves lie apart: reading a file needs no torch.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
@@ -24,6 +28,8 @@ HalvedSize = Annotated[int, Field(ge=1, validate_default=True), AfterValidator(_
 class EfficientCellSegArchitecture(Frozen):
     """The paper's network: a U-Net whose encoder is an EfficientNet."""
 
+    network: ClassVar[str] = "efficientcellseg.networks.efficientcellseg:EfficientCellSegNetwork"
+
     kind: Literal["efficientcellseg"] = "efficientcellseg"
     """The paper's network; another kind must be named."""
 
@@ -39,13 +45,28 @@ class EfficientCellSegArchitecture(Frozen):
     input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 384
     """Side of the square input, a multiple of 32. Pixels."""
 
+    mean: tuple[float, float, float] | None = None
+    """What the network takes off its input's channels; null: the mean of the encoder's \
+pretraining."""
+
+    std: tuple[float, float, float] | None = None
+    """What the network then divides them by; null: the deviation of the encoder's pretraining."""
+
     raw_skip: bool = False
     """Whether the last skip is the image as it comes, not normalized: so it is in the authors' \
 networks."""
 
+    @property
+    def title(self) -> str:
+        """What tables call the network."""
+        return f"EfficientCellSeg {self.encoder}"
+
 
 class UNetArchitecture(Frozen):
     """U-Net (Ronneberger et al. 2015)."""
+
+    title: ClassVar[str] = "U-Net"
+    network: ClassVar[str] = "efficientcellseg.networks.unet:UNetNetwork"
 
     kind: Literal["unet"]
     """U-Net (Ronneberger et al. 2015)."""
@@ -63,6 +84,9 @@ class UNetArchitecture(Frozen):
 class DUNetArchitecture(Frozen):
     """DU-Net (Scherr et al. 2020): a U-Net with a decoder for each distance."""
 
+    title: ClassVar[str] = "DU-Net"
+    network: ClassVar[str] = "efficientcellseg.networks.dunet:DUNetNetwork"
+
     kind: Literal["dunet"]
     """DU-Net (Scherr et al. 2020): a U-Net with a decoder for each distance."""
 
@@ -78,6 +102,9 @@ class DUNetArchitecture(Frozen):
 
 class UNet3DArchitecture(Frozen):
     """3D U-Net (Isensee et al. 2021) over slabs of slices."""
+
+    title: ClassVar[str] = "3D U-Net"
+    network: ClassVar[str] = "efficientcellseg.networks.unet3d:UNet3DNetwork"
 
     kind: Literal["unet3d"]
     """3D U-Net (Isensee et al. 2021) over slabs of slices."""

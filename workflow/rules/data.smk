@@ -49,5 +49,4 @@ rule download:
     params:
         folder=RUN.pathvars.data,
     shell:
-        "python -m efficientcellseg download {input.recipe:q} {params.folder:q} "
-        "> {log:q} 2>&1"
+        "python -m efficientcellseg download {input.recipe:q} {params.folder:q} " "> {log:q} 2>&1"

@@ -229,5 +229,5 @@ def test_missing_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["Fluo-X", "../schemas/recipe.schema", ""])
 def test_unknown_recipe_lists_the_known(name):
-    with refused("recipe-unknown", "known: BBBC050, Fluo-C3DH-A549-SIM"):
+    with refused("recipe-unknown", "known: BBBC050, ", ", Fluo-C3DH-A549-SIM, "):
         find_recipe(name)
