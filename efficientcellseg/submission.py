@@ -24,7 +24,10 @@ from efficientcellseg.parameters.submission import SubmissionPlan, SubmittedSequ
 log = logging.getLogger(__name__)
 
 # All that a script needs, beside networks and recipes.
-PROGRAM = ("ctc_eval", "efficientcellseg", "config/schemas", "run_seq.sh", "requirements.lock")
+PROGRAM = (
+    *("ctc_eval", "efficientcellseg", "config/schemas", "config/scenes"),
+    *("run_seq.sh", "requirements.lock"),
+)
 MANIFEST = Path("SW") / "manifest.json"
 SCRIPT = """\
 #!/usr/bin/env bash

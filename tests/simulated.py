@@ -5,15 +5,17 @@ import hashlib
 import numpy as np
 
 from efficientcellseg.datasets.simulation.sequence import simulate_sequence
+from efficientcellseg.parameters.scene import open_scene
 
 VOXELS = {"a549": (1.0, 0.5, 0.5), "mda231": (6.0, 1.242, 1.242), "tric": (1.0, 1.0, 1.0)}
+SCENES = {name: open_scene(name) for name in VOXELS}
 SHAPES = {"a549": (9, 80, 96), "mda231": (8, 96, 80), "tric": (9, 96, 96)}
 CELLS = {"a549": 1, "mda231": 8, "tric": 20}
 
 
 def small(scene, seed=7, frames=4, **changes):
     arguments = {"shape": SHAPES[scene], "cells": CELLS[scene], "voxel_size": VOXELS[scene]}
-    return simulate_sequence(scene, frames=frames, seed=seed, **(arguments | changes))
+    return simulate_sequence(SCENES[scene], frames=frames, seed=seed, **(arguments | changes))
 
 
 def hashes(folder):

@@ -14,6 +14,7 @@ from efficientcellseg.frozen import Count, Frozen, NotNegative, Positive, Share,
 from efficientcellseg.labelings import LABELINGS, LabelingParameters
 from efficientcellseg.parameters.locations import RECIPES
 from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.scene import SceneName
 from efficientcellseg.parameters.values import (
     DatasetName,
     MapName,
@@ -181,8 +182,9 @@ class SimulationSource(Source):
     kind: Literal["simulation"]
     """Made by the project's simulator."""
 
-    scene: Literal["a549", "mda231", "tric"]
-    """One cell with protrusions, elongated touching cells, or many ellipsoids on a flat stack."""
+    scene: SceneName
+    """Which cells, through which microscope: the name of a file in config/scenes, without .yaml, \
+or a YAML file of one's own, from the folder where the program runs."""
 
     shape: tuple[Count, Count, Count] = (16, 160, 160)
     """Planes, rows, columns."""

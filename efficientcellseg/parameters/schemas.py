@@ -10,6 +10,7 @@ from efficientcellseg.frozen import Frozen
 from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.run import RunConfiguration
+from efficientcellseg.parameters.scene import Scene
 from efficientcellseg.parameters.submission import SubmissionPlan
 from efficientcellseg.parameters.training import TrainingConfiguration
 
@@ -19,6 +20,7 @@ SCHEMAS: dict[str, type[Frozen]] = {
     "training": TrainingConfiguration,
     "run": RunConfiguration,
     "submission": SubmissionPlan,
+    "scene": Scene,
 }
 
 

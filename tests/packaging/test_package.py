@@ -52,7 +52,8 @@ def test_all_that_the_program_reads_is_inside(wheel):
         path for name in ("ctc_eval", "efficientcellseg") for path in (ROOT / name).rglob("*.py")
     ]
     expected = {str(path.relative_to(ROOT)): path for path in packages}
-    for folder in ("config/datasets", "config/schemas", "config/training", "resources"):
+    folders = ("config/datasets", "config/scenes", "config/schemas", "config/training", "resources")
+    for folder in folders:
         files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
         assert files
         expected |= {f"{SHARED}/{path.relative_to(ROOT)}": path for path in files}

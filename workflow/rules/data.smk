@@ -1,13 +1,21 @@
 # Data sets onto the disk. The flag says that a data set is there; the frames themselves are
 # no outputs, because Snakemake deletes outputs that it makes anew, and they may be the user's.
 
+from efficientcellseg.parameters.scene import find_scene
+
 SIMULATED = [name for name, recipe in RECIPES.items() if recipe.source.kind == "simulation"]
+
+
+def scene_file(wildcards):
+    """Give the file of the scene that a data set is simulated with."""
+    return str(from_here(told(find_scene, RECIPES[wildcards.dataset].source.scene)))
 
 
 rule simulate:
     """Simulate a data set with its reference, seeded by the recipe."""
     input:
         recipe=recipe_file,
+        scene=scene_file,
     output:
         touch("<results>/ready/{dataset}.done"),
     log:

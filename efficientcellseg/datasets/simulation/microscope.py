@@ -6,58 +6,42 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from efficientcellseg.datasets.simulation.splines import spline_field, spline_weights
+from efficientcellseg.parameters.scene import Microscope
+
 
 @dataclass(frozen=True)
-class Microscope:
-    """How a scene's pictures are taken. Light and noise in camera counts, lengths in um."""
+class UnevenField:
+    """A smooth field that varies over the frame, between -1 and 1.
 
-    blur: tuple[float, float]  # standard deviation of the spread along planes, and within
-    signal: float  # counts of a cell of mean brightness
-    background: float  # counts beside cells
-    unevenness: float  # share by which the background varies
-    haze: float  # share of the light that spreads widely
-    depth_loss: float  # share of the signal lost on the way to the last plane, 0..1
-    counts_per_photon: float  # few photons are noisy
-    read_noise: float  # standard deviation, counts
-    offset: float  # counts of an unlit pixel
-    bits: int  # of the camera
-
-
-def uneven_field(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """Make a smooth field that varies over the frame.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Planes, rows, columns.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of shape (Z, Y, X), float32
-        Between -1 and 1.
+    It is made where it is looked at, since of a large frame it would fill memory.
     """
-    from scipy.ndimage import affine_transform
 
-    coarse = rng.uniform(-1, 1, size=(3, 4, 4))
-    step = (np.array(coarse.shape) - 1) / np.maximum(np.array(shape) - 1, 1)
-    # Unfiltered splines are smooth and stay within the grid's range.
-    return affine_transform(
-        coarse,
-        step,
-        output_shape=shape,
-        output=np.float32,
-        order=2,
-        mode="nearest",
-        prefilter=False,
-    )
+    lattice: np.ndarray  # (A, B, C)
+    weights: tuple[np.ndarray, np.ndarray, np.ndarray]  # (Z, A), (Y, B) and (X, C)
+
+    @classmethod
+    def draw(cls, shape: tuple[int, int, int], rng: np.random.Generator) -> UnevenField:
+        """Choose a field at random, for a frame of so many planes, rows, columns."""
+        lattice = rng.uniform(-1, 1, size=(3, 4, 4))
+        steps = (np.array(lattice.shape) - 1) / np.maximum(np.array(shape) - 1, 1)
+        planes, rows, columns = (
+            spline_weights(np.arange(count) * step, values, wrap=False)
+            for count, step, values in zip(shape, steps, lattice.shape, strict=True)
+        )
+        return cls(lattice, (planes, rows, columns))
+
+    def strip(self, plane: int, part: slice) -> np.ndarray:
+        """Make some rows of a plane: (rows, X) float32."""
+        planes, rows, columns = self.weights
+        return spline_field(self.lattice, planes[plane : plane + 1], rows[part], columns)[0]
 
 
 def expose(
     light: np.ndarray,
     microscope: Microscope,
     voxel_size: tuple[float, float, float],
-    backdrop: np.ndarray,
+    backdrop: UnevenField,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Take a picture: blur, light lost with depth, stray light, photon and camera noise.
@@ -65,12 +49,12 @@ def expose(
     Parameters
     ----------
     light : ndarray of shape (Z, Y, X), float32
-        What the specimen emits; 1 is a cell of mean brightness.
+        What the specimen emits; 1 is a cell of mean brightness. Is blurred in place.
     microscope : Microscope
     voxel_size : tuple of float
         Micrometers along (plane, row, column).
-    backdrop : ndarray of shape (Z, Y, X), float32
-        The background's course, -1 to 1.
+    backdrop : UnevenField
+        The background's course.
     rng : numpy.random.Generator
 
     Returns
@@ -80,20 +64,32 @@ def expose(
     """
     from scipy.ndimage import gaussian_filter, uniform_filter
 
-    along, within = microscope.blur
-    sigma = np.array([along, within, within]) / voxel_size
-    sharp = gaussian_filter(light, sigma if len(light) > 1 else [0, *sigma[1:]], truncate=3)
     # Two box filters make a wide tent at a cost that does not grow with its width.
     wide = [max(size // 6, 1) for size in light.shape[1:]]
-    stray = uniform_filter(uniform_filter(light.mean(axis=0), wide), wide)
+    stray = microscope.haze * uniform_filter(uniform_filter(light.mean(axis=0), wide), wide)
+    along, within = microscope.blur
+    sigma = np.array([along if len(light) > 1 else 0.0, within, within]) / voxel_size
+    gaussian_filter(light, sigma, truncate=3, output=light)
     faintest = 1 - microscope.depth_loss
     picture = np.empty(light.shape, dtype=np.uint16)
-    # Plane by plane, since random numbers take eight bytes a voxel.
+    gray = np.empty(light.shape[1:])
+    # Strips of rows that a processor's cache holds in eight bytes a voxel.
+    high = max(1, 2**17 // light.shape[2])
+    strips = [slice(start, start + high) for start in range(0, light.shape[1], high)]
     for plane, depth in enumerate(np.linspace(0, 1, len(light)).tolist()):
-        counts = microscope.signal * (faintest**depth * sharp[plane] + microscope.haze * stray)
-        counts = counts + microscope.background * (1 + microscope.unevenness * backdrop[plane])
-        photons = rng.poisson(np.maximum(counts, 0) / microscope.counts_per_photon)
-        read = rng.normal(microscope.offset, microscope.read_noise, size=counts.shape)
-        gray = np.rint(microscope.counts_per_photon * photons + read)
-        picture[plane] = np.clip(gray, 0, 2**microscope.bits - 1)
+        # All photons of a plane come before its read noise, in one random stream.
+        for part in strips:
+            counts = faintest**depth * light[plane, part]
+            counts += stray[part]
+            counts *= microscope.signal
+            uneven = 1 + microscope.unevenness * backdrop.strip(plane, part)
+            counts += microscope.background * uneven
+            np.maximum(counts, 0, out=counts)
+            counts /= microscope.counts_per_photon
+            np.multiply(rng.poisson(counts), microscope.counts_per_photon, out=gray[part])
+        for part in strips:
+            read = rng.normal(microscope.offset, microscope.read_noise, size=gray[part].shape)
+            read += gray[part]
+            np.rint(read, out=read)
+            picture[plane, part] = np.clip(read, 0, 2**microscope.bits - 1, out=read)
     return picture

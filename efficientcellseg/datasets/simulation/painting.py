@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 
 from ctc_eval.format import InputError
-from efficientcellseg.datasets.simulation.shape import CellShape, Skeleton
+from efficientcellseg.datasets.simulation.outlines import closeness, outlines
+from efficientcellseg.datasets.simulation.skeleton import Skeleton
+from efficientcellseg.datasets.simulation.splines import spline_field, spline_weights
 from efficientcellseg.datasets.simulation.streams import TEXTURE, stream
+from efficientcellseg.parameters.scene import CellShape
 
-# A tube that is nowhere thinner than half a voxel's diagonal is digitized in one piece: the
-# voxels nearest to its center line lie within that distance of it, and follow each other
-# face to face.
-CONNECTED_RADIUS = 0.87
+# Neighbors of a voxel, that in the middle, are those that share a face with it.
+FACES = np.sum(np.abs(np.indices((3, 3, 3)) - 1), axis=0) <= 1
 
 
 def paint(
@@ -51,163 +49,101 @@ def paint(
     InputError
         A cell has no voxel left.
     """
-    nearest = np.ones(shape, dtype=np.float32)
     labels = np.zeros(shape, dtype=np.uint16)
+    # How near voxels are to their cell's center line, then what they emit: one frame in memory.
     light = np.zeros(shape, dtype=np.float32)
-    voxel = np.array(voxel_size, dtype=np.float64)
-    for cell in skeletons:
-        noise = stream(seed, TEXTURE, cell.label).uniform(-1, 1, (2, 8, 8, 8))
-        box, depth = _closeness(cell, cell_shape, shape, voxel, noise[0])
-        near = depth < nearest[box]
-        glow = _emission(cell, cell_shape, voxel, box, near, depth[near], noise[1])
-        nearest[box][near] = depth[near]
-        labels[box][near] = cell.label
-        light[box][near] = glow
-    for cell, box, piece in _largest_pieces(skeletons, labels):
-        stray = (labels[box] == cell.label) & ~piece
-        labels[box][stray] = 0
-        light[box][stray] = 0
+    axes = [np.arange(count) * float(size) for count, size in zip(shape, voxel_size, strict=True)]
+    cells, found = [], outlines(skeletons, cell_shape, shape, voxel_size)
+    for cell, outline in zip(skeletons, found, strict=True):
+        box = outline.box
+        places = [axis[part] for axis, part in zip(axes, box, strict=True)]
+        surface, texture = stream(seed, TEXTURE, cell.label).uniform(-1, 1, (2, 8, 8, 8))
+        depth = closeness(outline, voxel_size)
+        if cell_shape.roughness:
+            rough = 1 + cell_shape.roughness * _lumps(cell, cell_shape, places, surface, [2.5])[0]
+            np.multiply(depth, rough, out=depth, where=depth < 1 + cell_shape.roughness)
+        near = depth < np.where(labels[box], light[box], np.float32(1))
+        np.copyto(labels[box], cell.label, where=near)
+        np.copyto(light[box], depth, where=near)
+        cells.append((cell, places, texture, labels[box], light[box]))
+    for cell, places, texture, label, emitted in cells:
+        own = label == cell.label
+        kept = _largest_piece(own, cell.label, len(skeletons))
+        glow = _emission(cell, cell_shape, places, voxel_size[0], texture, emitted)
+        np.copyto(emitted, glow, where=kept)
+        if kept is not own:
+            label[own & ~kept] = 0
+            emitted[own & ~kept] = 0
     return labels, light
 
 
-def _closeness(
+def _lumps(
     cell: Skeleton,
     cell_shape: CellShape,
-    shape: tuple[int, int, int],
-    voxel: np.ndarray,
-    noise: np.ndarray,
-) -> tuple[tuple[slice, ...], np.ndarray]:
-    """Measure how far voxels are from a cell's center line: 0 on it, 1 on the surface.
+    places: list[np.ndarray],
+    lattice: np.ndarray,
+    sizes: list[float],
+) -> np.ndarray:
+    """Make smooth noise between -1 and 1 that moves along with a cell.
+
+    Parameters
+    ----------
+    cell : Skeleton
+    cell_shape : CellShape
+    places : list of ndarray
+        Micrometers of the planes, rows and columns where it is wanted.
+    lattice : ndarray of shape (8, 8, 8)
+        Values between -1 and 1, repeated all over.
+    sizes : list of float
+        Of the lumps, over the texture's.
 
     Returns
     -------
-    box : tuple of slice
-        The part of the frame that holds the cell.
-    depth : ndarray of the box's shape, float32
-        2 where no bone is near.
+    ndarray of shape (sizes, Z, Y, X), float32
     """
-    slack = 1 + cell_shape.roughness
-    least = CONNECTED_RADIUS * slack * voxel
-    radii = np.maximum(cell.radii, least[1:].max())
-    heights = np.maximum(cell_shape.flatness * radii, least[0])
-    reach = np.stack([heights, radii, radii], axis=1) * slack
-    box = _box((cell.points - reach).min(axis=0), (cell.points + reach).max(axis=0), shape, voxel)
-    depth = np.full([part.stop - part.start for part in box], 2, dtype=np.float32)
-    for bone in cell.bones:
-        lower = (cell.points[bone] - reach[bone]).min(axis=0)
-        upper = (cell.points[bone] + reach[bone]).max(axis=0)
-        part = _box(lower, upper, shape, voxel)
-        local = tuple(
-            slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, box, strict=True)
-        )
-        if depth[local].size:
-            ratio = _bone_distance(part, voxel, cell.points[bone], radii[bone], heights[bone])
-            depth[local] = np.minimum(depth[local], ratio)
-    if cell_shape.roughness:
-        rough = depth < slack
-        where = _places(box, voxel, rough)
-        lumps = _noise(
-            noise, where - cell.points[0], 2.5 * cell_shape.texture_size, cell_shape.flatness
-        )
-        depth[rough] *= 1 + cell_shape.roughness * lumps
-    return box, depth
-
-
-def _box(
-    lower: np.ndarray, upper: np.ndarray, shape: tuple[int, int, int], voxel: np.ndarray
-) -> tuple[slice, ...]:
-    """Find the voxels of a frame whose centers lie between two corners."""
-    starts = np.clip(np.ceil(lower / voxel).astype(int), 0, shape)
-    stops = np.clip(np.floor(upper / voxel).astype(int) + 1, starts, shape)
-    return tuple(slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True))
-
-
-def _bone_distance(
-    box: tuple[slice, ...],
-    voxel: np.ndarray,
-    ends: np.ndarray,
-    radii: np.ndarray,
-    heights: np.ndarray,
-) -> np.ndarray:
-    """Divide the distance from a bone by the bone's radius at the nearest point."""
-    # The nearest point is looked for where the thinner end's section is round.
-    squeeze = np.array([float(radii.min() / heights.min()), 1.0, 1.0])
-    start, bone = ends[0] * squeeze, (ends[1] - ends[0]) * squeeze
-    grids: list[Any] = [
-        np.arange(part.start, part.stop, dtype=np.float32) * np.float32(size) - np.float32(origin)
-        for part, size, origin in zip(box, voxel * squeeze, start, strict=True)
-    ]
-    z, y, x = grids[0][:, None, None], grids[1][:, None], grids[2]
-    length = np.float32(max(float((bone**2).sum()), 1e-12))
-    b = bone.astype(np.float32)
-    share = np.clip((z * b[0] + y * b[1] + x * b[2]) / length, 0, 1)
-    radius = np.float32(radii[0]) + share * np.float32(radii[1] - radii[0])
-    height = np.float32(heights[0]) + share * np.float32(heights[1] - heights[0])
-    within = ((y - share * b[1]) ** 2 + (x - share * b[2]) ** 2) / radius**2
-    across = (z - share * b[0]) / (np.float32(squeeze[0]) * height)
-    return np.sqrt(within + across**2)
-
-
-def _places(box: tuple[slice, ...], voxel: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Give the coordinates of a mask's voxels: (N, 3), micrometers."""
-    return (np.argwhere(mask) + [part.start for part in box]) * voxel
-
-
-def _noise(lattice: np.ndarray, offsets: np.ndarray, size: float, flatness: float) -> np.ndarray:
-    """Read smooth noise between -1 and 1 with lumps of a size: (N,) float32."""
-    from scipy.ndimage import map_coordinates
-
-    steps = offsets / (size * np.array([min(flatness, 1.0), 1.0, 1.0]))
-    # Unfiltered splines stay within the lattice's range, so that roughness has a bound.
-    return map_coordinates(
-        lattice, steps.T, order=2, mode="grid-wrap", prefilter=False, output=np.float32
+    size = cell_shape.texture_size * np.array(sizes)[:, None]
+    planes, rows, columns = (
+        axis - origin for axis, origin in zip(places, cell.points[0], strict=True)
     )
+    steps = [planes / (size * min(cell_shape.flatness, 1.0)), rows / size, columns / size]
+    weights = spline_weights(np.concatenate(steps, axis=1), len(lattice), wrap=True)
+    first, second = len(planes), len(planes) + len(rows)
+    return spline_field(lattice, weights[:, :first], weights[:, first:second], weights[:, second:])
 
 
 def _emission(
     cell: Skeleton,
     cell_shape: CellShape,
-    voxel: np.ndarray,
-    box: tuple[slice, ...],
-    mask: np.ndarray,
+    places: list[np.ndarray],
+    plane_size: float,
+    lattice: np.ndarray,
     depth: np.ndarray,
-    noise: np.ndarray,
 ) -> np.ndarray:
-    """Compute what the voxels of a cell emit: lumpy, dimmer at the rim and at both ends."""
-    where = _places(box, voxel, mask)
-    lumps = _noise(noise, where - cell.points[0], cell_shape.texture_size, cell_shape.flatness)
-    fine = _noise(
-        noise, where - cell.points[0], 0.45 * cell_shape.texture_size, cell_shape.flatness
-    )
+    """Compute what voxels of a cell emit: lumpy, dimmer at the rim and at both ends."""
+    lumps, fine = _lumps(cell, cell_shape, places, lattice, [1.0, 0.45])
     heights = cell_shape.flatness * cell.radii
     lower, upper = (cell.points[:, 0] - heights).min(), (cell.points[:, 0] + heights).max()
-    middle, half = (lower + upper) / 2, max((upper - lower) / 2, voxel[0])
-    off_middle = np.clip(np.abs(where[:, 0] - middle) / half, 0, 1)
-    glow = (
-        cell.brightness
-        * (1 + cell_shape.texture * (1.4 * lumps + 0.7 * fine))
-        * (1 - cell_shape.rim_fade * np.clip(depth, 0, 1) ** 2)
-        * (1 - cell_shape.end_fade * off_middle**1.5)
-    )
-    return np.maximum(glow, 0.02).astype(np.float32)
+    middle, half = (lower + upper) / 2, max((upper - lower) / 2, plane_size)
+    off_middle = np.clip(np.abs(places[0] - middle) / half, 0, 1)
+    end = 1 - cell_shape.end_fade * off_middle**1.5
+    glow = 1 + cell_shape.texture * (1.4 * lumps + 0.7 * fine)
+    glow *= cell.brightness
+    glow *= 1 - cell_shape.rim_fade * np.minimum(depth, 1) ** 2
+    return np.maximum(glow * end[:, None, None], 0.02).astype(np.float32)
 
 
-def _largest_pieces(
-    skeletons: list[Skeleton], labels: np.ndarray
-) -> Iterator[tuple[Skeleton, tuple[slice, ...], np.ndarray]]:
-    """Find the largest face-connected piece of each cell, within the cell's bounding box."""
+def _largest_piece(own: np.ndarray, label: int, cells: int) -> np.ndarray:
+    """Find the largest face-connected piece of a cell, given as a mask: the mask if it is one."""
     from scipy import ndimage
 
-    boxes = ndimage.find_objects(labels)
-    for cell in skeletons:
-        box = boxes[cell.label - 1] if cell.label <= len(boxes) else None
-        if box is None:
-            raise InputError(
-                f"cells: cell {cell.label} of {len(skeletons)} is hidden by others; expected "
-                "room for each: ask for fewer cells or a larger shape",
-                code="cell-hidden",
-            )
-        pieces, count = ndimage.label(labels[box] == cell.label)
-        if count > 1:
-            sizes = np.bincount(pieces.ravel())
-            yield cell, box, pieces == int(sizes[1:].argmax()) + 1
+    pieces, count = ndimage.label(own, structure=FACES)
+    if not count:
+        raise InputError(
+            f"cells: cell {label} of {cells} is hidden by others; expected "
+            "room for each: ask for fewer cells or a larger shape",
+            code="cell-hidden",
+        )
+    if count == 1:
+        return own
+    sizes = np.bincount(pieces.ravel())
+    return pieces == int(sizes[1:].argmax()) + 1

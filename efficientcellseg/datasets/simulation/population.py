@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ctc_eval.format import MAX_LABEL, InputError
-from efficientcellseg.datasets.simulation.shape import (
+from efficientcellseg.datasets.simulation.settling import bilinear, inside, settle
+from efficientcellseg.datasets.simulation.skeleton import (
     SPINE_BONES,
     SPINE_JOINTS,
-    CellShape,
     Skeleton,
 )
+from efficientcellseg.parameters.scene import PopulationShape
 
 
 @dataclass(frozen=True)
 class Population:
-    """Cells of one frame, an entry of each array per cell; see :class:`CellShape` for units."""
+    """Cells of one frame, an entry of each array per cell; units as in :class:`PopulationShape`."""
 
     label: np.ndarray
     last: np.ndarray  # the last frame of the cell's track
@@ -50,7 +51,7 @@ class Population:
 
 
 def populate(
-    cell_shape: CellShape,
+    cell_shape: PopulationShape,
     extent: np.ndarray,
     frames: int,
     cells: int,
@@ -60,7 +61,7 @@ def populate(
 
     Parameters
     ----------
-    cell_shape : CellShape
+    cell_shape : PopulationShape
     extent : ndarray of shape (3,)
         Size of the volume in micrometers, from the first voxel's center to the last one's.
     frames : int
@@ -84,7 +85,7 @@ def populate(
     if frames > 1 and cell_shape.divisions > 0 and cells > 1:
         divisions = max(1, round(cell_shape.divisions * cells))
     _check_room(cell_shape, extent, cells, divisions)
-    current = _settle(cell_shape, extent, cells, rng)
+    current = _first_cells(cell_shape, extent, cells, rng)
     last = np.full(cells, frames - 1)
     mothers = rng.permutation(cells)[:divisions]
     last[mothers] = rng.integers(0, max(frames - 1, 1), size=divisions)
@@ -108,7 +109,9 @@ def populate(
     return skeletons, np.array(tracks, dtype=np.int64)
 
 
-def _check_room(cell_shape: CellShape, extent: np.ndarray, cells: int, divisions: int) -> None:
+def _check_room(
+    cell_shape: PopulationShape, extent: np.ndarray, cells: int, divisions: int
+) -> None:
     """Refuse more cells than can lie beside each other."""
     width, aspect = float(np.mean(cell_shape.width)), float(np.mean(cell_shape.aspect))
     area = np.pi / 4 * width**2 * aspect
@@ -130,40 +133,12 @@ def _check_room(cell_shape: CellShape, extent: np.ndarray, cells: int, divisions
         )
 
 
-def _settle(
-    cell_shape: CellShape, extent: np.ndarray, cells: int, rng: np.random.Generator
+def _first_cells(
+    cell_shape: PopulationShape, extent: np.ndarray, cells: int, rng: np.random.Generator
 ) -> Population:
-    """Choose each cell's form, and its place: against another cell, or far from all."""
+    """Choose each cell's form and place."""
     width = rng.uniform(*cell_shape.width, size=cells)
-    center, angle = np.empty((cells, 3)), np.empty(cells)
-    surface = rng.uniform(-1, 1, size=(3, 3))
-    tries = 24
-    for index in range(cells):
-        headings = rng.uniform(0, np.pi, tries)
-        if index % cell_shape.strand:
-            # Against one of the strand's earlier cells, nearly parallel.
-            other = rng.integers(index - index % cell_shape.strand, index, size=tries)
-            headings = angle[other] + rng.normal(0, 0.35, tries)
-            side = angle[other] + rng.choice([-1, 1], tries) * np.pi / 2
-            side += rng.normal(0, 0.5, tries)
-            step = 0.5 * (width[index] + width[other]) * cell_shape.spacing
-            rise = 0.3 * cell_shape.flatness * rng.normal(size=tries)
-            shift = np.stack([rise, np.sin(side), np.cos(side)], axis=1)
-            candidates = center[other] + step[:, None] * shift
-        else:
-            candidates = rng.uniform(0, 1, size=(tries, 3)) * extent
-            if cell_shape.sheet:
-                height = _bilinear(surface, candidates[:, 1:] / np.maximum(extent[1:], 1))
-                lift = 0.5 + 0.15 * height + rng.normal(0, 0.05, size=tries)
-                candidates[:, 0] = extent[0] * lift
-        candidates = _inside(candidates, width[index] * np.ones(tries), cell_shape, extent)
-        gaps = np.linalg.norm(candidates[:, None] - center[None, :index], axis=2)
-        nearest = gaps.min(axis=1) if index else np.ones(tries)
-        border = np.minimum(candidates, extent - candidates) / width[index]
-        shunned = border[:, 1:] if cell_shape.sheet else border / [cell_shape.flatness, 1, 1]
-        # Far from others means the corners, unless the border is shunned too.
-        best = int(np.argmax(nearest * np.clip(shunned.min(axis=1), 0.2, 1)))
-        center[index], angle[index] = candidates[best], headings[best]
+    center, angle = settle(cell_shape, extent, width, rng)
     return Population(
         label=np.arange(1, cells + 1),
         last=np.zeros(cells, dtype=np.int64),
@@ -181,33 +156,16 @@ def _settle(
     )
 
 
-def _inside(
-    center: np.ndarray, width: np.ndarray | float, cell_shape: CellShape, extent: np.ndarray
-) -> np.ndarray:
-    """Move centers into the volume: borders may cut a cell, but not hide it."""
-    margin = 0.3 * np.multiply.outer(width, [cell_shape.flatness, 1.0, 1.0])
-    margin = np.minimum(margin, extent / 2)
-    return np.clip(center, margin, extent - margin)
-
-
-def _bilinear(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Read a coarse grid at places given as shares (0..1) of its two sides."""
-    from scipy.ndimage import map_coordinates
-
-    scale = np.array(values.shape[:2]) - 1
-    return map_coordinates(values, (places * scale).T, order=1, mode="nearest")
-
-
 def _drift(
     cells: Population,
-    cell_shape: CellShape,
+    cell_shape: PopulationShape,
     extent: np.ndarray,
     flow: np.ndarray,
     rng: np.random.Generator,
 ) -> Population:
     """Let cells move with a smooth common flow and by themselves, turn and grow a little."""
     places = cells.center[:, 1:] / np.maximum(extent[1:], 1)
-    common = np.stack([_bilinear(flow[..., axis], places) for axis in (0, 1)], axis=1)
+    common = np.stack([bilinear(flow[..., axis], places) for axis in (0, 1)], axis=1)
     own = rng.normal(0, cell_shape.jitter, size=(len(cells), 3)) * [cell_shape.flatness / 2, 1, 1]
     return replace(
         cells,
@@ -225,7 +183,7 @@ def _divide(
     mothers: Population,
     first_label: int,
     last: int,
-    cell_shape: CellShape,
+    cell_shape: PopulationShape,
     rng: np.random.Generator,
 ) -> Population:
     """Put two smaller children in each mother's place, side by side along her long axis."""
@@ -250,7 +208,9 @@ def _divide(
     )
 
 
-def _joints(cells: Population, cell_shape: CellShape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _joints(
+    cells: Population, cell_shape: PopulationShape
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lay out the skeletons: a bent spine, and arms.
 
     Returns
@@ -287,40 +247,54 @@ def _joints(cells: Population, cell_shape: CellShape) -> tuple[np.ndarray, np.nd
     )
 
 
-def _relax(cells: Population, cell_shape: CellShape, extent: np.ndarray, rounds: int) -> Population:
+def _relax(
+    cells: Population, cell_shape: PopulationShape, extent: np.ndarray, rounds: int
+) -> Population:
     """Push cells apart whose spines come closer than their radii allow."""
-    from scipy.spatial import KDTree
-
     scale = np.array([1 / cell_shape.flatness, 1.0, 1.0])
+    center, owner = cells.center, np.repeat(np.arange(len(cells)), SPINE_JOINTS)
+    joints, radii, _ = _joints(replace(cells, center=np.zeros_like(center)), cell_shape)
+    spines, radii = joints[:, :SPINE_JOINTS], radii[:, :SPINE_JOINTS].reshape(-1)
+    reach = 2 * cell_shape.spacing * float(radii.max())
+    searched = None
     for _ in range(rounds):
-        points, radii, _ = _joints(cells, cell_shape)
-        spine = points[:, :SPINE_JOINTS].reshape(-1, 3) * scale
-        radii = radii[:, :SPINE_JOINTS].reshape(-1)
-        owner = np.repeat(np.arange(len(cells)), SPINE_JOINTS)
-        pairs = KDTree(spine).query_pairs(
-            2 * cell_shape.spacing * float(radii.max()), output_type="ndarray"
-        )
-        pairs = pairs[owner[pairs[:, 0]] != owner[pairs[:, 1]]]
-        # The tree's order is its own affair; sums must not depend on it.
-        pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-        away = spine[pairs[:, 0]] - spine[pairs[:, 1]]
+        points = (center[:, None] + spines).reshape(-1, 3) * scale
+        # Pairs serve as long as no joint has moved half as far as they were searched beyond reach.
+        if searched is None or np.abs(points - searched).max() > 0.02 * reach:
+            searched = points
+            one, other = _pairs(points, owner, 1.1 * reach)
+            least = cell_shape.spacing * (radii[one] + radii[other])
+        away = points[one] - points[other]
         gap = np.maximum(np.sqrt((away**2).sum(axis=1)), 1e-6)
-        overlap = cell_shape.spacing * radii[pairs].sum(axis=1) - gap
+        overlap = least - gap
         close = overlap > 0
         if not close.any():
             break
         push = (0.5 * overlap / gap)[close, None] * away[close] / scale
         moved = np.zeros((len(cells), 3))
         count = np.zeros(len(cells))
-        for side, sign in ((0, 1.0), (1, -1.0)):
-            np.add.at(moved, owner[pairs[close, side]], sign * push)
-            np.add.at(count, owner[pairs[close, side]], 1.0)
+        for side, sign in ((one, 1.0), (other, -1.0)):
+            np.add.at(moved, owner[side[close]], sign * push)
+            np.add.at(count, owner[side[close]], 1.0)
         step = moved / np.maximum(count, 1)[:, None]
-        cells = replace(cells, center=_inside(cells.center + step, cells.width, cell_shape, extent))
-    return cells
+        center = inside(center + step, cells.width, cell_shape, extent)
+    return replace(cells, center=center)
 
 
-def _skeletons(cells: Population, cell_shape: CellShape, frame: int, frames: int) -> list[Skeleton]:
+def _pairs(points: np.ndarray, owner: np.ndarray, distance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find the pairs of points (N, 3) within a distance of each other that two cells own."""
+    from scipy.spatial import KDTree
+
+    pairs = KDTree(points).query_pairs(distance, output_type="ndarray")
+    pairs = pairs[owner[pairs[:, 0]] != owner[pairs[:, 1]]]
+    # The tree's order is its own affair; sums must not depend on it.
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _skeletons(
+    cells: Population, cell_shape: PopulationShape, frame: int, frames: int
+) -> list[Skeleton]:
     """Make the skeletons of one frame; a cell about to divide is drawn out, and brighter."""
     dividing = (cells.last == frame) & (frame < frames - 1)
     shown = replace(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from efficientcellseg.datasets.simulation.shape import (
+from efficientcellseg.datasets.simulation.skeleton import (
     SPINE_BONES,
     SPINE_JOINTS,
-    CellShape,
     Skeleton,
 )
+from efficientcellseg.parameters.scene import ProtrudingShape
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,13 @@ class Protrusion:
 
 
 def protrude(
-    cell_shape: CellShape, extent: np.ndarray, frames: int, rng: np.random.Generator
+    cell_shape: ProtrudingShape, extent: np.ndarray, frames: int, rng: np.random.Generator
 ) -> tuple[list[list[Skeleton]], np.ndarray]:
     """Make one cell whose tapering, branching protrusions stretch and shrink.
 
     Parameters
     ----------
-    cell_shape : CellShape
-        Its widths and lengths are not used: the cell takes its size from the volume.
+    cell_shape : ProtrudingShape
     extent : ndarray of shape (3,)
         Size of the volume in micrometers.
     frames : int
@@ -56,9 +55,9 @@ def protrude(
         The row (1, 0, frames - 1, 0).
     """
     size = float(extent[1:].min())
-    radius = 0.17 * size
+    radius = cell_shape.body * size
     body, body_radii = _body(cell_shape, extent, radius, rng)
-    protrusions = _sprout(body, radius, size, float(extent[0]), rng)
+    protrusions = _sprout(cell_shape, body, size, float(extent[0]), rng)
     phases = rng.uniform(0, 2 * np.pi, len(protrusions))
     wander = rng.normal(0, 0.006 * size, (frames, 3)).cumsum(axis=0) * [0.2, 1, 1]
     sway = rng.uniform(0, 2 * np.pi, body.shape)
@@ -83,7 +82,7 @@ def protrude(
 
 
 def _body(
-    cell_shape: CellShape, extent: np.ndarray, radius: float, rng: np.random.Generator
+    cell_shape: ProtrudingShape, extent: np.ndarray, radius: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay out the body around the origin: joints (5, 3) and their radii (5,)."""
     heading = rng.uniform(0, np.pi)
@@ -95,18 +94,23 @@ def _body(
 
 
 def _sprout(
-    body: np.ndarray, radius: float, size: float, rise: float, rng: np.random.Generator
+    cell_shape: ProtrudingShape,
+    body: np.ndarray,
+    size: float,
+    rise: float,
+    rng: np.random.Generator,
 ) -> list[Protrusion]:
-    """Let nine protrusions grow all around, each from a joint on its own side of the body."""
-    angles = 2 * np.pi * (np.arange(9) + rng.uniform(-0.35, 0.35, 9)) / 9
+    """Let protrusions grow all around, each from a joint on its own side of the body."""
+    count, radius = cell_shape.protrusions, cell_shape.body * size
+    angles = 2 * np.pi * (np.arange(count) + rng.uniform(-0.35, 0.35, count)) / count
     ahead = np.outer(np.sin(angles), body[:, 1]) + np.outer(np.cos(angles), body[:, 2])
     roots = np.argmax(ahead + rng.normal(0, 0.7 * radius, ahead.shape), axis=1)
     return [
         _grow(
             root=int(root),
             angle=float(angle),
-            length=0.5 * size * rng.uniform(0.6, 1.2),
-            radius=0.018 * size * rng.uniform(0.7, 1.3),
+            length=cell_shape.reach * size * rng.uniform(0.6, 1.2),
+            radius=cell_shape.thickness * size * rng.uniform(0.7, 1.3),
             rise=rise,
             rng=rng,
         )

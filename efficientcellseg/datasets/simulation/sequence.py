@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctc_eval.format import InputError
-from efficientcellseg.datasets.simulation.microscope import expose, uneven_field
+from efficientcellseg.datasets.simulation.microscope import UnevenField, expose
 from efficientcellseg.datasets.simulation.painting import paint
 from efficientcellseg.datasets.simulation.population import populate
 from efficientcellseg.datasets.simulation.protrusions import protrude
-from efficientcellseg.datasets.simulation.scenes import SCENES, Scene
-from efficientcellseg.datasets.simulation.shape import Skeleton
+from efficientcellseg.datasets.simulation.skeleton import Skeleton
 from efficientcellseg.datasets.simulation.streams import BACKDROP, LAYOUT, NOISE, stream
+from efficientcellseg.parameters.scene import ProtrudingShape, Scene
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Simulation:
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Make (raw, labels), both (Z, Y, X) uint16, for each frame."""
         scene = self.scene
-        backdrop = uneven_field(self.shape, stream(self.seed, BACKDROP))
+        backdrop = UnevenField.draw(self.shape, stream(self.seed, BACKDROP))
         for frame, skeletons in enumerate(self.skeletons):
             labels, light = paint(
                 skeletons, scene.cell_shape, self.shape, self.voxel_size, self.seed
@@ -55,7 +55,7 @@ class Simulation:
 
 
 def simulate_sequence(
-    scene: str,
+    scene: Scene,
     shape: tuple[int, int, int],
     frames: int,
     cells: int,
@@ -66,13 +66,12 @@ def simulate_sequence(
 
     Parameters
     ----------
-    scene : str
-        ``a549``, ``mda231`` or ``tric``.
+    scene : Scene
     shape : tuple of int
         Planes, rows, columns; one plane makes 2D frames.
     frames : int
     cells : int
-        Cells in the first frame; ``a549`` has one.
+        Cells in the first frame; a protruding one is alone.
     seed : int
         Fixes every voxel (on one machine; another processor may round differently).
     voxel_size : tuple of float
@@ -88,28 +87,24 @@ def simulate_sequence(
     Raises
     ------
     InputError
-        Unknown scene, sizes that are no sizes, more cells than the volume has room for.
+        Sizes that are no sizes, more cells than the volume has room for.
     """
-    _check_sizes(scene, shape, frames, cells)
+    _check_sizes(shape, frames, cells)
     _check_seed(seed)
-    cell_shape = SCENES[scene].cell_shape
+    cell_shape = scene.cell_shape
     extent = (np.array(shape) - 1.0) * voxel_size
     rng = stream(seed, LAYOUT)
-    if scene == "a549":
+    if isinstance(cell_shape, ProtrudingShape):
+        _check_alone(cells)
         skeletons, tracks = protrude(cell_shape, extent, frames, rng)
     else:
         skeletons, tracks = populate(cell_shape, extent, frames, cells, rng)
     depth, rows, columns = shape
-    return Simulation(SCENES[scene], (depth, rows, columns), voxel_size, seed, skeletons, tracks)
+    return Simulation(scene, (depth, rows, columns), voxel_size, seed, skeletons, tracks)
 
 
-def _check_sizes(scene: str, shape: tuple[int, int, int], frames: int, cells: int) -> None:
+def _check_sizes(shape: tuple[int, int, int], frames: int, cells: int) -> None:
     """Refuse what no sequence can be made of."""
-    if scene not in SCENES:
-        raise InputError(
-            f"scene: found {scene!r}, expected one of {', '.join(SCENES)}; choose one",
-            code="scene-unknown",
-        )
     if len(shape) != 3 or min(shape) < 1 or min(shape[1:]) < 24:
         raise InputError(
             f"shape: found {tuple(shape)}, expected planes, rows, columns with at least 1 plane "
@@ -121,9 +116,13 @@ def _check_sizes(scene: str, shape: tuple[int, int, int], frames: int, cells: in
             raise InputError(
                 f"{name}: found {value}, expected at least 1; raise it", code="value-out-of-range"
             )
-    if scene == "a549" and cells != 1:
+
+
+def _check_alone(cells: int) -> None:
+    """Refuse more than one protruding cell."""
+    if cells != 1:
         raise InputError(
-            f"cells: found {cells}, expected 1 in the scene a549; set it to 1",
+            f"cells: found {cells}, expected 1 in a scene with a protruding cell; set it to 1",
             code="value-out-of-range",
         )
 

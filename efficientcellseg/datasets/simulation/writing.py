@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from efficientcellseg.datasets.simulation.sequence import (
     simulate_sequence,
 )
 from efficientcellseg.parameters.recipe import Recipe, SimulationSource
+from efficientcellseg.parameters.scene import open_scene
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +83,10 @@ def write_sequence(
         tracks.unlink(missing_ok=True)
         write_volume(paths["t"], raw)
         write_labels(paths["man_seg"], labels)
-        write_labels(paths["man_track"], labels)
-    rows = (" ".join(map(str, row)) for row in simulation.tracks.tolist())
+        with atomic(paths["man_track"]) as temporary:
+            shutil.copyfile(paths["man_seg"], temporary)
     with atomic(tracks) as temporary:
-        temporary.write_text("\n".join(rows) + "\n")
+        np.savetxt(temporary, simulation.tracks, fmt="%d")
     return raw_dir
 
 
@@ -136,8 +138,8 @@ def simulate_recipe(
     Raises
     ------
     InputError
-        The recipe's data are not simulated; what :func:`simulate_sequence` and
-        :func:`write_sequence` refuse.
+        The recipe's data are not simulated; what :func:`open_scene`, :func:`simulate_sequence`
+        and :func:`write_sequence` refuse.
     """
     source = recipe.source
     if not isinstance(source, SimulationSource):
@@ -146,6 +148,7 @@ def simulate_recipe(
             "choose a recipe such as Sim-TRIC",
             code="source-kind",
         )
+    scene = open_scene(source.scene)
     for sequence in sequences or recipe.sequences:
         if not (len(sequence) == 2 and sequence.isascii() and sequence.isdigit()):
             raise InputError(
@@ -153,7 +156,7 @@ def simulate_recipe(
                 code="sequence-name",
             )
         simulation = simulate_sequence(
-            scene=source.scene,
+            scene=scene,
             shape=source.shape,
             frames=source.frames if frames is None else frames,
             cells=source.cells,

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from commands import refusal, run
 from conftest import ROOT
 from simulated import hashes
@@ -13,6 +14,7 @@ from simulated import hashes
 from ctc_eval.format import frame_files, read_volume
 from efficientcellseg.datasets.simulation.sequence import sequence_seed, simulate_sequence
 from efficientcellseg.parameters.recipe import RECIPES, load_recipe
+from efficientcellseg.parameters.scene import SCENES, open_scene
 
 
 def test_bytes_do_not_depend_on_threads(tmp_path):
@@ -35,7 +37,7 @@ def test_the_command_writes_what_it_was_asked_for(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["03", "03_GT"]
     recipe = load_recipe(RECIPES / "Sim-A549.yaml")
     ((raw, _),) = simulate_sequence(
-        "a549", recipe.source.shape, 1, 1, sequence_seed(9, "03"), recipe.voxel_size
+        open_scene("a549"), recipe.source.shape, 1, 1, sequence_seed(9, "03"), recipe.voxel_size
     )
     np.testing.assert_array_equal(read_volume(frame_files(tmp_path / "03")[0]), raw)
 
@@ -76,3 +78,17 @@ def test_a_place_that_cannot_be_written(tmp_path, capsys):
     place = tmp_path / "file" / "data"
     assert run("simulate", "Sim-A549", place, "--sequences", "01", "--frames", "1") == 1
     refusal(capsys, "path-unwritable", "man_track.txt", "Not a directory")
+
+
+def test_a_scene_of_ones_own(tmp_path, monkeypatch):
+    scene = yaml.safe_load((SCENES / "tric.yaml").read_text())
+    scene["microscope"] |= {"signal": 40.0, "background": 9.0, "bits": 6}
+    (tmp_path / "dark.yaml").write_text(yaml.safe_dump(scene))
+    recipe = yaml.safe_load((RECIPES / "Sim-TRIC.yaml").read_text())
+    recipe["source"] |= {"scene": "dark.yaml", "shape": [5, 60, 70], "cells": 4, "frames": 1}
+    (tmp_path / "Dark.yaml").write_text(yaml.safe_dump(recipe))
+    monkeypatch.chdir(tmp_path)
+    assert run("simulate", "Dark.yaml", "data", "--sequences", "01") == 0
+    frame = read_volume(tmp_path / "data" / "01" / "t000.tif")
+    assert frame.shape == (5, 60, 70)
+    assert frame.max() == 2**6 - 1

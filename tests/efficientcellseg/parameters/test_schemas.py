@@ -16,6 +16,7 @@ FILES = [
     *(("recipe", path) for path in sorted((ROOT / "config" / "datasets").rglob("*.yaml"))),
     *(("training", path) for path in sorted((ROOT / "config" / "training").glob("*.yaml"))),
     *(("training", path) for path in sorted((ROOT / "config" / "ablation").glob("*.yaml"))),
+    *(("scene", path) for path in sorted((ROOT / "config" / "scenes").glob("*.yaml"))),
     *(("run", path) for path in sorted((ROOT / "config").glob("*.yaml"))),
 ]
 
@@ -77,6 +78,9 @@ def test_shipped_files_are_what_the_schemas_allow(name, path: Path):
         ("recipe", {"labeling": {"min_size": 3}}),
         ("recipe", {"labeling": {"method": "mask", "smoothing": 3}}),
         ("recipe", {"maps": ["cells", "cells"]}),
+        ("recipe", {"source": {"kind": "simulation", "scene": "a scene"}}),
+        ("scene", {"microscope": {"bits": 12}}),
+        ("scene", {"cell_shape": {"kind": "protruding", "width": [14.0, 20.0]}}),
         ("run", {"datasets": [{"name": "A", "sequences": {"1": 3}}]}),
     ],
 )

@@ -1,20 +1,18 @@
 """Painting: voxels within a radius, overlaps, pieces, texture."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal import refused
 from scipy import ndimage
-from simulated import present, touching
+from simulated import SCENES, present, touching
 
 from efficientcellseg.datasets.simulation.painting import paint
-from efficientcellseg.datasets.simulation.scenes import SCENES
-from efficientcellseg.datasets.simulation.shape import Skeleton
+from efficientcellseg.datasets.simulation.skeleton import Skeleton
+from efficientcellseg.frozen import changed
 
-PLAIN = replace(
+PLAIN = changed(
     SCENES["tric"].cell_shape, flatness=1.0, roughness=0.0, texture=0.0, rim_fade=0.0, end_fade=0.0
 )
 
@@ -74,14 +72,14 @@ def test_the_thinnest_protrusion_is_in_one_piece(ends, voxel, roughness):
     thread = Skeleton(1, points, np.array([1e-3, 1e-3]), np.array([[0, 1]]), 1.0)
     shape = tuple(int(20 / size) + 1 for size in voxel)
     # Drawn alone and complete, before any piece could be dropped: both ends are there.
-    labels, _ = paint([thread], replace(PLAIN, roughness=roughness), shape, voxel, seed=3)
+    labels, _ = paint([thread], changed(PLAIN, roughness=roughness), shape, voxel, seed=3)
     assert ndimage.label(labels)[1] == 1
     for point in points:
         assert labels[tuple(np.rint(point / voxel).astype(int))] == 1
 
 
 def test_texture_moves_along_with_the_cell():
-    cell_shape = replace(PLAIN, texture=0.5, roughness=0.1)
+    cell_shape = changed(PLAIN, texture=0.5, roughness=0.1)
     shape, voxel = (16, 40, 40), (1.0, 1.0, 1.0)
     labels, light = paint([ball(1, (6, 12, 12), 5.0)], cell_shape, shape, voxel, seed=4)
     moved_labels, moved_light = paint([ball(1, (8, 17, 15), 5.0)], cell_shape, shape, voxel, seed=4)
@@ -91,7 +89,7 @@ def test_texture_moves_along_with_the_cell():
 
 
 def test_cells_fade_towards_their_upper_and_lower_ends():
-    cell_shape = replace(PLAIN, end_fade=0.8)
+    cell_shape = changed(PLAIN, end_fade=0.8)
     _, light = paint([ball(1, (8, 12, 12), 7.5)], cell_shape, (17, 25, 25), (1, 1, 1), seed=0)
     axis = light[:, 12, 12]
     # 1 - 0.8 * share ** 1.5 at mid-height, a third of 7.5 off rounded to 3, and at the ends.

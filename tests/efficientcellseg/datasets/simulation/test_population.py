@@ -1,9 +1,9 @@
 """Cells in motion keep apart."""
 
 import numpy as np
+from simulated import SCENES
 
 from efficientcellseg.datasets.simulation.population import populate
-from efficientcellseg.datasets.simulation.scenes import SCENES
 
 
 def test_dense_nuclei_make_room_for_each_other():

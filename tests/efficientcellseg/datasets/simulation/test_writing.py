@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from refusal import refused
-from simulated import hashes, small
+from simulated import SCENES, hashes, small
 
 from ctc_eval.format import read_volume
-from efficientcellseg.datasets.simulation.scenes import SCENES
 from efficientcellseg.datasets.simulation.writing import write_sequence
 from efficientcellseg.parameters.recipe import RECIPES, SimulationSource, load_recipe
 
