@@ -5,7 +5,7 @@ Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 CLIPPED_SHARE = 0.001
 
 
-def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
+def pseudocolor(
+    volume: np.ndarray,
+    parameters: Pseudocolor,
+    context_2d: Literal["highlight", "intensity", "none"] = "none",
+) -> np.ndarray:
     """Color each slice by what lies above and below it.
 
     Red is slice z with the regions of slice z-1 brightened twofold, green the slice itself,
@@ -35,6 +39,9 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
         Raw intensities; a 2D frame has Z = 1.
     parameters : Pseudocolor
         The recipe's section.
+    context_2d : {"none", "highlight", "intensity"}
+        What takes the place of the recipe's `context` in a volume of one plane, which has no
+        neighbors: gray, unless a network has learnt otherwise.
 
     Returns
     -------
@@ -64,10 +71,11 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
         green = _scale(green, green.min(), np.quantile(green, 1 - CLIPPED_SHARE))
     colored = np.repeat(green[..., None], 3, axis=-1)
     apart = parameters.distance
-    if parameters.context == "intensity":
+    context = parameters.context if len(volume) > 1 else context_2d
+    if context == "intensity":
         colored[apart:, ..., 0], colored[:-apart, ..., 2] = green[:-apart], green[apart:]
         colored[:apart, ..., 0], colored[-apart:, ..., 2] = 0, 0
-    elif parameters.context == "highlight":
+    elif context == "highlight":
         for z, plane in enumerate(volume):
             regions = bright_regions(plane, parameters)
             for neighbor, channel in ((z + apart, 0), (z - apart, 2)):
