@@ -63,11 +63,12 @@ def segment(
     >>> labels.shape, labels.dtype.name, int(labels.max())
     ((16, 128, 128), 'uint16', 3)
     """
+    from efficientcellseg.chain.labeling import log_anisotropy
     from efficientcellseg.chain.segment import segment_volume
     from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
-    from efficientcellseg.parameters.locations import ROOT
     from efficientcellseg.parameters.recipe import open_recipe
 
-    chosen = EfficientCellSeg.adapt(open_recipe(str(recipe)))
-    method = EfficientCellSeg(chosen, Path(model) if model else ROOT / chosen.model, device)
+    chosen = EfficientCellSeg.adapt(open_recipe(recipe))
+    log_anisotropy(chosen)
+    method = EfficientCellSeg(chosen, Path(model) if model else chosen.model_dir, device)
     return segment_volume(volume, method, chosen)

@@ -70,17 +70,13 @@ def pseudocolor(
     if parameters.normalize == "volume":
         green = _scale(green, green.min(), np.quantile(green, 1 - CLIPPED_SHARE))
     colored = np.repeat(green[..., None], 3, axis=-1)
-    apart = parameters.distance
     context = parameters.context if len(volume) > 1 else context_2d
     if context == "intensity":
+        apart = parameters.distance
         colored[apart:, ..., 0], colored[:-apart, ..., 2] = green[:-apart], green[apart:]
         colored[:apart, ..., 0], colored[-apart:, ..., 2] = 0, 0
     elif context == "highlight":
-        for z, plane in enumerate(volume):
-            regions = bright_regions(plane, parameters)
-            for neighbor, channel in ((z + apart, 0), (z - apart, 2)):
-                if 0 <= neighbor < len(volume):
-                    colored[neighbor, ..., channel] += green[neighbor] * regions
+        _highlight(colored, volume, parameters)
         if parameters.normalize == "volume":
             colored[..., [0, 2]] /= 2
     if parameters.normalize != "volume":
@@ -88,6 +84,15 @@ def pseudocolor(
         low, high = (f(axis=axes, keepdims=True) for f in (colored.min, colored.max))
         colored = _scale(colored, low, high)
     return colored
+
+
+def _highlight(colored: np.ndarray, volume: np.ndarray, parameters: Pseudocolor) -> None:
+    """Brighten red and blue of gray slices (Z, Y, X, 3) where the neighbors of (Z, Y, X) are."""
+    for z, plane in enumerate(volume):
+        regions = bright_regions(plane, parameters)
+        for neighbor, channel in ((z + parameters.distance, 0), (z - parameters.distance, 2)):
+            if 0 <= neighbor < len(volume):
+                colored[neighbor, ..., channel] += colored[neighbor, ..., 1] * regions
 
 
 def _smooth(volume: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:

@@ -8,7 +8,7 @@ from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders
 from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import find_recipe, load_recipe
+from efficientcellseg.parameters.recipe import find_recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.plan import plan_networks
 
@@ -39,11 +39,20 @@ def from_here(path):
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-RECIPE_FILES = {
-    name: str(from_here(entry.recipe or told(find_recipe, name)))
-    for name, entry in DATASETS.items()
+def place_of_recipe(name):
+    """Say where a data set's recipe lies: rule `recipe` writes what the challenge's table says."""
+    found = DATASETS[name].recipe or told(find_recipe, name)
+    return (
+        str(from_here(found))
+        if found
+        else f"{RUN.pathvars.results}/recipes/{name}.yaml"
+    )
+
+
+RECIPE_FILES = {name: place_of_recipe(name) for name in DATASETS}
+RECIPES = {
+    name: told(open_recipe, entry.recipe or name) for name, entry in DATASETS.items()
 }
-RECIPES = {name: told(load_recipe, Path(file)) for name, file in RECIPE_FILES.items()}
 
 
 def one_of(names):
@@ -116,9 +125,17 @@ def minutes(seconds_per_million):
 
 
 TRAININGS = {
-    Path(entry.training).stem: entry.training for entry in RUN.datasets if entry.training
+    Path(entry.training).stem: entry.training
+    for entry in RUN.datasets
+    if entry.training
 }
-IMPORTED = {Path(entry.weights).stem: entry.weights for entry in RUN.datasets if entry.weights}
+IMPORTED = {
+    Path(entry.weights).stem: entry.weights for entry in RUN.datasets if entry.weights
+}
+
+
+# A folder that is not there, in place of the networks that no recipe names.
+UNNAMED = "networks-of-your-own"
 
 
 def model_dir(wildcards):
@@ -128,13 +145,16 @@ def model_dir(wildcards):
         return own
     if made := entry.training or entry.weights:
         return f"{RUN.pathvars.results}/models/{Path(made).stem}"
-    return entry.model or RUN.model or RECIPES[wildcards.dataset].model
+    recipe = RECIPES[wildcards.dataset]
+    return entry.model or RUN.model or recipe.model or UNNAMED
 
 
 def network_files(folder, recipe):
     """List the files of the networks that predict a recipe's maps, there already or not yet."""
     if not recipe.maps:
         return []
+    if folder == UNNAMED:
+        told(getattr, recipe, "model_dir")
     path = Path(folder)
     if path.parent == Path(RUN.pathvars.results, "models") and path.name in TRAININGS:
         training = told(read_yaml, Path(TRAININGS[path.name]), TrainingConfiguration)

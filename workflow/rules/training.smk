@@ -26,7 +26,11 @@ rule samples:
         ],
         configuration=lambda wildcards: TRAININGS[wildcards.training],
         recipes=lambda wildcards: [
-            str(from_here(ROOT / (entry.recipe or find_recipe(entry.dataset))))
+            str(
+                from_here(
+                    ROOT / (entry.recipe or find_recipe(entry.dataset) or CHALLENGE)
+                )
+            )
             for entry in training_entries(wildcards)
         ],
     output:
