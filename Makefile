@@ -4,10 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/default --cores $(CORES)
-
-# Jobs of the workflow call `python`.
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 .PHONY: help demo test check lint format bench install
 

@@ -1,7 +1,7 @@
 # The benchmark: data sets through methods to masks, scores, pictures and one table.
 #
 #   snakemake --cores 8                                         config/config.yaml
-#   snakemake --cores 8 --use-conda                             each job in an environment of its own
+#   snakemake --cores 8 --use-conda                             each job in its own environment
 #   snakemake --cores 8 --configfile config/demo.yaml           the demo
 #   snakemake --cores 8 segmentation | scores | figures         a part of it
 #   snakemake --cores 8 tables                                  the paper's tables, methods compared

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from ctc_eval.format import InputError, atomic  # noqa: E402
-from efficientcellseg.chain.inference import BATCH, predict  # noqa: E402
+from efficientcellseg.chain.inference import TILES_AT_ONCE, predict  # noqa: E402
 from efficientcellseg.networks.loading import load_networks  # noqa: E402
 
 BACKENDS = ("torch", "onnxruntime", "openvino")
@@ -49,7 +49,7 @@ def measure(folder: Path, turns: int) -> dict[str, Any]:
     """Compare the backends on one network."""
     networks = compiled(folder)
     size = networks["torch"][0].input_size
-    tiles = np.random.default_rng(0).random((BATCH, 3, size, size), dtype=np.float32)
+    tiles = np.random.default_rng(0).random((TILES_AT_ONCE, 3, size, size), dtype=np.float32)
     maps = {name: predict(network, tiles)["cells"] for name, network in networks.items()}  # warm-up
     seconds: dict[str, list[float]] = {backend: [] for backend in networks}
     for _ in range(turns):
@@ -59,7 +59,7 @@ def measure(folder: Path, turns: int) -> dict[str, Any]:
             seconds[backend].append(time.process_time() - start)
     return {
         backend: {
-            "tiles_per_cpu_s": round(BATCH / statistics.median(taken), 3),
+            "tiles_per_cpu_s": round(TILES_AT_ONCE / statistics.median(taken), 3),
             "times_torch": round(
                 statistics.median(
                     torch / own for torch, own in zip(seconds["torch"], taken, strict=True)
@@ -76,8 +76,9 @@ def main() -> int:
     """Measure, report, and write the figures."""
     import torch
 
-    from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
+    from efficientcellseg.networks.base import build
     from efficientcellseg.networks.folders import save_model
+    from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=5, help="of each backend (default: 5)")
@@ -87,7 +88,7 @@ def main() -> int:
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="bench-backends-") as folder:
-        save_model(Path(folder, "cells"), EfficientCellSegNetwork().eval(), {})
+        save_model(Path(folder, "cells"), build(EfficientCellSegArchitecture()).eval(), {})
         networks = {
             "shipped, tf_efficientnet_lite0 at 160": measure(
                 ROOT / "resources/weights/generalist", 2 * options.turns
@@ -98,7 +99,7 @@ def main() -> int:
         for backend, found in figures.items():
             logger.info("%-40s %-12s %8.2f tiles a CPU second, %.2f x torch", name, backend,
                         found["tiles_per_cpu_s"], found["times_torch"])  # fmt: skip
-    report = {"batch": BATCH, "threads": 1, "networks": networks}
+    report = {"batch": TILES_AT_ONCE, "threads": 1, "networks": networks}
     with atomic(options.output) as temporary:
         temporary.write_text(json.dumps(report, indent=2) + "\n")
     return 0

@@ -34,7 +34,7 @@ from ctc_eval.overlap import Matching, PairCounts, add_up, count_runs, match
 # Threads wait for each other now and then: below this the waiting costs more than it saves.
 VOXELS_A_THREAD = 2**27
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def score_sequence(
@@ -146,7 +146,7 @@ def _warn_of_frames(frames: slice, result: Path) -> None:
     """Say so where a range goes on after the last mask."""
     last = max(int(path.stem[4:]) for path in result.glob("mask*.tif") if path.stem[4:].isdecimal())
     if beyond := frames_beyond(frames, last):
-        logger.warning("%s: no frame %s, the last mask is of frame %d", result, beyond, last)
+        log.warning("%s: no frame %s, the last mask is of frame %d", result, beyond, last)
 
 
 def _worth_their_cost(masks: Mapping[int, Path]) -> int:

@@ -10,14 +10,16 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.format import RECORD, atomic, fingerprint, frame_files
+from ctc_eval.format import RECORD, ScoreRecord, atomic, fingerprint, frame_files
 from efficientcellseg.networks.folders import (
     CARD,
     WEIGHTS,
+    Card,
     file_hash,
     network_folders,
     read_card,
@@ -32,9 +34,6 @@ PACKAGES = (
 
 # What a recipe says beside how masks are made.
 BESIDE = {"description", "sequences", "source", "model", "reference", "reference_note"}
-
-# What scores call networks, by their kind.
-TITLES = {"unet": "U-Net", "dunet": "DU-Net", "unet3d": "3D U-Net"}
 
 
 # Masks
@@ -71,38 +70,31 @@ def mask_record(
     """
     folders = network_folders(model, recipe.maps) if recipe.maps else []
     cards = {folder.name: read_card(folder) for folder in folders}
-    seen = {one for card in cards.values() for one in card.get("seen", [])}
+    seen = {one for card in cards.values() for one in card.seen}
     return {
         "method": method,
         "backend": backend,
         "recipe": recipe.model_dump(mode="json", exclude=BESIDE),
-        "weights": {name: card["sha256"] for name, card in cards.items()},
+        "weights": {name: card.sha256 for name, card in cards.items()},
         "seen": [
             n for n, path in frame_files(frames).items() if seen and fingerprint(path) in seen
         ],
-        "score": {
-            **_describe_networks(list(cards.values())),
-            "penalize_extra_detections": recipe.penalize_extra_detections,
-            "reference": recipe.reference,
-            "reference_note": recipe.reference_note,
-        },
+        "score": asdict(_score_record(recipe, list(cards.values()))),
     }
 
 
-def _describe_networks(cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Put networks into words: number and kind, weights, slices learnt from, with repetitions."""
-    if not cards:
-        return {"networks": "none", "parameters": None, "training": ""}
-    built = cards[0]["architecture"]
-    title = TITLES.get(built.get("kind"), f"EfficientCellSeg {built.get('encoder')}")
-    weights = [card.get("parameters") for card in cards]
-    # Cards of earlier trainings do not say.
-    slices = sum(card.get("slices_seen", 0) for card in cards)
-    return {
-        "networks": f"{len(cards)} x {title}",
-        "parameters": None if None in weights else sum(weights),
-        "training": f"{slices} slices" if slices else "",
-    }
+def _score_record(recipe: Recipe, cards: Sequence[Card]) -> ScoreRecord:
+    """Say what a score tells of masks: networks, weights, slices learnt from, reference."""
+    weights = [card.parameters for card in cards if card.parameters]
+    slices = sum(card.slices_seen for card in cards)
+    return ScoreRecord(
+        networks=f"{len(cards)} x {cards[0].architecture.title}" if cards else "none",
+        parameters=sum(weights) if cards and len(weights) == len(cards) else None,
+        training=f"{slices} slices" if slices else "",
+        penalize_extra_detections=recipe.penalize_extra_detections,
+        reference=recipe.reference,
+        reference_note=recipe.reference_note,
+    )
 
 
 def write_mask_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -172,7 +164,7 @@ def describe_run(
         "models": {
             _relative(folder): {
                 "sha256": file_hash(folder / WEIGHTS),
-                "architecture": read_card(folder)["architecture"],
+                "architecture": read_card(folder).architecture.model_dump(mode="json"),
             }
             for folder in folders
         },

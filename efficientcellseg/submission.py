@@ -325,9 +325,11 @@ def _record(
     networks = {}
     for network in entry.networks:
         folder = software / str(model) / network.relative_to(entry.model)
+        built = load_model(folder)
         networks[network.name] = {
-            "parameters": count_parameters(load_model(folder)),
-            **{key: read_card(folder)[key] for key in ("sha256", "architecture")},
+            "parameters": count_parameters(built),
+            "sha256": read_card(folder).sha256,
+            "architecture": built.architecture.model_dump(mode="json"),
         }
     return {
         "dataset": entry.name,

@@ -96,14 +96,26 @@ def recipe_file(tmp_path):
     return tiny_recipe(tmp_path / "recipes" / "Tiny.yaml")
 
 
+def network_of(values: dict):
+    """Build the untrained network of an architecture, given as in a file."""
+    from pydantic import TypeAdapter
+
+    from efficientcellseg.networks.base import build
+    from efficientcellseg.parameters.architecture import Architecture
+
+    return build(TypeAdapter(Architecture).validate_python(values))
+
+
 def tiny_network(seed: int, *maps: str):
     """Make an untrained tiny network, for cells unless told."""
     import torch
 
     from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
+    from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
     torch.manual_seed(seed)
-    return EfficientCellSegNetwork(**TINY, maps=maps or ("cells",)).eval()
+    architecture = EfficientCellSegArchitecture(**TINY, maps=maps or ("cells",))
+    return EfficientCellSegNetwork(architecture).eval()
 
 
 def random_tiles(count: int, size: int) -> np.ndarray:
@@ -139,7 +151,8 @@ def models(tmp_path, tiny_models):
     for network in ("cells", "centers"):
         shutil.copytree(tiny_models / network, tmp_path / "models" / network)
         card = tmp_path / "models" / network / "model.yaml"
-        card.write_text(card.read_text() + "parameters: 500000\n")
+        values = {**yaml.safe_load(card.read_text()), "parameters": 500000}
+        card.write_text(yaml.safe_dump(values))
     return tmp_path / "models"
 
 

@@ -1,18 +1,40 @@
-"""A copy of the project that somebody adds to, as its pages say how."""
+"""The manuals' blocks, and a copy of the project that somebody adds to as a page says."""
 
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from conftest import ROOT
 
 
-def python_blocks(page: Path, heading: str) -> list[str]:
-    """Read the blocks of Python below a heading of a page, up to the next heading."""
-    text = page.read_text(encoding="utf-8").partition(f"{heading}\n")[2]
-    return re.findall(r"```python\n(.*?)```", text.partition("\n#")[0], re.DOTALL)
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page: under which heading it stands, and whose text it is."""
+
+    heading: str
+    file: str
+    language: str
+    text: str
+
+
+def fenced_blocks(page: Path) -> Iterator[Block]:
+    """Read the fenced blocks of a page.
+
+    A block's file is the last path in backticks of the line before it, if that ends in a colon.
+    """
+    heading = before = ""
+    for part in re.split(r"^(```.*?^```$)", page.read_text(), flags=re.DOTALL | re.MULTILINE):
+        if found := re.fullmatch(r"```(\w*)\n(.*)```", part, re.DOTALL):
+            last = before.strip().rpartition("\n")[2]
+            names = re.findall(r"`([^` ]+/[^` ]+)`", last) if last.endswith(":") else []
+            yield Block(heading, names[-1] if names else "", found[1], found[2])
+        else:
+            before = part
+            heading = next(iter(re.findall(r"^##? (.+)$", part, re.MULTILINE)[-1:]), heading)
 
 
 def copy_project(folder: Path) -> Path:
@@ -20,7 +42,8 @@ def copy_project(folder: Path) -> Path:
     for name in ("efficientcellseg", "ctc_eval", "tests", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
-    (folder / "resources").symlink_to(ROOT / "resources")
+    for name in ("Snakefile", "bench", "docs", "resources", "workflow"):
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 

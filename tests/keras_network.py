@@ -13,6 +13,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from efficientcellseg.frozen import changed
 from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork
 from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
@@ -40,8 +41,7 @@ def sensible(
     torch.manual_seed(0)
     statistics = {"mean": 255 / brightest * np.array(MEAN), "std": 255 / brightest * np.array(std)}
     statistics = {name: values.tolist() for name, values in statistics.items()}
-    values = architecture.model_dump(exclude={"kind", "raw_skip"})
-    network = EfficientCellSegNetwork(**values, **statistics, raw_skip=True)
+    network = EfficientCellSegNetwork(changed(architecture, **statistics, raw_skip=True))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0  # the last batch's statistics

@@ -17,7 +17,7 @@ class InputError(ValueError):
         Stable name of the fault, such as ``frame-missing``, for programs and tests.
     """
 
-    def __init__(self, message: str, *, code: str = "input") -> None:
+    def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code
 

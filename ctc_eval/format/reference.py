@@ -14,7 +14,7 @@ from ctc_eval.format.names import frame_digits, frame_files
 _OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
 _MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _images(folder: Path, pattern: re.Pattern[str]) -> tuple[ReferenceImage, ...
     for path in sorted(folder.glob("*.tif")):
         found = pattern.fullmatch(path.name)
         if found is None:
-            logger.warning("%s: left out, its name is not one of a reference image", path)
+            log.warning("%s: left out, its name is not one of a reference image", path)
             continue
         number, sliced, plane = found.groups()
         frame = number or sliced

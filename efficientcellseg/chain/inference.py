@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from efficientcellseg.parameters.recipe import Tiling
 
 # Tiles that go through a network at once; part of the result's last bits, so not a setting.
-BATCH = 8
+TILES_AT_ONCE = 8
 # Likewise patches of volumes.
-PATCHES = 2
+PATCHES_AT_ONCE = 2
 
 # Axes of tiles (N, 3, S, S) along which they are flipped; with the tiles as they are, each axis
 # is flipped in half of the views.
@@ -107,10 +107,10 @@ def predict(
         for network in networks:
             # A compiled network has no parameters, and takes tensors of the CPU.
             device = next((p.device for p in network.parameters()), torch.device("cpu"))
-            parts = [
-                network(torch.from_numpy(tiles[start : start + BATCH]).to(device)).float().sigmoid()
-                for start in range(0, len(tiles), BATCH)
-            ]
+            parts = []
+            for start in range(0, len(tiles), TILES_AT_ONCE):
+                batch = torch.from_numpy(tiles[start : start + TILES_AT_ONCE]).to(device)
+                parts.append(network(batch).float().sigmoid())
             predicted = torch.cat(parts, dim=0).cpu().numpy()
             for channel, name in enumerate(network.maps):
                 found.setdefault(name, []).append(predicted[:, channel])
@@ -164,7 +164,7 @@ def predict_volume(networks: Sequence[Network], volume: np.ndarray, overlap: flo
         predicted = sliding_window_inference(
             torch.from_numpy(volume)[None, None].to(device),
             (first.planes, first.input_size, first.input_size),
-            PATCHES,
+            PATCHES_AT_ONCE,
             average,
             overlap=overlap,
             mode="gaussian",

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from efficientcellseg.cli.options import (
+    add_dataset,
     add_method,
     add_model,
     add_output,
     add_recipe,
-    add_sequence,
     model_of,
     recipe_of,
 )
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "frames that they have learnt from, which `ctc-eval score` then refuses. DIR appears when "
         "it is whole."
     )
-    add_sequence(parser)
+    add_dataset(parser)
     parser.add_argument(
         "shards", type=Path, nargs="+", metavar="SHARD", help="folder with maskTTT.tif"
     )

@@ -22,7 +22,7 @@ from efficientcellseg.parameters.training import TrainingConfiguration
 log = logging.getLogger(__name__)
 
 
-def add_sequence(parser: argparse.ArgumentParser) -> None:
+def add_dataset(parser: argparse.ArgumentParser) -> None:
     """Add the sequence to read."""
     parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
     parser.add_argument("sequence", help="sequence, for example 01")

@@ -6,10 +6,10 @@ import argparse
 
 from efficientcellseg.cli.intermediates import write_arrays
 from efficientcellseg.cli.options import (
+    add_dataset,
     add_frames,
     add_output,
     add_recipe,
-    add_sequence,
     frames_of,
     recipe_of,
 )
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Pseudocolor the frames of a sequence: DIR/tTTT.npy of shape (Z, Y, X, 3), float32 in 0..1."
     )
-    add_sequence(parser)
+    add_dataset(parser)
     add_frames(parser)
     add_output(parser, "tTTT.npy")
     add_recipe(parser)

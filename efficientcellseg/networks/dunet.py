@@ -6,13 +6,12 @@ graph-based matching strategy, PLOS ONE 2020.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from efficientcellseg.networks.base import Network, check_side
-from efficientcellseg.networks.unet_blocks import FILTERS, UNetDecoder, UNetEncoder
+from efficientcellseg.networks.base import Network
+from efficientcellseg.networks.unet_blocks import UNetDecoder, UNetEncoder
+from efficientcellseg.parameters.architecture import DUNetArchitecture
 
 
 class DUNetNetwork(Network):
@@ -28,34 +27,12 @@ class DUNetNetwork(Network):
 
     Parameters
     ----------
-    maps : sequence of str
-        Names of the output channels, a decoder each.
-    filters : sequence of int
-        As in :class:`efficientcellseg.networks.unet.UNetNetwork`.
-    input_size : int
-        Side of the square input in pixels; a multiple of 16 with five blocks.
-
-    Raises
-    ------
-    InputError
-        An input size that the blocks cannot halve.
+    architecture : DUNetArchitecture
     """
 
-    def __init__(
-        self,
-        maps: Sequence[str] = ("cell_distance", "neighbor_distance"),
-        filters: Sequence[int] = FILTERS,
-        input_size: int = 384,
-    ) -> None:
-        super().__init__()
-        check_side("input size", input_size, 2 ** (len(filters) - 1))
-        self.maps, self.input_size = tuple(maps), input_size
-        self.architecture = {
-            "kind": "dunet",
-            "maps": list(maps),
-            "filters": list(filters),
-            "input_size": input_size,
-        }
+    def __init__(self, architecture: DUNetArchitecture) -> None:
+        super().__init__(architecture)
+        filters = architecture.filters
         self.encoder = UNetEncoder(1, filters, strided=True)
         self.decoders = nn.ModuleList(UNetDecoder(filters, 1, transposed=True) for _ in self.maps)
 

@@ -5,7 +5,6 @@ Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +14,9 @@ from torch.nn import functional
 
 import efficientcellseg.networks.torchvision_guard  # noqa: F401  (must come before timm)
 from ctc_eval.format import InputError
-from efficientcellseg.networks.base import Network, check_side
+from efficientcellseg.frozen import changed
+from efficientcellseg.networks.base import Network
+from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 
 import timm  # isort: skip
 
@@ -31,72 +32,38 @@ class EfficientCellSegNetwork(Network):
 
     Parameters
     ----------
-    encoder : str
-        Name of the model in timm.
-    decoder_filters : sequence of 4 int
-        Filters of the decoder blocks, the deepest first.
-    input_size : int
-        Side of the square input in pixels; a multiple of 32. Squeeze-and-excitation pools
-        over the whole tile, so the size belongs to the model.
-    mean, std : sequence of 3 float, optional
-        Statistics that the network normalizes its input with; those of the encoder's
-        pretraining by default.
-    maps : sequence of str
-        What the output channels are. The paper has a network a map; one network for two maps
-        shares all but the last layer.
-    raw_skip : bool
-        Give the decoder's last block the image itself, as the authors' network does, instead of
-        the normalized image.
+    architecture : EfficientCellSegArchitecture
+        Squeeze-and-excitation pools over the whole tile, so that the input's size belongs to
+        the model. The paper has a network a map; one network for two maps shares all but the last
+        layer.
 
     Raises
     ------
     InputError
-        An encoder that timm does not know or that is built otherwise; an input size that is
-        not a multiple of 32; another number of filters than four.
+        An encoder that timm does not know or that is built otherwise.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self,
-        encoder: str = "tf_efficientnet_b5",
-        decoder_filters: Sequence[int] = (64, 48, 32, 16),
-        input_size: int = 384,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        maps: Sequence[str] = ("cells",),
-        raw_skip: bool = False,
-    ) -> None:
-        super().__init__()
-        check_side("input size", input_size, 32)
-        if len(decoder_filters) != 4:
-            raise InputError(
-                f"decoder filters {tuple(decoder_filters)}; expected four numbers",
-                code="filters-count",
-            )
-        self.encoder = EfficientNetEncoder(encoder)
-        self.input_size, self.maps, self.raw_skip = input_size, tuple(maps), raw_skip
-        self.architecture = {
-            "kind": "efficientcellseg",
-            "encoder": encoder,
-            "decoder_filters": list(decoder_filters),
-            "input_size": input_size,
-            "mean": list(mean or self.encoder.statistics["mean"]),
-            "std": list(std or self.encoder.statistics["std"]),
-            "maps": list(maps),
-            "raw_skip": raw_skip,
+    def __init__(self, architecture: EfficientCellSegArchitecture) -> None:
+        super().__init__(architecture)
+        self.encoder = EfficientNetEncoder(architecture.encoder)
+        statistics = {
+            name: getattr(architecture, name) or values
+            for name, values in self.encoder.statistics.items()
         }
-        for name in ("mean", "std"):
-            values = torch.tensor(self.architecture[name]).view(1, 3, 1, 1)
-            self.register_buffer(name, values, persistent=False)
+        self.architecture = changed(architecture, **statistics)
+        self.raw_skip, filters = architecture.raw_skip, architecture.decoder_filters
+        for name, values in statistics.items():
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
         skips = [*reversed(self.encoder.channels[:-1]), 3]
-        widths = [self.encoder.channels[-1], *decoder_filters]
+        widths = [self.encoder.channels[-1], *filters]
         self.decoder = nn.ModuleList(
-            DecoderBlock(deep + skip, filters)
-            for (deep, filters), skip in zip(pairwise(widths), skips, strict=True)
+            DecoderBlock(deep + skip, wide)
+            for (deep, wide), skip in zip(pairwise(widths), skips, strict=True)
         )
-        self.head = nn.Conv2d(decoder_filters[-1], len(self.maps), 1)
+        self.head = nn.Conv2d(filters[-1], len(self.maps), 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Predict logits.
@@ -122,8 +89,8 @@ class EfficientCellSegNetwork(Network):
 class EfficientNetEncoder(nn.Module):
     """An EfficientNet of timm up to the expansion that ends at 1/16 of the input.
 
-    `channels` holds the widths of the three inner skips and of the bottleneck; `statistics`
-    the mean and standard deviation of its pretraining.
+    `name` is timm's; `channels` holds the widths of the three inner skips and of the bottleneck;
+    `statistics` the mean and standard deviation of its pretraining.
     """
 
     def __init__(self, name: str) -> None:
@@ -135,8 +102,9 @@ class EfficientNetEncoder(nn.Module):
         )
         if "efficientnet" not in name or not timm.is_model(name):
             raise refusal
+        self.name = name
         net: Any = timm.create_model(name, pretrained=False)
-        self.statistics = {key: net.pretrained_cfg[key] for key in ("mean", "std")}
+        self.statistics = {key: tuple(net.pretrained_cfg[key]) for key in ("mean", "std")}
         self.conv_stem, self.bn1 = net.conv_stem, net.bn1
         # The stem halves once, then the first blocks of four stages.
         halving = [i for i, stage in enumerate(net.blocks) if _halves(stage[0])]

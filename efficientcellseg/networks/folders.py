@@ -1,20 +1,82 @@
-"""Models on disk: a folder with weights.safetensors and model.yaml; nothing is unpickled."""
+"""Reads and writes model folders: weights.safetensors and model.yaml; nothing is unpickled."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
+from pydantic import ConfigDict, Field
 
 from ctc_eval.format import InputError, atomic
+from efficientcellseg.frozen import Count, Frozen, WholeNumber
+from efficientcellseg.parameters.architecture import Architecture
+from efficientcellseg.parameters.reading import check_values, read_yaml
+from efficientcellseg.parameters.values import Sha256
 
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
 
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
+
+
+class Card(Frozen):
+    """What a model folder says of its network, in model.yaml; further keys are kept as they are.
+
+    Architecture and hash are what the network is loaded by; the others say how it came about.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    architecture: Architecture
+    """What the network is built of."""
+
+    sha256: Sha256
+    """Hash of the weights' file."""
+
+    parameters: Count | None = None
+    """Number of its weights."""
+
+    configuration: dict[str, Any] = Field(default_factory=dict)
+    """Training configuration, as it was then."""
+
+    encoder_weights: str | None = None
+    """File that the encoder started from, or that it was the configuration's."""
+
+    samples: WholeNumber | None = None
+    """Samples to learn from."""
+
+    fold: WholeNumber | None = None
+    """Which of the folds was held out."""
+
+    slices_seen: WholeNumber = 0
+    """Slices it has learnt from, with repetitions; 0 where that is not known."""
+
+    samples_sha256: Sha256 | None = None
+    """Hash of the samples' file."""
+
+    software: dict[str, Any] = Field(default_factory=dict)
+    """Versions at work, and the device."""
+
+    threads: Count | None = None
+    """CPU threads at work."""
+
+    curve: tuple[str, ...] = ()
+    """Lines of the learning curve, a CSV table."""
+
+    seen: tuple[Annotated[str, Field(pattern="^[0-9a-f]{16}$")], ...] = ()
+    """Fingerprints of the frames it has learnt from."""
+
+    started_from: Card | None = None
+    """Card of the network that it went on from."""
+
+    imported_from: dict[str, Any] = Field(default_factory=dict)
+    """File that it was imported from."""
+
+    difference_to_onnxruntime: dict[str, float] = Field(default_factory=dict)
+    """Largest differences to what ONNX Runtime makes of that file."""
 
 
 def file_hash(path: Path) -> str:
@@ -23,7 +85,7 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> Card:
     """Read a model folder's model.yaml.
 
     Parameters
@@ -32,13 +94,12 @@ def read_card(folder: Path) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        Architecture, hash, training data and whatever else the card says.
+    Card
 
     Raises
     ------
     InputError
-        No such folder, or a card without architecture or hash.
+        No such folder; a card without architecture or hash, or with odd values.
     """
     path = folder / CARD
     if not path.is_file():
@@ -47,22 +108,7 @@ def read_card(folder: Path) -> dict[str, Any]:
             "or give another with --model DIR",
             code="model-missing",
         )
-    try:
-        card = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: not YAML ({reason}); copy or download it again", code="yaml-invalid"
-        ) from None
-    if not (
-        isinstance(card, dict)
-        and isinstance(card.get("architecture"), dict)
-        and isinstance(card.get("sha256"), str)
-    ):
-        raise InputError(
-            f"{path}: no model card; expected the keys architecture and sha256", code="card-invalid"
-        )
-    return card
+    return read_yaml(path, Card)
 
 
 def load_model(folder: Path) -> Network:
@@ -94,35 +140,53 @@ def load_model(folder: Path) -> Network:
             code="weights-missing",
         )
     found = file_hash(path)
-    if found != card["sha256"]:
+    if found != card.sha256:
         raise InputError(
-            f"{path}: SHA-256 {found}; expected {card['sha256']}: copy or download it again",
+            f"{path}: SHA-256 {found}; expected {card.sha256}: copy or download it again",
             code="weights-hash",
         )
     try:
-        model = build(card["architecture"])
-        model.load_state_dict(load_file(path))
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        weights = load_file(path)
+    except Exception as error:
+        # The reader raises types of its own; to the user they all mean one thing.
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: no weights ({reason}); expected a .safetensors file: copy or download it "
+            "again",
+            code="weights-unreadable",
+        ) from None
+    try:
+        model = build(card.architecture)
+    except InputError as error:
+        raise InputError(f"{folder / CARD}: {error}", code=error.code) from None
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(
-            f"{path}: does not fit the architecture {card['architecture']} of {CARD} ({reason}); "
+            f"{path}: does not fit the architecture ({card.architecture}) of {CARD} ({reason}); "
             "copy the whole folder again",
             code="weights-unfit",
         ) from None
     return model.float().eval()
 
 
-def save_model(folder: Path, model: Network, card: dict[str, Any], *, half: bool = True) -> None:
+def save_model(folder: Path, model: Network, facts: dict[str, Any], *, half: bool = True) -> None:
     """Write a model folder.
 
     Parameters
     ----------
     folder : Path
     model : Network
-    card : dict
-        What to say of it beside its architecture and hash: data, training, scores.
+    facts : dict
+        What its card is to say beside architecture and hash, see :class:`Card`.
     half : bool
         Write the weights as float16, not float32.
+
+    Raises
+    ------
+    InputError
+        Weights that are not finite, or not in float16.
     """
     import torch
     from safetensors.torch import save_file
@@ -136,11 +200,15 @@ def save_model(folder: Path, model: Network, card: dict[str, Any], *, half: bool
             "weights that float16 cannot hold: the training has diverged; lower its rate",
             code="weights-infinite",
         )
+    architecture = model.architecture.model_dump(mode="json")
     with atomic(folder / WEIGHTS) as temporary:
         save_file(weights, temporary)
-        contents = {"architecture": model.architecture, "sha256": file_hash(temporary), **card}
+        values = {"architecture": architecture, "sha256": file_hash(temporary), **facts}
         # Before the weights take their place: a card that YAML cannot hold leaves all as it was.
-        text = yaml.safe_dump(contents, sort_keys=False, width=100)
+        card = check_values(values, Card, str(folder / CARD))
+        text = yaml.safe_dump(
+            card.model_dump(mode="json", exclude_unset=True), sort_keys=False, width=100
+        )
     with atomic(folder / CARD) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -165,15 +233,14 @@ def network_folders(model: Path, maps: Iterable[str]) -> list[Path]:
     InputError
         A map that none of them predicts; what :func:`read_card` refuses.
     """
-    found = [path.parent for path in sorted(model.glob(f"*/{CARD}"))]
-    folders = {path: read_card(path)["architecture"].get("maps", ["cells"]) for path in found}
-    if not found:
-        folders = {model: read_card(model)["architecture"].get("maps", ["cells"])}
-    if missing := set(maps) - {name for names in folders.values() for name in names}:
+    found = [path.parent for path in sorted(model.glob(f"*/{CARD}"))] or [model]
+    folders = {path: set(read_card(path).architecture.maps) for path in found}
+    known = set().union(*folders.values())
+    if missing := set(maps) - known:
         raise InputError(
             f"{model}: no network for {', '.join(sorted(missing))}, only for "
-            f"{', '.join(sorted({n for names in folders.values() for n in names}))}; expected one "
-            "for each map of the recipe: train it, or give another folder with --model DIR",
+            f"{', '.join(sorted(known))}; expected one for each map of the recipe: train it, or "
+            "give another folder with --model DIR",
             code="network-missing",
         )
-    return [path for path, names in folders.items() if set(names) & set(maps)]
+    return [path for path, names in folders.items() if names & set(maps)]

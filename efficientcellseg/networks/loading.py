@@ -60,7 +60,7 @@ def load_networks(
 
 def _check_alike(model: Path, networks: Mapping[str, Network], kind: str) -> None:
     """Refuse networks of another kind, or that cannot share their tiles."""
-    found = {network.architecture["kind"] for network in networks.values()}
+    found = {network.architecture.kind for network in networks.values()}
     if found != {kind}:
         raise InputError(
             f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "
@@ -86,7 +86,7 @@ def _placed(network: Network, device: torch.device) -> Network:
 
 def input_size(model: Path, maps: tuple[str, ...]) -> int:
     """Read the side of the networks' input from the first one's card, without loading it."""
-    return int(read_card(network_folders(model, maps)[0])["architecture"]["input_size"])
+    return read_card(network_folders(model, maps)[0]).architecture.input_size
 
 
 def device_of(name: str) -> torch.device:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctc_eval.format import InputError
+from efficientcellseg.frozen import changed
 from efficientcellseg.networks.onnx_graph import Graph, read_graph
 
 if TYPE_CHECKING:
@@ -78,12 +79,13 @@ def import_onnx(
             "unshifted, or as it reaches the encoder",
             code="normalization-unknown",
         )
-    model = EfficientCellSegNetwork(
-        **architecture.model_dump(exclude={"kind", "raw_skip"}),
-        mean=(-image.shift / image.scale).tolist(),
-        std=(1 / image.scale).tolist(),
+    found = changed(
+        architecture,
+        mean=tuple((-image.shift / image.scale).tolist()),
+        std=tuple((1 / image.scale).tolist()),
         raw_skip=raw,
-    ).eval()
+    )
+    model = EfficientCellSegNetwork(found).eval()
     _fill(model, graph, skip.scale if raw else np.ones(3), path)
     differences = _differences(model, original, input_scale, path)
     _check_differences(differences, tolerance, path)

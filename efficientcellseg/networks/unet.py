@@ -5,12 +5,11 @@ Method: Ronneberger et al., U-Net, MICCAI 2015.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
-from efficientcellseg.networks.base import Network, check_side
-from efficientcellseg.networks.unet_blocks import FILTERS, UNetDecoder, UNetEncoder
+from efficientcellseg.networks.base import Network
+from efficientcellseg.networks.unet_blocks import UNetDecoder, UNetEncoder
+from efficientcellseg.parameters.architecture import UNetArchitecture
 
 
 class UNetNetwork(Network):
@@ -23,36 +22,14 @@ class UNetNetwork(Network):
 
     Parameters
     ----------
-    maps : sequence of str
-        Names of the output channels.
-    filters : sequence of int
-        Filters of the encoder's blocks, the first at full resolution, the last the bottleneck.
-    input_size : int
-        Side of the square input in pixels; a multiple of 16 with five blocks.
-
-    Raises
-    ------
-    InputError
-        An input size that the blocks cannot halve.
+    architecture : UNetArchitecture
     """
 
-    def __init__(
-        self,
-        maps: Sequence[str] = ("cells",),
-        filters: Sequence[int] = FILTERS,
-        input_size: int = 384,
-    ) -> None:
-        super().__init__()
-        check_side("input size", input_size, 2 ** (len(filters) - 1))
-        self.maps, self.input_size = tuple(maps), input_size
-        self.architecture = {
-            "kind": "unet",
-            "maps": list(maps),
-            "filters": list(filters),
-            "input_size": input_size,
-        }
+    def __init__(self, architecture: UNetArchitecture) -> None:
+        super().__init__(architecture)
+        filters = architecture.filters
         self.encoder = UNetEncoder(3, filters, strided=False)
-        self.decoder = UNetDecoder(filters, len(maps), transposed=False)
+        self.decoder = UNetDecoder(filters, len(self.maps), transposed=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """Predict logits.

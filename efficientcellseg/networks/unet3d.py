@@ -5,15 +5,13 @@ Method: Isensee et al., nnU-Net, Nature Methods 2021, as entered into the challe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 
 from torch import Tensor
 
 from ctc_eval.format import InputError
-from efficientcellseg.networks.base import Network, check_side
-
-FILTERS = (32, 64, 128, 256, 320, 320, 320)
+from efficientcellseg.networks.base import Network
+from efficientcellseg.parameters.architecture import UNet3DArchitecture
 
 # Kernels and strides along the planes, of each stage; 3 and 2 along rows and columns, but for
 # the first stage, which does not halve.
@@ -36,52 +34,31 @@ class UNet3DNetwork(Network):
 
     Parameters
     ----------
-    maps : sequence of str
-        Names of the output channels.
-    filters : sequence of int
-        Filters of the stages, three to seven; the last is the bottleneck.
-    planes : int
-        Planes of a patch; a multiple of 2 with seven stages.
-    input_size : int
-        Rows and columns of a patch; a multiple of 64 with seven stages.
+    architecture : UNet3DArchitecture
 
     Raises
     ------
     InputError
-        Too few or too many filters; a patch that the stages cannot halve.
+        Planes that the stages cannot halve.
     """
 
-    def __init__(
-        self,
-        maps: Sequence[str] = ("cells",),
-        filters: Sequence[int] = FILTERS,
-        planes: int = 16,
-        input_size: int = 128,
-    ) -> None:
+    def __init__(self, architecture: UNet3DArchitecture) -> None:
         from monai.networks.nets import DynUNet
 
-        super().__init__()
+        super().__init__(architecture)
+        self.planes, filters = architecture.planes, architecture.filters
         stages = len(filters)
-        if not 3 <= stages <= len(PLANE_STRIDES):
+        if self.planes % (step := prod(PLANE_STRIDES[:stages])):
             raise InputError(
-                f"{stages} filters; expected 3 to {len(PLANE_STRIDES)}, one a stage",
-                code="filters-count",
+                f"planes {self.planes}; expected a multiple of {step}, as {stages} stages halve "
+                "them: change the architecture",
+                code="planes-odd",
             )
-        check_side("planes", planes, prod(PLANE_STRIDES[:stages]))
-        check_side("input size", input_size, 2 ** (stages - 1))
-        self.maps, self.planes, self.input_size = tuple(maps), planes, input_size
-        self.architecture = {
-            "kind": "unet3d",
-            "maps": list(maps),
-            "filters": list(filters),
-            "planes": planes,
-            "input_size": input_size,
-        }
         strides = [(1, 1, 1), *((stride, 2, 2) for stride in PLANE_STRIDES[1:stages])]
         self.net = DynUNet(
             spatial_dims=3,
             in_channels=1,
-            out_channels=len(maps),
+            out_channels=len(self.maps),
             kernel_size=[(kernel, 3, 3) for kernel in PLANE_KERNELS[:stages]],
             strides=strides,
             upsample_kernel_size=strides[1:],

@@ -8,8 +8,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-FILTERS = (64, 128, 256, 512, 1024)
-
 
 class UNetEncoder(nn.Module):
     """A block at each resolution; between them max pooling or a strided 3x3 convolution."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
@@ -39,13 +39,27 @@ class EfficientCellSegArchitecture(Frozen):
     input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 384
     """Side of the square input, a multiple of 32. Pixels."""
 
+    mean: tuple[float, float, float] | None = None
+    """What the network takes off its input's channels; null: the mean of the encoder's \
+pretraining."""
+
+    std: tuple[float, float, float] | None = None
+    """What the network then divides them by; null: the deviation of the encoder's pretraining."""
+
     raw_skip: bool = False
     """Whether the last skip is the image as it comes, not normalized: so it is in the authors' \
 networks."""
 
+    @property
+    def title(self) -> str:
+        """What tables call the network."""
+        return f"EfficientCellSeg {self.encoder}"
+
 
 class UNetArchitecture(Frozen):
     """U-Net (Ronneberger et al. 2015)."""
+
+    title: ClassVar[str] = "U-Net"
 
     kind: Literal["unet"]
     """U-Net (Ronneberger et al. 2015)."""
@@ -63,6 +77,8 @@ class UNetArchitecture(Frozen):
 class DUNetArchitecture(Frozen):
     """DU-Net (Scherr et al. 2020): a U-Net with a decoder for each distance."""
 
+    title: ClassVar[str] = "DU-Net"
+
     kind: Literal["dunet"]
     """DU-Net (Scherr et al. 2020): a U-Net with a decoder for each distance."""
 
@@ -78,6 +94,8 @@ class DUNetArchitecture(Frozen):
 
 class UNet3DArchitecture(Frozen):
     """3D U-Net (Isensee et al. 2021) over slabs of slices."""
+
+    title: ClassVar[str] = "3D U-Net"
 
     kind: Literal["unet3d"]
     """3D U-Net (Isensee et al. 2021) over slabs of slices."""

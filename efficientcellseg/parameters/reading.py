@@ -87,9 +87,11 @@ def check_values(values: Any, model: type[Model], name: str) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         faults: dict[tuple[str, str], list[Any]] = {}
-        for one in error.errors(include_url=False):
+        found = error.errors(include_url=False)
+        for one in found:
             # A list with a faulty entry is not too short, though pydantic counts the sound ones.
-            if one["type"] != "too_short" or not one["input"]:
+            within = [other for other in found if other["loc"][: len(one["loc"])] == one["loc"]]
+            if one["type"] != "too_short" or len(within) == 1:
                 faults.setdefault(_about(one, model), []).append(one)
         told = [_tell(kind, key, those, model) for (kind, key), those in faults.items()]
         code = next(iter(faults))[0]
@@ -168,6 +170,8 @@ def _tell(kind: str, key: str, errors: list[Any], model: type[BaseModel]) -> str
         found = "no such key"
     elif first["type"] == "union_tag_invalid":
         found = repr(_as_read(first["input"][key.rpartition(".")[2]]))
+    if len(found) > 100:
+        found = f"{found[:100]} ..."
     return f"{key}: found {found}, allowed: {_allowed(errors[-1], _follow(place, model)[1])}"
 
 

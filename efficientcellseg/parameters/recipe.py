@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
@@ -93,14 +93,6 @@ class Source(Frozen):
     kind: str
     """Which form it has."""
 
-    def __getitem__(self, key: str) -> Any:
-        """Give a value as a mapping does."""
-        return getattr(self, key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Give a value as a mapping does."""
-        return getattr(self, key, default)
-
 
 Url = Annotated[str, Field(pattern="^https?://")]
 
@@ -113,10 +105,6 @@ class ZipHashes(Frozen):
 
     test: Sha256 | None = None
     """Hash of the test zip."""
-
-    def get(self, key: str) -> Any:
-        """Give a value as a mapping does."""
-        return getattr(self, key)
 
 
 class ZipSource(Source):

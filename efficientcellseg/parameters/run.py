@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from efficientcellseg.frozen import Count, Frozen, WholeNumber
+from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.values import (
     DatasetName,
     FrameRange,
@@ -62,6 +66,17 @@ otherwise."""
     note: str = ""
     """What the table's reference column says of them."""
 
+    @property
+    def suffix(self) -> str:
+        """What files of the part end in: _0-12 for frames 0:12, nothing for all."""
+        return "" if self.frames == ":" else f"_{self.frames.replace(':', '-')}"
+
+    @property
+    def options(self) -> list[str]:
+        """How ``ctc-eval score`` is told of the part."""
+        note = ["--note", self.note] if self.note else []
+        return ["--frames", self.frames, *note, *["--seen"] * self.seen]
+
 
 class DatasetRun(Frozen):
     """A data set, and what of it is run."""
@@ -101,6 +116,37 @@ ecs_tric, which are downloaded, or a file or address of your own; null: networks
     parts: Annotated[tuple[ScoredPart, ...], Field(min_length=1)] = (ScoredPart(frames=":"),)
     """Ranges of frames that are scored apart, a row of the table each."""
 
+    @property
+    def voxels(self) -> int:
+        """Voxels of the largest frame."""
+        return prod(self.frame)
+
+    @property
+    def pictured(self) -> str:
+        """The sequence that the data set's picture shows, its first one."""
+        return next(iter(self.sequences))
+
+    def frames(self, sequence: str) -> str:
+        """Give the frames of a sequence that are run, as A:B, B exclusive."""
+        return f"{self.first}:{self.sequences[sequence]}"
+
+    def shards(self, sequence: str) -> list[str]:
+        """List the shards of a sequence, named by their frames: 0010-0020, the latter exclusive."""
+        end = self.sequences[sequence]
+        return [
+            f"{start:04d}-{min(start + self.frames_per_shard, end):04d}"
+            for start in range(self.first, end, self.frames_per_shard)
+        ]
+
+    def part(self, suffix: str) -> ScoredPart:
+        """Find the part whose files end in ``suffix``."""
+        return next(part for part in self.parts if part.suffix == suffix)
+
+
+def shard_frames(shard: str) -> str:
+    """Give the frames of a shard as command lines take them: 10:20 for 0010-0020."""
+    return ":".join(str(int(number)) for number in shard.split("-"))
+
 
 class SubmittedNetworks(Frozen):
     """The networks of a training configuration, and what is submitted with them."""
@@ -137,6 +183,17 @@ a tracking result is submitted beside them."""
         SubmittedNetworks(training="regular"),
     )
     """Training configurations, each with networks of its own."""
+
+
+@dataclass(frozen=True)
+class SequenceToSubmit:
+    """A sequence that is submitted once a training configuration."""
+
+    dataset: str
+    sequence: str
+    training: str
+    suffix: str  # of the folder of its masks: -GT+ST, nothing for regular
+    model: str | None  # None: the networks that the data set is run with
 
 
 class RunConfiguration(Frozen):
@@ -179,3 +236,54 @@ default one does to 1 at a time."""
 
     submission: SubmissionRun = SubmissionRun()
     """What `snakemake submission` packs, into <results>/submission."""
+
+    @field_validator("datasets")
+    @classmethod
+    def _each_name_once(cls, entries: tuple[DatasetRun, ...]) -> tuple[DatasetRun, ...]:
+        names = [entry.name for entry in entries]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"each name once (not so: {', '.join(twice)})")
+        return entries
+
+    @field_validator("submission")
+    @classmethod
+    def _of_the_run(cls, submission: SubmissionRun, others: ValidationInfo) -> SubmissionRun:
+        """Refuse to submit data sets that are not run, where these are none of the faults."""
+        names = [entry.name for entry in others.data.get("datasets", ())]
+        asked = {name for one in submission.configurations for name in one.datasets or ()}
+        if names and (unknown := sorted(asked.difference(names))):
+            raise ValueError(
+                f"in configurations.datasets, names of the run's data sets: {', '.join(names)} "
+                f"(not so: {', '.join(unknown)})"
+            )
+        return submission
+
+    def submitted(self, recipes: Mapping[str, Recipe]) -> list[SequenceToSubmit]:
+        """List what is submitted, the training configurations one after the other.
+
+        Parameters
+        ----------
+        recipes : mapping of str to Recipe
+            By the names of the data sets.
+
+        Returns
+        -------
+        list of SequenceToSubmit
+            None of data sets without test sequences, where these are asked for: the challenge's
+            own data sets alone, which come in zips, have some.
+        """
+        on_test = self.submission.part == "test"
+        entries = {entry.name: entry for entry in self.datasets}
+        return [
+            SequenceToSubmit(
+                dataset=name,
+                sequence=sequence,
+                training=one.training,
+                suffix="" if one.training == "regular" else f"-{one.training}",
+                model=one.model,
+            )
+            for one in self.submission.configurations
+            for name in one.datasets or entries
+            if not on_test or recipes[name].source.kind == "zip"
+            for sequence in (recipes[name].sequences if on_test else entries[name].sequences)
+        ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from ctc_eval.format import InputError
 from efficientcellseg.frozen import Frozen
+from efficientcellseg.parameters.reading import check_values
 from efficientcellseg.parameters.values import SequenceName, SubmittedMethod, TrainingKind
 
 
@@ -49,3 +53,33 @@ class SubmissionPlan(Frozen):
 
     scores: tuple[str, ...] = ()
     """Files that ``python -m ctc_eval score --output`` wrote, for the manifest."""
+
+
+def plan_text(sequences: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> str:
+    """Write a submission plan as JSON, which ``efficientcellseg package`` reads.
+
+    Parameters
+    ----------
+    sequences : sequence of mapping
+        The values of a :class:`SubmittedSequence` each.
+    scores : sequence of str
+        Files of scores.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        There is no sequence, or a value is at fault.
+    """
+    if not sequences:
+        raise InputError(
+            "submission: no data set has test sequences; expected one of the challenge's, or "
+            "part: training",
+            code="sequence-missing",
+        )
+    values = {"sequences": [dict(one) for one in sequences], "scores": [str(one) for one in scores]}
+    check_values(values, SubmissionPlan, "submission")
+    return json.dumps(values, indent=1)

@@ -141,6 +141,10 @@ class TrainingConfiguration(Frozen):
     model: Architecture
     """The network and its parameters; without `kind`, the paper's."""
 
+    start: str | None = None
+    """Model folder to go on from, relative to the project's root, in place of encoder_weights; \
+null: none."""
+
     encoder_weights: Annotated[HubWeights | WheelWeights, Field(discriminator="kind")] | None = None
     """ImageNet weights of the encoder, of efficientcellseg alone; null: random weights."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctc_eval.format import InputError, atomic
+from efficientcellseg.parameters.architecture import EfficientCellSegArchitecture
 from efficientcellseg.parameters.reading import check_values
 from efficientcellseg.parameters.training import TrainingConfiguration
 
@@ -30,7 +31,7 @@ class TrainingRun:
     ----------
     training, model, seed : str
         From the folder, TRAINING/MODEL/SEED.
-    architecture : dict
+    architecture : EfficientCellSegArchitecture
     configuration : TrainingConfiguration
     device : str
         What it was trained on.
@@ -41,7 +42,7 @@ class TrainingRun:
     training: str
     model: str
     seed: str
-    architecture: dict[str, Any]
+    architecture: EfficientCellSegArchitecture
     configuration: TrainingConfiguration
     device: str
     curve: list[dict[str, float]]
@@ -53,7 +54,7 @@ def read_run(folder: Path) -> TrainingRun:
     Raises
     ------
     InputError
-        No model there, or no learning curve.
+        No model there, one of another kind, or no learning curve.
     """
     from efficientcellseg.networks.folders import read_card
 
@@ -65,11 +66,18 @@ def read_run(folder: Path) -> TrainingRun:
     with path.open(newline="") as file:
         curve = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     training, model, seed = folder.resolve().parts[-3:]
+    built = card.architecture
+    if not isinstance(built, EfficientCellSegArchitecture):
+        raise InputError(
+            f"{folder}: a network of kind {built.kind}; expected efficientcellseg, whose decoders "
+            "are compared: leave it out",
+            code="network-kind",
+        )
     configuration = check_values(
-        card.get("configuration"), TrainingConfiguration, f"{folder}: configuration"
+        card.configuration, TrainingConfiguration, f"{folder}: configuration"
     )
-    device = card["software"]["device"]
-    return TrainingRun(training, model, seed, card["architecture"], configuration, device, curve)
+    device = card.software.get("device", "")
+    return TrainingRun(training, model, seed, built, configuration, device, curve)
 
 
 def read_published_sizes(path: Path) -> dict[str, int]:
@@ -104,7 +112,7 @@ def summarize(runs: list[TrainingRun], published: dict[str, int]) -> list[dict[s
         network: Any = build(same[0].architecture)
         encoder = count_parameters(network.encoder)
         decoder = count_parameters(network) - encoder
-        filters = "-".join(map(str, same[0].architecture["decoder_filters"]))
+        filters = "-".join(map(str, same[0].architecture.decoder_filters))
         printed = published.get(filters)
         optimization = configuration.training
         batch = optimization.batch * optimization.accumulate

@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from efficientcellseg.parameters.architecture import (
+    Architecture,
+    DUNetArchitecture,
+    EfficientCellSegArchitecture,
+    UNet3DArchitecture,
+    UNetArchitecture,
+)
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 TABLE1_COLUMNS = ("network", "part", "parameters", "published M", "difference %", "note")
 TABLE3_COLUMNS = (
@@ -30,7 +38,7 @@ class NetworkSize:
     """
 
     network: str
-    architecture: dict[str, Any]
+    architecture: Architecture
     part: str
     copies: int
     published: float | None
@@ -38,14 +46,15 @@ class NetworkSize:
 
 
 _BLOCKS = "the decoders' last blocks, 0.22 M, are the encoder's in the paper's count"
-_UNET, _DUNET, _UNET3D = {"kind": "unet"}, {"kind": "dunet"}, {"kind": "unet3d"}
+_OURS, _UNET = EfficientCellSegArchitecture(), UNetArchitecture(kind="unet")
+_DUNET, _UNET3D = DUNetArchitecture(kind="dunet"), UNet3DArchitecture(kind="unet3d")
 
 # With the paper's counts; of its own network only the whole is known here.
 PAPER_SIZES = (
-    NetworkSize("EfficientCellSeg", {}, "encoder", 1, None),
-    NetworkSize("EfficientCellSeg", {}, "decoder", 1, None),
-    NetworkSize("EfficientCellSeg", {}, "", 1, 6.6),
-    NetworkSize("EfficientCellSeg", {}, "", 2, 13.2),
+    NetworkSize("EfficientCellSeg", _OURS, "encoder", 1, None),
+    NetworkSize("EfficientCellSeg", _OURS, "decoder", 1, None),
+    NetworkSize("EfficientCellSeg", _OURS, "", 1, 6.6),
+    NetworkSize("EfficientCellSeg", _OURS, "", 2, 13.2),
     NetworkSize("U-Net", _UNET, "encoder", 1, 18.9),
     NetworkSize("U-Net", _UNET, "decoder", 1, 12.5),
     NetworkSize("U-Net", _UNET, "", 1, 31.4),
@@ -57,7 +66,7 @@ PAPER_SIZES = (
 )
 
 
-def count_sizes(sizes: Sequence[NetworkSize] = PAPER_SIZES) -> list[Row]:
+def count_sizes(sizes: Sequence[NetworkSize] = PAPER_SIZES) -> list[TableRow]:
     """Build networks and count their weights: the rows of table 1.
 
     Parameters
@@ -92,7 +101,7 @@ def count_sizes(sizes: Sequence[NetworkSize] = PAPER_SIZES) -> list[Row]:
     return rows
 
 
-def compare_methods(table: Sequence[Row]) -> list[Row]:
+def compare_methods(table: Sequence[TableRow]) -> list[TableRow]:
     """Put published and measured SEG into columns of their own: the rows of table 3.
 
     Parameters
@@ -118,7 +127,7 @@ def compare_methods(table: Sequence[Row]) -> list[Row]:
     ]
 
 
-def draw_figure(table: Sequence[Row]) -> Figure:
+def draw_figure(table: Sequence[TableRow]) -> Figure:
     """Draw SEG against weights: figure 1.
 
     Parameters

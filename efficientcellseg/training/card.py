@@ -37,7 +37,6 @@ def describe_training(
     folder, samples_file : Path
         Where its curve is, and where the samples were read from.
     device : str
-        As on the command line.
     start, encoder_file : Path, optional
         Model folder that it went on from; weights of its encoder, if not the configuration's.
 
@@ -54,7 +53,7 @@ def describe_training(
     from efficientcellseg.networks.folders import file_hash, read_card
     from efficientcellseg.provenance import describe_software, device_name
 
-    before = read_card(start) if start else {}
+    before = read_card(start) if start else None
     curve = (folder / "curve.csv").read_text().splitlines()
     steps = (len(curve) - 1) * parameters.steps
     slices = steps * parameters.accumulate * parameters.batch * (network.planes or 1)
@@ -64,11 +63,11 @@ def describe_training(
         "encoder_weights": encoder_file.name if encoder_file else "configuration's",
         "samples": len(samples.images),
         **({"fold": parameters.fold} if parameters.folds else {}),
-        "slices_seen": before.get("slices_seen", 0) + slices,
+        "slices_seen": (before.slices_seen if before else 0) + slices,
         "samples_sha256": file_hash(samples_file),
         "software": {**describe_software(), "device": device_name(device)},
         "threads": torch.get_num_threads(),
         "curve": curve,
-        "seen": sorted({*samples.fingerprints, *before.get("seen", [])}),
-        **({"started_from": before} if start else {}),
+        "seen": sorted({*samples.fingerprints, *(before.seen if before else ())}),
+        **({"started_from": before} if before else {}),
     }

@@ -73,7 +73,7 @@ def resume(path: Path, progress: Progress, identity: dict[str, Any], device: tor
         raise InputError(
             f"{path}: of a run with {state['identity']}; expected {identity}: "
             "choose another output folder or remove the checkpoint",
-            code="checkpoint-other",
+            code="checkpoint-unfit",
         )
     try:
         for name, part in progress.parts.items():
@@ -82,7 +82,7 @@ def resume(path: Path, progress: Progress, identity: dict[str, Any], device: tor
         raise InputError(
             f"{path}: of another network than the configuration's; choose another output "
             "folder or remove the checkpoint",
-            code="checkpoint-other",
+            code="checkpoint-unfit",
         ) from None
     progress.curve, progress.best = state["curve"], state["best"]
     _set_chance([one.cpu() for one in state["chance"]])

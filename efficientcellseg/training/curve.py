@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ctc_eval.format import atomic
 
-COLUMNS = (
+CURVE_COLUMNS = (
     *("epoch", "training_loss", "validation_loss", "training_iou", "validation_iou"),
     *("learning_rate", "seconds"),
 )
@@ -21,10 +21,10 @@ def write_curve(folder: Path, curve: list[dict[str, float]]) -> None:
     folder : Path
         Made where it is missing.
     curve : list of dict of str to float
-        For each epoch the values of `COLUMNS`.
+        For each epoch the values of `CURVE_COLUMNS`.
     """
     with atomic(folder / "curve.csv") as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, CURVE_COLUMNS)
         writer.writeheader()
         writer.writerows(curve)
     from matplotlib.figure import Figure

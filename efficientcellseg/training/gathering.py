@@ -135,7 +135,7 @@ def find_frames(configuration: TrainingConfiguration, data: Path) -> list[Annota
         raise InputError(
             f"{data}: no reference mask within the frames of the configuration; expected one at "
             "least: widen the frames",
-            code="reference-missing",
+            code="frames-unannotated",
         )
     return found
 
@@ -201,7 +201,7 @@ def read_annotations(
             raise InputError(
                 f"{path}: slice {plane}; expected 0 to {shape[0] - 1}, the slices of {image.name}: "
                 "check which reference belongs to which sequence",
-                code="plane-missing",
+                code="slice-outside",
             )
         slices[plane] = labels[0]
     return slices

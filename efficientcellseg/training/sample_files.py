@@ -94,11 +94,11 @@ def check_samples(samples: Samples, configuration: TrainingConfiguration, path: 
         raise InputError(
             f"{path}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "
             f"expected {', '.join(names)} at {size} as in the configuration: make it anew",
-            code="samples-other",
+            code="samples-unfit",
         )
     if samples.origin != (wanted := origin_of(configuration)):
         raise InputError(
             f"{path}: made of {samples.origin}; expected {wanted} as in the configuration: make it "
             "anew",
-            code="samples-other",
+            code="samples-unfit",
         )

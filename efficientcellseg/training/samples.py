@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.chain.tiling import Tile, cut, plan_tiles
 from efficientcellseg.maps import MAPS
 
 if TYPE_CHECKING:
-    from efficientcellseg.chain.tiling import Tile
     from efficientcellseg.parameters.recipe import Recipe
 
 # How far around a cell background is known where cells may have been left out. Pixels.
@@ -83,24 +84,20 @@ def frame_samples(
     targets : sequence of str
         Maps to make targets for, of `MAPS`.
     partial : bool
-        Whether cells may have been left out: then background is unknown, except where it
-        is within `RIM` pixels of an annotated cell.
+        Whether cells may have been left out: then background more than `RIM` pixels away from
+        annotated cells is unknown.
 
     Yields
     ------
     Samples
         The tiles of a slice; `dataset` and `frame` are 0.
     """
-    from efficientcellseg.chain.pseudocolor import pseudocolor
-    from efficientcellseg.chain.tiling import cut, plan_tiles
-
     colored = pseudocolor(volume, recipe.pseudocolor)
     if isinstance(annotated, np.ndarray):
         blocks = [(range(len(volume)), annotated)]
     else:
         blocks = [(range(z, z + 1), plane[None]) for z, plane in sorted(annotated.items())]
     tiles = plan_tiles(volume.shape[1:], recipe.tiling)
-    many = len(tiles)
     for planes, labels in blocks:
         wanted = [MAPS[name].target(labels, recipe.anisotropy) for name in targets]
         for i, z in enumerate(planes):
@@ -114,10 +111,10 @@ def frame_samples(
                 images=np.rint(cut(colored[z], tiles, size) * 255).astype(np.uint8),
                 targets={name: stored[:, c] for c, name in enumerate(targets)},
                 objects=_count_objects(labels[i], tiles),
-                dataset=np.zeros(many, np.uint8),
-                frame=np.zeros(many, np.int64),
-                tile=np.arange(many),
-                plane=np.full(many, z),
+                dataset=np.zeros(len(tiles), np.uint8),
+                frame=np.zeros(len(tiles), np.int64),
+                tile=np.arange(len(tiles)),
+                plane=np.full(len(tiles), z),
                 names=(recipe.name,),
                 fingerprints=(),
             )

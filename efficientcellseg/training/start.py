@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctc_eval.format import InputError
+from efficientcellseg.frozen import changed
 from efficientcellseg.maps import check_maps
 
 if TYPE_CHECKING:
@@ -34,10 +35,9 @@ def build_network(configuration: TrainingConfiguration, maps: Sequence[str] = ()
     """
     from efficientcellseg.networks.base import build
 
-    architecture = configuration.model.model_dump(mode="json")
-    architecture["maps"] = list(maps) or architecture["maps"]
-    check_maps(architecture["maps"])
-    return build(architecture)
+    chosen = tuple(maps) or configuration.model.maps
+    check_maps(chosen)
+    return build(changed(configuration.model, maps=chosen))
 
 
 def load_start(
@@ -90,6 +90,6 @@ def load_start(
         load_encoder(encoder, encoder_file)
     elif source and not resumes:
         if source.kind == "hub":
-            load_from_hub(encoder, network.architecture["encoder"])
+            load_from_hub(encoder, encoder.name)
         else:
             load_encoder(encoder, fetch(source))

@@ -14,7 +14,7 @@ from efficientcellseg.networks.folders import load_model, read_card
 from efficientcellseg.parameters.locations import ROOT
 
 SHIPPED = ROOT / "resources" / "weights"
-MAPS = {"generalist": ["cells", "centers"], "Sim-MDA231": ["cells", "centers", *OFFSETS]}
+MAPS = {"generalist": ("cells", "centers"), "Sim-MDA231": ("cells", "centers", *OFFSETS)}
 HELD_OUT = {"BBBC050": {"09", "10"}}
 
 
@@ -29,15 +29,15 @@ def test_every_shipped_network_is_tested():
 @pytest.mark.parametrize("name", MAPS)
 def test_the_card_says_what_was_learnt_and_the_weights_load(name):
     card = read_card(SHIPPED / name)
-    assert count_parameters(load_model(SHIPPED / name)) == card["parameters"]
-    assert card["architecture"]["maps"] == MAPS[name]
-    assert len(card["seen"]) > 88 + 12  # frames of BBBC050 and CHO, and simulated ones
+    assert count_parameters(load_model(SHIPPED / name)) == card.parameters
+    assert card.architecture.maps == MAPS[name]
+    assert len(card.seen) > 88 + 12  # frames of BBBC050 and CHO, and simulated ones
     while card:
-        for entry in card["configuration"]["data"]:
+        for entry in card.configuration["data"]:
             assert not HELD_OUT.get(entry["dataset"], set()) & set(entry.get("sequences", []))
             if entry["dataset"] == "Fluo-N3DH-CHO":
                 assert entry["frames"] == "0:12"
-        card = card.get("started_from")
+        card = card.started_from
 
 
 def test_the_weights_are_small():
@@ -46,7 +46,7 @@ def test_the_weights_are_small():
 
 @pytest.mark.parametrize("name", MAPS)
 def test_the_card_knows_the_frames_that_were_learnt_from(data_root, name):
-    seen = read_card(SHIPPED / name)["seen"]
+    seen = read_card(SHIPPED / name).seen
     dataset = data_root / "BBBC050"
     if not dataset.is_dir():
         pytest.skip(f"{dataset}: not there; place it by hand")

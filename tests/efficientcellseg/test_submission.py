@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import yaml
 from commands import refusal
-from conftest import ROOT, offline, tiny_network, tiny_recipe, write_tiny
+from conftest import ROOT, network_of, offline, tiny_network, tiny_recipe, write_tiny
 
 from ctc_eval.format import write_labels
 from efficientcellseg.cli.main import main
-from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import save_model
 from efficientcellseg.parameters.recipe import load_recipe, open_recipe
 
@@ -164,8 +163,8 @@ def test_manifest_says_what_is_in_it(tmp_path, segmented):
         assert hashlib.sha256((packed / name).read_bytes()).hexdigest() == found
     first = manifest["sequences"][0]
     assert (first["script"], first["result"]) == ("SW/Tiny-01.sh", "Tiny/01_RES")
-    architecture = {**first["networks"]["cells"]["architecture"]}
-    weights = sum(p.numel() for p in build(architecture).parameters())
+    network = network_of(first["networks"]["cells"]["architecture"])
+    weights = sum(p.numel() for p in network.parameters())
     assert first["parameters"] == 2 * weights
     assert [(row["method"], row["SEG"]) for row in manifest["scores"]] == [("mine", 0.5)]
     assert manifest["packages"]["numpy"] == np.__version__

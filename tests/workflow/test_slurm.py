@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_workflow import configure, snakemake
+from runs import configure, snakemake
 
 from ctc_eval.format import frame_files, read_volume
-from efficientcellseg.__main__ import main
+from efficientcellseg.cli.main import main
 
 START = ROOT.parent / "shared" / "tools" / "slurm_up.sh"
 
@@ -51,10 +51,10 @@ def test_shards_spread_over_jobs_of_the_cluster(
     done = snakemake(
         tmp_path,
         config,
-        *("segmentation", "--slurm-status-command", "squeue", "--latency-wait", "5"),
+        *("segmentation", "--workflow-profile", str(ROOT / "profiles" / "slurm")),
+        *("--slurm-status-command", "squeue", "--latency-wait", "5"),
         *("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"),
         *("--default-resources", "slurm_partition=debug", "slurm_account=none"),
-        profile="slurm",
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,11 +1,8 @@
 # The paper's ablations: models trained with several seeds, Figure 5 and Table 2.
 
 ABLATION_TRAININGS = {Path(file).stem: file for file in RUN.ablation.trainings}
-
-
-def ablation_changes(wildcards):
-    """Give a model's changes of the training configuration, as options."""
-    return ["--set", *RUN.ablation.models[wildcards.model]]
+# A model's changes of the training configuration, as options.
+ABLATION_CHANGES = {name: ["--set", *changes] for name, changes in RUN.ablation.models.items()}
 
 
 rule ablation_samples:
@@ -28,7 +25,7 @@ rule ablation_samples:
         mem_mb=4000,
     params:
         data=RUN.pathvars.data,
-        changes=ablation_changes,
+        changes=lambda wildcards: ABLATION_CHANGES[wildcards.model],
     shell:
         "python -m efficientcellseg samples {input:q} --data {params.data:q} --output {output:q} "
         "{params.changes:q} > {log:q} 2>&1"
@@ -56,7 +53,7 @@ rule ablation_train:
         mem_mb=4000,
         gpu=RUN.gpus,
     params:
-        changes=ablation_changes,
+        changes=lambda wildcards: ABLATION_CHANGES[wildcards.model],
         device=RUN.device,
     shell:
         "python -m efficientcellseg train {input.training:q} --samples {input.samples:q} "

@@ -4,7 +4,7 @@
 rule tables:
     """Table 1, sizes; Table 3, methods on data sets; Figure 1, SEG against parameters."""
     input:
-        scores=score_files(),
+        scores=SCORES,
         published=RUN.published,
     output:
         multiext("<results>/tables/table1", ".txt", ".csv", ".md", ".tex"),

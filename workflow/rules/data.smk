@@ -3,9 +3,7 @@
 
 from efficientcellseg.parameters.challenge import CHALLENGE, challenge_datasets
 
-SIMULATED = [
-    name for name, recipe in RECIPES.items() if recipe.source.kind == "simulation"
-]
+SIMULATED = [name for name, recipe in RECIPES.items() if recipe.source.kind == "simulation"]
 
 
 def base_recipe(wildcards):
@@ -79,5 +77,4 @@ rule download:
     params:
         folder=RUN.pathvars.data,
     shell:
-        "python -m efficientcellseg download {input.recipe:q} {params.folder:q} "
-        "> {log:q} 2>&1"
+        "python -m efficientcellseg download {input.recipe:q} {params.folder:q} " "> {log:q} 2>&1"

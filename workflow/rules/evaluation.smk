@@ -1,12 +1,6 @@
 # From masks to scores, pictures, the table and the record of the run.
 
 
-def sequence_frames(wildcards):
-    """Say the frames of a sequence that are run, as the command lines do."""
-    entry = DATASETS[wildcards.dataset]
-    return f"{entry.first}:{entry.sequences[wildcards.sequence]}"
-
-
 rule validate:
     """Check a result as the challenge would, all faults at once; stops where there is one."""
     input:
@@ -26,18 +20,10 @@ rule validate:
         runtime=minutes(4),
     params:
         folder=dataset_dir,
-        frames=sequence_frames,
+        frames=lambda wildcards: DATASETS[wildcards.dataset].frames(wildcards.sequence),
     shell:
         "python -m ctc_eval validate {params.folder:q} {wildcards.sequence} "
         "--frames {params.frames} --result {input.masks:q} 2>&1 | tee {log:q} > {output:q}"
-
-
-def score_options(wildcards):
-    """Say which part of the frames is scored; the record beside the masks says the rest."""
-    parts = DATASETS[wildcards.dataset].parts
-    part = next(one for one in parts if part_name(one) == wildcards.part)
-    note = ["--note", part.note] if part.note else []
-    return ["--frames", part.frames, *note, *["--seen"] * part.seen]
 
 
 rule score:
@@ -59,7 +45,8 @@ rule score:
         runtime=minutes(4),
     params:
         folder=dataset_dir,
-        options=score_options,
+        # Which part is scored; the record beside the masks says the rest.
+        options=lambda wildcards: DATASETS[wildcards.dataset].part(wildcards.part).options,
     shell:
         "python -m ctc_eval score {params.folder:q} {wildcards.sequence} "
         "--result {input.masks:q} --measures benchmark {params.options:q} --workers {threads} "
@@ -69,7 +56,7 @@ rule score:
 rule table:
     """Put all scores and the published values into one table."""
     input:
-        scores=score_files(),
+        scores=SCORES,
         published=RUN.published,
     output:
         csv=report(
@@ -94,16 +81,12 @@ rule table:
         "--format text --output {output.text:q}) > {log:q} 2>&1"
 
 
-def pictured(wildcards):
-    """Name the sequence that a data set's picture shows: its first one."""
-    return next(iter(DATASETS[wildcards.dataset].sequences))
-
-
 rule overlay:
     """Draw one frame of a data set with the outlines of reference and result."""
     input:
         masks=lambda wildcards: (
-            f"<results>/{RUN.methods[0]}/{wildcards.dataset}/{pictured(wildcards)}_RES"
+            f"<results>/{RUN.methods[0]}/{{dataset}}/"
+            f"{DATASETS[wildcards.dataset].pictured}_RES"
         ),
     output:
         report(
@@ -124,26 +107,15 @@ rule overlay:
         runtime=minutes(4),
     params:
         folder=dataset_dir,
-        sequence=pictured,
+        sequence=lambda wildcards: DATASETS[wildcards.dataset].pictured,
         reference=lambda wildcards: (
-            f"{dataset_dir(wildcards)}/{pictured(wildcards)}_{RECIPES[wildcards.dataset].reference}"
+            f"{dataset_dir(wildcards)}/{DATASETS[wildcards.dataset].pictured}_"
+            f"{RECIPES[wildcards.dataset].reference}"
         ),
     shell:
         "python -m efficientcellseg overlay {params.folder:q} {params.sequence} "
         "--result {input.masks:q} --reference {params.reference:q} --output {output:q} "
         "> {log:q} 2>&1"
-
-
-def model_dirs():
-    """List the folders of all networks of the run."""
-    return sorted(
-        {
-            model_dir(SimpleNamespace(dataset=name, method=method))
-            for name in DATASETS
-            for method in RUN.methods
-            if METHODS[method].adapt(RECIPES[name]).maps
-        }
-    )
 
 
 rule provenance:
@@ -167,7 +139,14 @@ rule provenance:
     resources:
         mem_mb=2000,
     params:
-        models=model_dirs(),
+        models=sorted(
+            {
+                networks_dir(name, method)
+                for name in DATASETS
+                for method in RUN.methods
+                if METHODS[method].adapt(RECIPES[name]).maps
+            }
+        ),
         device=RUN.device,
     shell:
         "python -m efficientcellseg provenance {input.recipes:q} --model {params.models:q} "
@@ -177,7 +156,7 @@ rule provenance:
 rule scores:
     """All scores."""
     input:
-        score_files(),
+        SCORES,
 
 
 rule figures:

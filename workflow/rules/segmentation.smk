@@ -1,14 +1,11 @@
 # From frames to masks: a job a step and shard of frames. What lies between is temporary; later
 # steps come first, so that little of it lies there at a time.
 
+from efficientcellseg.parameters.run import shard_frames
+
 # The methods that run step by step; the others run in one job a shard.
 STAGED = [name for name, method in METHODS.items() if method.staged]
 FUSED = [name for name in METHODS if name not in [*STAGED, "classical"]]
-
-
-def shard_frames(wildcards):
-    """Say a shard as the command lines do: 0010-0020 is 10:20."""
-    return ":".join(str(int(number)) for number in wildcards.shard.split("-"))
 
 
 rule pseudocolor:
@@ -17,11 +14,7 @@ rule pseudocolor:
         ready="<results>/ready/{dataset}.done",
         recipe=recipe_file,
     output:
-        temp(
-            directory(
-                "<results>/work/{method}/{dataset}/{sequence}/{shard}/pseudocolor"
-            )
-        ),
+        temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/pseudocolor")),
     log:
         "<logs>/pseudocolor/{method}/{dataset}/{sequence}_{shard}.log",
     benchmark:
@@ -36,7 +29,7 @@ rule pseudocolor:
         runtime=minutes(2),
     params:
         folder=dataset_dir,
-        frames=shard_frames,
+        frames=lambda wildcards: shard_frames(wildcards.shard),
     shell:
         "python -m efficientcellseg pseudocolor {params.folder:q} {wildcards.sequence} "
         "--output {output:q} --recipe {input.recipe:q} --frames {params.frames} > {log:q} 2>&1"
@@ -146,7 +139,7 @@ rule classical:
         runtime=minutes(4),
     params:
         folder=dataset_dir,
-        frames=shard_frames,
+        frames=lambda wildcards: shard_frames(wildcards.shard),
     shell:
         "python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
         "--method {wildcards.method} --output {output:q} --recipe {input.recipe:q} "
@@ -176,7 +169,7 @@ rule fused:
         gpu=RUN.gpus,
     params:
         folder=dataset_dir,
-        frames=shard_frames,
+        frames=lambda wildcards: shard_frames(wildcards.shard),
         model=model_dir,
         device=RUN.device,
     shell:
@@ -186,21 +179,13 @@ rule fused:
         "> {log:q} 2>&1"
 
 
-def shards(wildcards):
-    """List a sequence's masks, a folder a shard of frames."""
-    entry = DATASETS[wildcards.dataset]
-    frames = entry.sequences[wildcards.sequence]
-    return [
-        "<results>/work/{method}/{dataset}/{sequence}/"
-        f"{first:04d}-{min(first + entry.frames_per_shard, frames):04d}/masks"
-        for first in range(entry.first, frames, entry.frames_per_shard)
-    ]
-
-
 rule gather:
     """Bring the masks of all shards together, in challenge layout."""
     input:
-        shards=shards,
+        shards=lambda wildcards: [
+            f"<results>/work/{{method}}/{{dataset}}/{{sequence}}/{shard}/masks"
+            for shard in DATASETS[wildcards.dataset].shards(wildcards.sequence)
+        ],
         ready="<results>/ready/{dataset}.done",
         recipe=recipe_file,
         model=model_files,

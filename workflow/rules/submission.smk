@@ -1,62 +1,41 @@
 # From networks to what the challenge is sent: masks of the test sequences, and the software.
 
-import json
+from efficientcellseg.parameters.submission import plan_text
 
 ON_TEST = RUN.submission.part == "test"
-
-
-def submitted():
-    """List what is submitted: data set, sequence, training configuration, suffix and model."""
-    entries = []
-    for one in RUN.submission.configurations:
-        if unknown := sorted(set(one.datasets or ()) - DATASETS.keys()):
-            raise WorkflowError(
-                f"submission.configurations: {', '.join(unknown)}: not one of the datasets"
-            )
-        for name in one.datasets or DATASETS:
-            recipe = RECIPES[name]
-            if ON_TEST and recipe.source.kind != "zip":
-                continue  # the challenge's own data sets alone have test sequences
-            entries += [
-                SimpleNamespace(
-                    dataset=name,
-                    sequence=sequence,
-                    training=one.training,
-                    suffix="" if one.training == "regular" else f"-{one.training}",
-                    model=one.model or model_dir(SimpleNamespace(dataset=name)),
-                )
-                for sequence in (recipe.sequences if ON_TEST else DATASETS[name].sequences)
-            ]
-    return entries
-
-
-SUBMITTED = submitted()
+SUBMITTED_METHOD = RUN.submission.method
+SUBMITTED_DATA = str(Path(RUN.pathvars.data, "test" if ON_TEST else ""))
+SUBMITTED = RUN.submitted(RECIPES)
+# The folder of networks of a data set and training configuration.
+SUBMITTED_MODELS = {
+    (one.dataset, one.suffix): one.model or networks_dir(one.dataset, SUBMITTED_METHOD)
+    for one in SUBMITTED
+}
+# What is packed, as `efficientcellseg package` wants it.
+PACKED = [
+    {
+        "dataset": f"{SUBMITTED_DATA}/{one.dataset}",
+        "sequence": one.sequence,
+        "training": one.training,
+        "masks": f"{RUN.pathvars.results}/submitted/{one.dataset}/{one.sequence}_RES{one.suffix}",
+        "recipe": RECIPE_FILES[one.dataset],
+        "model": SUBMITTED_MODELS[one.dataset, one.suffix],
+        "method": SUBMITTED_METHOD,
+        "csb": one.dataset in RUN.submission.csb,
+    }
+    for one in SUBMITTED
+]
+# The scores that the manifest tells: those of the same method and data sets.
+SUBMITTED_SCORES = [
+    file
+    for file in SCORES
+    if RUN.submission.scores
+    and any(f"/scores/{SUBMITTED_METHOD}/{one.dataset}/" in file for one in SUBMITTED)
+]
 
 
 wildcard_constraints:
     suffix=r"(-[A-Za-z+]+)?",
-
-
-def submitted_dir(wildcards):
-    """Give the folder of the frames to be submitted."""
-    return str(Path(RUN.pathvars.data, "test" if ON_TEST else "", wildcards.dataset))
-
-
-def submitted_model(wildcards):
-    """Give the networks of a data set in a training configuration."""
-    key = (wildcards.dataset, wildcards.suffix)
-    return next(one.model for one in SUBMITTED if (one.dataset, one.suffix) == key)
-
-
-def submitted_model_files(wildcards):
-    """List the files of these networks; none for a method without."""
-    recipe = METHODS[RUN.submission.method].adapt(RECIPES[wildcards.dataset])
-    return network_files(submitted_model(wildcards), recipe)
-
-
-def submitted_masks(one):
-    """Give the folder of masks to be submitted."""
-    return f"{RUN.pathvars.results}/submitted/{one.dataset}/{one.sequence}_RES{one.suffix}"
 
 
 rule download_test:
@@ -86,7 +65,11 @@ rule segment:
     input:
         ready=f"<results>/ready/{'test/' if ON_TEST else ''}{{dataset}}.done",
         recipe=recipe_file,
-        model=submitted_model_files,
+        model=lambda wildcards: network_files(
+            SUBMITTED_MODELS[wildcards.dataset, wildcards.suffix],
+            wildcards.dataset,
+            SUBMITTED_METHOD,
+        ),
     output:
         directory("<results>/submitted/{dataset}/{sequence}_RES{suffix}"),
     log:
@@ -101,9 +84,9 @@ rule segment:
         runtime=1440,
         gpu=RUN.gpus,
     params:
-        folder=submitted_dir,
-        method=RUN.submission.method,
-        model=submitted_model,
+        folder=f"{SUBMITTED_DATA}/{{dataset}}",
+        method=SUBMITTED_METHOD,
+        model=lambda wildcards: SUBMITTED_MODELS[wildcards.dataset, wildcards.suffix],
         device=RUN.device,
         begun=lambda wildcards, output: f"{output}.part",
     shell:
@@ -113,46 +96,19 @@ rule segment:
         "mv {params.begun:q} {output:q}) > {log:q} 2>&1"
 
 
-def submitted_scores():
-    """List the scores that the manifest tells: those of the same method and data sets."""
-    folders = {f"<results>/scores/{RUN.submission.method}/{one.dataset}" for one in SUBMITTED}
-    if not RUN.submission.scores:
-        return []
-    return [file for file in score_files() if str(Path(file).parent) in folders]
-
-
-def submission_plan(wildcards, input):
-    """Say what to pack, as `efficientcellseg package` wants it."""
-    if not SUBMITTED:
-        raise WorkflowError(
-            "submission: no data set has test sequences; expected one of the challenge's, or "
-            "part: training"
-        )
-    sequences = [
-        {
-            "dataset": submitted_dir(one),
-            "sequence": one.sequence,
-            "training": one.training,
-            "masks": submitted_masks(one),
-            "recipe": recipe_file(one),
-            "model": str(one.model),
-            "method": RUN.submission.method,
-            "csb": one.dataset in RUN.submission.csb,
-        }
-        for one in SUBMITTED
-    ]
-    return json.dumps({"sequences": sequences, "scores": list(input.scores)}, indent=1)
-
-
 rule submission:
     """Check all masks and put them beside the software, its scripts and a manifest."""
     input:
-        masks=[submitted_masks(one) for one in SUBMITTED],
-        models=sorted(
-            {file for one in SUBMITTED for file in submitted_model_files(one)}
+        masks=[one["masks"] for one in PACKED],
+        models=lambda wildcards: sorted(
+            {
+                file
+                for (dataset, _), folder in SUBMITTED_MODELS.items()
+                for file in network_files(folder, dataset, SUBMITTED_METHOD)
+            }
         ),
-        recipes=sorted({recipe_file(one) for one in SUBMITTED}),
-        scores=submitted_scores(),
+        recipes=sorted({one["recipe"] for one in PACKED}),
+        scores=SUBMITTED_SCORES,
     output:
         plan="<results>/submission.json",
         folder=directory("<results>/submission"),
@@ -166,7 +122,7 @@ rule submission:
     resources:
         mem_mb=4000,
     params:
-        plan=submission_plan,
+        plan=lambda wildcards, input: told(plan_text, PACKED, input.scores),
     shell:
         "(printf '%s' {params.plan:q} > {output.plan:q}; "
         "python -m efficientcellseg package {output.plan:q} --output {output.folder:q}) "

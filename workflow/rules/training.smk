@@ -1,18 +1,13 @@
 # Networks of the run's own: samples, then a job a network. Data sets with the key `training`
 # are segmented with them; those with the key `weights`, with the authors' own.
 
+from efficientcellseg.parameters.locations import ROOT
+
 
 wildcard_constraints:
     training=one_of(TRAININGS),
     weights=one_of(IMPORTED),
     maps="[a-z_+]+",
-
-
-def training_entries(wildcards):
-    """List the entries of a training configuration whose data sets may be part of the run."""
-    file = Path(TRAININGS[wildcards.training])
-    configuration = told(read_yaml, file, TrainingConfiguration)
-    return [entry for entry in configuration.data if not entry.folder]
 
 
 rule samples:
@@ -21,17 +16,13 @@ rule samples:
         # Data sets that are not run lie there by hand.
         ready=lambda wildcards: [
             f"<results>/ready/{entry.dataset}.done"
-            for entry in training_entries(wildcards)
-            if entry.dataset in DATASETS
+            for entry in TRAININGS[wildcards.training].data
+            if entry.dataset in DATASETS and not entry.folder
         ],
-        configuration=lambda wildcards: TRAININGS[wildcards.training],
+        configuration=lambda wildcards: TRAINING_FILES[wildcards.training],
         recipes=lambda wildcards: [
-            str(
-                from_here(
-                    ROOT / (entry.recipe or find_recipe(entry.dataset) or CHALLENGE)
-                )
-            )
-            for entry in training_entries(wildcards)
+            str(from_here(ROOT / (entry.recipe or find_recipe(entry.dataset) or CHALLENGE)))
+            for entry in TRAININGS[wildcards.training].data
         ],
     output:
         temp("<results>/samples/{training}.npz"),
@@ -56,7 +47,7 @@ rule train:
     """Train the network of some maps; a job that was stopped goes on from its checkpoint."""
     input:
         samples="<results>/samples/{training}.npz",
-        configuration=lambda wildcards: TRAININGS[wildcards.training],
+        configuration=lambda wildcards: TRAINING_FILES[wildcards.training],
     output:
         card="<results>/models/{training}/{maps}/model.yaml",
         weights="<results>/models/{training}/{maps}/weights.safetensors",

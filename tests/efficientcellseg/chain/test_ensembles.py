@@ -8,12 +8,13 @@ pytest.importorskip("monai")
 
 from efficientcellseg.chain.inference import predict_volume  # noqa: E402
 from efficientcellseg.networks.base import Network, build  # noqa: E402
+from efficientcellseg.parameters.architecture import UNet3DArchitecture  # noqa: E402
 
 
 def small(seed: int) -> Network:
     torch.manual_seed(seed)
     shape = {"filters": (4, 4, 8, 8, 8), "planes": 4, "input_size": 32}
-    return build({"kind": "unet3d", **shape}).eval()
+    return build(UNet3DArchitecture(kind="unet3d", **shape)).eval()
 
 
 class Pointwise(torch.nn.Module):

@@ -27,7 +27,7 @@ class Mean(torch.nn.Module):
         return torch.cat([mean + i for i, _ in enumerate(self.maps)], 1)
 
 
-@pytest.mark.parametrize("count", [1, inference.BATCH, 2 * inference.BATCH + 3])
+@pytest.mark.parametrize("count", [1, inference.TILES_AT_ONCE, 2 * inference.TILES_AT_ONCE + 3])
 def test_predictions_are_probabilities_in_order(count):
     tiles = np.random.default_rng(0).normal(0, 3, (count, 3, 4, 4)).astype(np.float32)
     network = Mean("cells", "centers")
@@ -38,7 +38,7 @@ def test_predictions_are_probabilities_in_order(count):
         assert values.dtype == np.float32
         np.testing.assert_allclose(values, 1 / (1 + np.exp(-tiles.mean(1) - logit)), atol=1e-6)
     assert sum(network.batches) == count
-    assert max(network.batches) <= inference.BATCH
+    assert max(network.batches) <= inference.TILES_AT_ONCE
 
 
 def test_what_several_networks_predict_is_averaged():

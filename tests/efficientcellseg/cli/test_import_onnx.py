@@ -35,14 +35,14 @@ def test_the_command_writes_a_model_folder(small, tmp_path):
     # Not halved: the folder holds what was compared.
     assert np.abs(ours(model, tiles) - runtime(path, 255 * tiles)).max() < 1e-4
     card = read_card(tmp_path / "m" / "centers")
-    assert card["architecture"]["maps"] == ["centers"]
-    assert card["imported_from"] == {
+    assert card.architecture.maps == ("centers",)
+    assert card.imported_from == {
         "file": "a.onnx",
         "url": None,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "input_scale": 255.0,
     }
-    assert card["difference_to_onnxruntime"]["probability"] < 1e-4
+    assert card.difference_to_onnxruntime["probability"] < 1e-4
 
 
 def test_nothing_is_written_of_a_file_that_does_not_fit(small, tmp_path, capsys):
@@ -65,7 +65,7 @@ def test_a_download_is_recorded_once_it_fits(small, server, tmp_path, capsys):
     assert command(url, "--output", output) == 0
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert (output.parent / "ecs.onnx.sha256").read_text() == f"{digest}  ecs.onnx\n"
-    assert read_card(output)["imported_from"]["url"] == url
+    assert read_card(output).imported_from["url"] == url
     # What lies there is used, if it still is what it was.
     asked = len(server.ranges)
     assert command(url, "--output", output) == 0

@@ -101,7 +101,7 @@ def test_neighbors_are_looked_for_within_reach(monkeypatch):
     found = neighbor_distance(labels)
     assert not found[labels == 9].any()
     np.testing.assert_allclose(found[..., :-80], neighbor_distance(squares(6)), atol=1e-6)
-    monkeypatch.setattr(distances, "REACH", 20.0)
+    monkeypatch.setattr(distances, "NEIGHBOR_REACH", 20.0)
     assert neighbor_distance(labels)[labels == 9].any()
 
 
@@ -120,7 +120,7 @@ def test_neighbor_distance_restated(labels):
         if near.max() > 0.5:
             expected[z] = near / near.max()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distances, "REACH", 100.0)
+        patch.setattr(distances, "NEIGHBOR_REACH", 100.0)
         np.testing.assert_allclose(neighbor_distance(labels), expected, atol=1e-5)
 
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, blobs, tiny_recipe
+from conftest import ROOT, blobs, network_of, tiny_recipe
 from refusal import refused
 
 pytest.importorskip("torch")
@@ -17,13 +17,11 @@ from ctc_eval.format import read_volume
 from efficientcellseg.__main__ import main
 from efficientcellseg.labelings import parameters_of
 from efficientcellseg.methods import METHODS
-from efficientcellseg.networks.base import build
 from efficientcellseg.networks.folders import read_card, save_model
 from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import load_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
-from efficientcellseg.training.samples import Samples
 
 SMALL = {"filters": [4, 4, 8], "input_size": 64}
 KINDS = {
@@ -84,8 +82,8 @@ def test_trains_segments_and_is_scored_by_the_same_commands(
         assert run("train", config, *options) == 0
         card = read_card(place)
         planes = KINDS[name].get("planes", 1)
-        assert card["slices_seen"] == 2 * planes
-        assert card.get("fold") == fold
+        assert card.slices_seen == 2 * planes
+        assert card.fold == fold
     model = ("--model", tmp_path / "models", "--method", name)
     assert segment(tiny_dataset, recipe_file, *model) == 0
     masks = sorted((tiny_dataset / "01_RES").glob("mask*.tif"))
@@ -141,7 +139,7 @@ def ensemble(folder, *biases):
     import torch
 
     for i, bias in enumerate(biases):
-        network = build(KINDS["unet3d_ensemble"])
+        network = network_of(KINDS["unet3d_ensemble"])
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
@@ -182,7 +180,7 @@ def test_cells_of_a_dunet_are_where_the_cell_distance_is_high(tmp_path, monkeypa
     from efficientcellseg.methods import dunet
 
     recipe = load_recipe(tiny_recipe(tmp_path / "Tiny.yaml", labeling={"method": "mask"}))
-    save_model(tmp_path / "models", build(KINDS["dunet"]), {"parameters": 1})
+    save_model(tmp_path / "models", network_of(KINDS["dunet"]), {"parameters": 1})
     adapted = dunet.DUNet.adapt(recipe)
     method = dunet.DUNet(adapted, tmp_path / "models", "cpu")
     distance = np.array([[[0.0, 0.06, 0.08, 1.0]]], np.float32)
@@ -239,16 +237,3 @@ def test_the_compared_networks_have_one_budget():
     assert budgets == {(32, 256)}
     for entry in configs[0].data:
         assert not {"09", "10"} & set(entry.sequences or ())
-
-
-def test_samples_are_cut_for_the_size_that_the_network_is_built_for(
-    tiny_dataset, recipe_file, tmp_path, monkeypatch
-):
-    """A 3D U-Net without an input size: 128 pixels in both, which it is by default."""
-    monkeypatch.setattr("efficientcellseg.parameters.recipe.RECIPES", recipe_file.parent)
-    path, place = tmp_path / "samples.npz", tmp_path / "model"
-    config = training(tmp_path, {"kind": "unet3d", "planes": 2, "filters": [2, 2, 2]})
-    assert run("samples", config, "--data", tiny_dataset.parent, "--output", path) == 0
-    assert Samples.load(path).images.shape[-1] == 128
-    assert run("train", config, "--samples", path, "--output", place, "--device", "cpu") == 0
-    assert read_card(place)["architecture"]["input_size"] == 128

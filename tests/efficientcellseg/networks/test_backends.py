@@ -16,11 +16,12 @@ from efficientcellseg.chain.inference import predict  # noqa: E402
 from efficientcellseg.networks.backends import compile_network  # noqa: E402
 from efficientcellseg.networks.base import build  # noqa: E402
 from efficientcellseg.networks.loading import input_size, load_networks  # noqa: E402
+from efficientcellseg.parameters.architecture import UNet3DArchitecture  # noqa: E402
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_maps_are_those_of_torch(tiny_models, backend):
-    count = inference.BATCH + 3
+    count = inference.TILES_AT_ONCE + 3
     networks = ("cells", "centers")
     expected = load_networks(tiny_models, networks, "cpu")
     found = load_networks(tiny_models, networks, "cpu", backend)
@@ -63,4 +64,4 @@ def test_3d_networks_run_in_torch_alone():
     pytest.importorskip("monai")
     shape = {"filters": (4, 4, 8), "planes": 2, "input_size": 16}
     with refused("backend-unfit", "2 slices"):
-        compile_network(build({"kind": "unet3d", **shape}), "onnxruntime", "cpu")
+        compile_network(build(UNet3DArchitecture(kind="unet3d", **shape)), "onnxruntime", "cpu")

@@ -59,9 +59,9 @@ def test_a_keras_network_in_all_its_forms(small, norm, gate, tmp_path):
     keras = Keras(small, norm, gate, pad, prefix="" if norm == "fused" else "model/en_")
     model = assert_same(saved(keras.network(), tmp_path / "a.onnx"), ARCHITECTURE)
     assert not keras.weights
-    assert model.architecture["mean"] == pytest.approx(MEAN, rel=1e-5)
-    assert model.architecture["std"] == pytest.approx(np.sqrt(VARIANCE), rel=1e-5)
-    assert model.architecture["raw_skip"]
+    assert model.architecture.mean == pytest.approx(MEAN, rel=1e-5)
+    assert model.architecture.std == pytest.approx(np.sqrt(VARIANCE), rel=1e-5)
+    assert model.architecture.raw_skip
 
 
 @pytest.mark.parametrize("norm", ["node", "constants"])
@@ -83,8 +83,8 @@ def test_the_rescaling_of_later_versions(tmp_path):
     network = sensible(ARCHITECTURE, VARIANCE)
     path = saved(Keras(network, "fused").network(rescaled=True), tmp_path / "a.onnx")
     model = assert_same(path, ARCHITECTURE)
-    assert model.architecture["mean"] == pytest.approx(MEAN, rel=1e-5)
-    assert model.architecture["std"] == pytest.approx(VARIANCE, rel=1e-5)
+    assert model.architecture.mean == pytest.approx(MEAN, rel=1e-5)
+    assert model.architecture.std == pytest.approx(VARIANCE, rel=1e-5)
 
 
 def test_images_fed_in_0_to_1(tmp_path):
@@ -92,8 +92,8 @@ def test_images_fed_in_0_to_1(tmp_path):
     path = saved(Keras(network, "fused").network(brightest=1), tmp_path / "a.onnx")
     # The image is all but constant after the division by 255, so that rounding shows.
     model = assert_same(path, ARCHITECTURE, scale=1.0, limit=1e-3)
-    assert model.architecture["mean"] == pytest.approx([255 * m for m in MEAN], rel=1e-5)
-    assert model.architecture["std"] == pytest.approx(255 * np.sqrt(VARIANCE), rel=1e-5)
+    assert model.architecture.mean == pytest.approx([255 * m for m in MEAN], rel=1e-5)
+    assert model.architecture.std == pytest.approx(255 * np.sqrt(VARIANCE), rel=1e-5)
     with refused("output-differs", "rounding alone", "--tolerance"):
         import_onnx(path, ARCHITECTURE, 1.0, tolerance=1e-7)
 

@@ -3,17 +3,14 @@
 from pathlib import Path
 
 import pytest
-from conftest import TINY, tiny_network
+from conftest import TINY, network_of, tiny_network
 from refusal import refused
 
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from efficientcellseg.networks.efficientcellseg import (  # noqa: E402
-    EfficientCellSegNetwork,
-    EfficientNetEncoder,
-)
+from efficientcellseg.networks.efficientcellseg import EfficientNetEncoder  # noqa: E402
 from efficientcellseg.networks.pretrained import (  # noqa: E402
     load_encoder,
     load_from_hub,
@@ -145,7 +142,7 @@ def test_starting_from_a_network_with_other_maps_or_of_another_kind():
     assert torch.equal(both.head.weight[1], centers.head.weight[0])
     assert torch.equal(both.head.weight[0], fresh[0])
     assert torch.equal(both.encoder.conv_stem.weight, centers.encoder.conv_stem.weight)
-    other = EfficientCellSegNetwork(**{**TINY, "decoder_filters": (8, 8, 8, 4)})
+    other = network_of({**TINY, "decoder_filters": (8, 8, 8, 4)})
     with refused("weights-unfit"):
         start_from(other, centers)
 

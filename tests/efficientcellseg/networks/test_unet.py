@@ -6,16 +6,28 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from refusal import refused  # noqa: E402
 from torch.nn.functional import mse_loss  # noqa: E402
 
 from efficientcellseg.networks.base import build, count_parameters  # noqa: E402
 from efficientcellseg.networks.dunet import DUNetNetwork  # noqa: E402
 from efficientcellseg.networks.unet import UNetNetwork  # noqa: E402
+from efficientcellseg.parameters.architecture import (  # noqa: E402
+    DUNetArchitecture,
+    UNetArchitecture,
+)
+
+
+def unet(**values: object) -> UNetNetwork:
+    return UNetNetwork(UNetArchitecture(kind="unet", **values))
+
+
+def dunet(**values: object) -> DUNetNetwork:
+    return DUNetNetwork(DUNetArchitecture(kind="dunet", **values))
+
 
 PUBLISHED = [64, 128, 256, 512, 1024]
 SMALL = (4, 8, 16, 16, 16)
-BOTH = pytest.mark.parametrize("make", [UNetNetwork, DUNetNetwork])
+BOTH = pytest.mark.parametrize("make", [unet, dunet])
 
 
 def convolutions(channels: int, filters: int) -> int:
@@ -29,7 +41,7 @@ def millions(module: torch.nn.Module) -> float:
 
 def test_the_published_unet():
     with torch.device("meta"):
-        network = UNetNetwork()
+        network = unet()
     encoder = sum(convolutions(a, b) for a, b in pairwise([3, *PUBLISHED]))
     decoder = sum(convolutions(a + b, a) for a, b in pairwise(PUBLISHED))
     assert count_parameters(network.encoder) == encoder == 18_851_136
@@ -42,7 +54,7 @@ def test_the_published_unet():
 
 def test_the_published_dunet():
     with torch.device("meta"):
-        network = DUNetNetwork()
+        network = dunet()
     encoder = sum(convolutions(a, b) for a, b in pairwise([1, *PUBLISHED]))
     strided = sum(9 * a * a + a + 2 * a for a in PUBLISHED[:-1])
     # Transposed 2x2 convolutions without bias, with batch norm.
@@ -70,9 +82,9 @@ def test_a_channel_for_each_map(make, size):
 
 
 def test_the_names_of_the_maps():
-    assert UNetNetwork(filters=SMALL).maps == ("cells",)
-    assert DUNetNetwork(filters=SMALL).maps == ("cell_distance", "neighbor_distance")
-    network = UNetNetwork(("cells", "centers"), SMALL, 64)
+    assert unet(filters=SMALL).maps == ("cells",)
+    assert dunet(filters=SMALL).maps == ("cell_distance", "neighbor_distance")
+    network = unet(maps=("cells", "centers"), filters=SMALL, input_size=64)
     assert network.maps == ("cells", "centers")
     assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 2, 64, 64)
 
@@ -106,9 +118,7 @@ def test_a_seed_makes_a_network_and_a_step_changes_all_of_it(make):
         assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize(
-    ("make", "seen"), [(UNetNetwork, [True] * 3), (DUNetNetwork, [False, True, False])]
-)
+@pytest.mark.parametrize(("make", "seen"), [(unet, [True] * 3), (dunet, [False, True, False])])
 def test_the_channels_that_are_seen(make, seen):
     torch.manual_seed(0)
     network = make(filters=SMALL, input_size=64).eval()
@@ -119,7 +129,7 @@ def test_the_channels_that_are_seen(make, seen):
 
 def test_the_decoders_of_a_dunet_do_not_share_weights():
     torch.manual_seed(0)
-    network = DUNetNetwork(filters=SMALL, input_size=64).eval()
+    network = dunet(filters=SMALL, input_size=64).eval()
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         before = network(image)
@@ -127,17 +137,3 @@ def test_the_decoders_of_a_dunet_do_not_share_weights():
         after = network(image)
     torch.testing.assert_close(after[:, 0], before[:, 0] + 1)
     assert torch.equal(after[:, 1], before[:, 1])
-
-
-@BOTH
-@pytest.mark.parametrize("size", [100, 0, -16, 17])
-def test_sizes_that_do_not_halve_are_refused(make, size):
-    with refused("input-size", str(size), "16"):
-        make(filters=SMALL, input_size=size)
-
-
-def test_parameters_of_another_kind_are_refused():
-    with refused("key-unknown", "unet", "encoder"):
-        build({"kind": "unet", "encoder": "tf_efficientnet_b5"})
-    with refused("key-unknown", "efficientcellseg", "filters, planes"):
-        build({"filters": [4, 8], "planes": 4})

@@ -243,5 +243,5 @@ def test_missing_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["Fluo-X", "../schemas/recipe.schema", ""])
 def test_unknown_recipe_lists_the_known(name):
-    with refused("recipe-unknown", "known: BBBC050, BF-C2DL-HSC, BF-C2DL-MuSC", "nuclei-2d"):
+    with refused("recipe-unknown", "known: BBBC050, ", ", Fluo-N2DL-HeLa, ", "nuclei-2d"):
         find_recipe(name)

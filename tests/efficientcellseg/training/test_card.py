@@ -58,10 +58,10 @@ def test_what_it_was_made_with(described, tmp_path):
 
 
 def test_what_it_went_on_from_counts_too(described, tmp_path):
-    earlier = tmp_path / "earlier"
-    save_model(earlier, tiny_network(1), {"slices_seen": 1000, "seen": ["1", "x"]})
+    earlier, earlier_frame = tmp_path / "earlier", "f" * 16
+    save_model(earlier, tiny_network(1), {"slices_seen": 1000, "seen": [earlier_frame]})
     card = described(start=earlier, encoder_file=tmp_path / "w.pth")
     assert card["slices_seen"] == 1000 + 80
-    assert card["seen"] == ["0", "1", "2", "x"]
-    assert card["started_from"]["seen"] == ["1", "x"]
+    assert card["seen"] == ["0", "1", "2", earlier_frame]
+    assert card["started_from"].seen == (earlier_frame,)
     assert card["encoder_weights"] == "w.pth"

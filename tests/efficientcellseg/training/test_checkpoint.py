@@ -58,20 +58,20 @@ def test_a_run_that_is_done_gives_its_weights_again(whole):
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"learning_rate": 0.02}, {"batch": 3}])
 def test_a_checkpoint_of_other_parameters_is_refused(whole, change):
-    with refused("checkpoint-other", "checkpoint.pt", *map(str, change.values())):
+    with refused("checkpoint-unfit", "checkpoint.pt", *map(str, change.values())):
         run(whole[0], changed(QUICK, **change))
 
 
 def test_a_checkpoint_of_the_other_target_is_refused(whole):
-    with refused("checkpoint-other", "centers"):
+    with refused("checkpoint-unfit", "centers"):
         run(whole[0], maps=("centers",))
 
 
 def test_a_checkpoint_of_other_samples_is_refused(whole):
-    with refused("checkpoint-other"):
+    with refused("checkpoint-unfit"):
         run(whole[0], samples=squares(9))
 
 
 def test_a_checkpoint_of_another_network_is_refused(whole):
-    with refused("checkpoint-other", "checkpoint.pt"):
+    with refused("checkpoint-unfit", "checkpoint.pt"):
         train(Pixelwise(), squares(), [1.0], QUICK, whole[0], CPU)

@@ -78,6 +78,14 @@ def test_one_network_for_all_maps_of_a_recipe_with_offsets(configure, run, tmp_p
     assert "add offset_planes, offset_columns" in line
 
 
+def test_a_configuration_may_name_the_network_to_go_on_from(configure, run, tmp_path, tiny_models):
+    config = configure(SMALL, start=str(tiny_models / "centers"))
+    assert run("samples", config)[0] == 0
+    assert run("train", config)[0] == 0
+    before = yaml.safe_load((tiny_models / "centers" / "model.yaml").read_text())
+    assert card_of(tmp_path)["started_from"] == before
+
+
 def test_samples_of_an_older_version_are_refused_in_one_line(configure, run, tmp_path):
     config = configure(SMALL)
     assert run("samples", config)[0] == 0

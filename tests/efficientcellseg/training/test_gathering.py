@@ -65,7 +65,7 @@ def test_frames_go_by_number_where_the_reference_leaves_some_out(tiny_dataset, r
     both = gathered([{**entry, "frames": "1:3"}], tiny_dataset.parent)
     assert (len(last.images), len(both.images)) == (6, 12)
     np.testing.assert_array_equal(last.targets["cells"], both.targets["cells"][6:])
-    with refused("reference-missing", str(tiny_dataset.parent)):
+    with refused("frames-unannotated", str(tiny_dataset.parent)):
         gathered([{**entry, "frames": "0:1"}], tiny_dataset.parent)
 
 
@@ -109,7 +109,7 @@ def test_a_slice_that_the_frame_does_not_have_is_refused(tiny_dataset, recipes):
     folder = tiny_dataset / "01_GT" / "SEG"
     (folder / "man_seg001.tif").unlink()
     write_labels(folder / "man_seg_001_003.tif", np.ones((1, 70, 90), np.uint16))
-    with refused("plane-missing", "man_seg_001_003.tif", "3"):
+    with refused("slice-outside", "man_seg_001_003.tif", "3"):
         gathered([{"dataset": "Tiny", "sequences": ["01"]}], tiny_dataset.parent)
 
 

@@ -1,0 +1,128 @@
+"""The run's configuration: what follows from it for jobs and files, and what it refuses."""
+
+import json
+
+import pytest
+from refusal import refused
+
+from efficientcellseg.parameters.reading import check_values
+from efficientcellseg.parameters.recipe import open_recipe
+from efficientcellseg.parameters.run import DatasetRun, RunConfiguration, ScoredPart, shard_frames
+from efficientcellseg.parameters.submission import SubmissionPlan, plan_text
+
+SIMULATED, OF_THE_CHALLENGE = "Sim-TRIC", "Fluo-C3DL-MDA231"
+RECIPES = {name: open_recipe(name) for name in (SIMULATED, OF_THE_CHALLENGE)}
+
+
+def entry(name: str = "A", **values) -> dict:
+    return {"name": name, "sequences": {"01": 12}, **values}
+
+
+def run(*datasets: dict, **values) -> RunConfiguration:
+    values = {"pathvars": {}, "datasets": list(datasets), **values}
+    return check_values(values, RunConfiguration, "configuration")
+
+
+def dataset(**values) -> DatasetRun:
+    return run(entry(**values)).datasets[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "shards"),
+    [
+        ({"frames_per_shard": 5}, ["0000-0005", "0005-0010", "0010-0012"]),
+        ({"frames_per_shard": 6}, ["0000-0006", "0006-0012"]),
+        ({"frames_per_shard": 20}, ["0000-0012"]),
+        ({"frames_per_shard": 5, "first": 4}, ["0004-0009", "0009-0012"]),
+        ({"first": 11}, ["0011-0012"]),
+    ],
+)
+def test_shards_hold_each_frame_once(values, shards):
+    found = dataset(**values)
+    assert found.shards("01") == shards
+    frames = []
+    for shard in shards:
+        start, _, end = shard_frames(shard).partition(":")
+        frames += range(int(start), int(end))
+    start, _, end = found.frames("01").partition(":")
+    assert frames == list(range(int(start), int(end)))
+
+
+def test_a_data_set_of_a_run():
+    found = dataset(sequences={"02": 3, "01": 4}, first=1, frame=[2, 30, 40])
+    assert found.pictured == "02"
+    assert found.frames("01") == "1:4"
+    assert found.voxels == 2400
+
+
+@pytest.mark.parametrize(
+    ("part", "suffix", "options"),
+    [
+        ({"frames": ":"}, "", ["--frames", ":"]),
+        ({"frames": "0:12", "seen": True}, "_0-12", ["--frames", "0:12", "--seen"]),
+        (
+            {"frames": "12:", "note": "not seen"},
+            "_12-",
+            ["--frames", "12:", "--note", "not seen"],
+        ),
+    ],
+)
+def test_parts_of_a_sequence(part, suffix, options):
+    found = dataset(parts=[{"frames": "3:4"}, part]).part(suffix)
+    assert found == ScoredPart(**part)
+    assert found.options == options
+
+
+def test_names_stand_once():
+    told = "datasets: found [{'name': 'A', ", "allowed: each name once (not so: A, C)"
+    with refused("value-refused", *told) as caught:
+        run(entry("A"), entry("B"), entry("C"), entry("A"), entry("C"))
+    assert len(str(caught.value)) < 250  # what was found is cut off
+
+
+def test_what_is_submitted_is_run():
+    submission = {"configurations": [{"training": "GT", "datasets": ["A", "Big"]}]}
+    told = "submission: found {", "names of the run's data sets: A, B (not so: Big)"
+    with refused("value-refused", *told):
+        run(entry("A"), entry("B"), submission=submission)
+    # Where data sets are at fault, these are told alone.
+    with refused("key-unknown", "datasets.0: unknown key color") as caught:
+        run(entry("A", color=1), submission=submission)
+    assert "submission" not in str(caught.value)
+
+
+def submitted(**values) -> list[tuple]:
+    configuration = run(entry(SIMULATED), entry(OF_THE_CHALLENGE), submission=values)
+    found = configuration.submitted(RECIPES)
+    return [(one.dataset, one.sequence, one.training, one.suffix, one.model) for one in found]
+
+
+def test_test_sequences_are_those_of_the_challenge():
+    assert submitted() == [
+        (OF_THE_CHALLENGE, "01", "regular", "", None),
+        (OF_THE_CHALLENGE, "02", "regular", "", None),
+    ]
+    assert run(entry(SIMULATED)).submitted(RECIPES) == []
+
+
+def test_training_sequences_are_those_of_the_run():
+    configurations = [
+        {"training": "regular"},
+        {"training": "GT+ST", "model": "other", "datasets": [SIMULATED]},
+    ]
+    assert submitted(part="training", configurations=configurations) == [
+        (SIMULATED, "01", "regular", "", None),
+        (OF_THE_CHALLENGE, "01", "regular", "", None),
+        (SIMULATED, "01", "GT+ST", "-GT+ST", "other"),
+    ]
+
+
+def test_the_plan_of_a_submission():
+    one = {"dataset": "data/A", "sequence": "01", "training": "GT", "csb": True}
+    values = json.loads(plan_text([one], ["scores/01.json"]))
+    assert values == {"sequences": [one], "scores": ["scores/01.json"]}
+    assert check_values(values, SubmissionPlan, "plan").sequences[0].csb
+    with refused("value-refused", "submission: sequences.0.method: found 'unet'"):
+        plan_text([{**one, "method": "unet"}], [])
+    with refused("sequence-missing", "no data set has test sequences"):
+        plan_text([], [])

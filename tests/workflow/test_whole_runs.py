@@ -1,0 +1,119 @@
+"""Whole runs of the workflow, on tiny data: from frames to masks, scores and the table."""
+
+import csv
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, TINY, tiny_recipe
+from runs import add_markers, configure, jobs, snakemake, told
+
+from ctc_eval.format import frame_files, read_volume
+
+OFFSETS = ("offset_planes", "offset_rows", "offset_columns")
+
+pytestmark = pytest.mark.slow
+
+
+def measured(results: Path) -> list[dict[str, str]]:
+    """Read the table's rows but for the published ones."""
+    with (results / "tables" / "benchmark.csv").open() as file:
+        return [row for row in csv.DictReader(file) if row["origin"] == "measured"]
+
+
+def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
+    add_markers(tiny_dataset)
+    config = configure(tmp_path, recipe_file, models, submission={"part": "training"})
+    assert jobs(snakemake(tmp_path, config, "all", "submission"))["infer"] == 2
+    results = tmp_path / "results"
+
+    masks = frame_files(results / "efficientcellseg" / "Tiny" / "01_RES", "mask")
+    assert list(masks) == [0, 1, 2]
+    assert not list((results / "work").rglob("*.np?"))  # what lay between is gone
+
+    rows = measured(results)
+    assert [row["reference"] for row in rows] == [
+        "gold truth; seen, frames 0:2",
+        "gold truth; new, frames 2:3",
+    ]
+    for row in rows:
+        assert (row["dataset"], row["sequence"], row["parameters"]) == ("Tiny", "01", "1000000")
+        assert row["networks"] == "2 x EfficientCellSeg tf_efficientnet_lite0"
+        assert float(row["PESEG"]) == pytest.approx(float(row["SEG"]), abs=1e-6)
+        assert 0 <= float(row["DET"]) <= 1
+    assert {path.name for path in (results / "figures").iterdir()} == {"Tiny.png"}
+    models_told = set(json.loads((results / "run.json").read_text())["models"])
+    assert models_told == {"models/cells", "models/centers"}
+
+    # What is submitted are the same masks, and the scores.
+    packed = frame_files(results / "submission" / "Tiny" / "01_RES", "mask")
+    for frame, path in masks.items():
+        assert packed[frame].read_bytes() == path.read_bytes()
+    manifest = json.loads((results / "submission" / "SW" / "manifest.json").read_text())
+    scores = [row["SEG"] for row in manifest["scores"]]
+    assert scores == pytest.approx([float(row["SEG"]) for row in rows], abs=1e-6)
+
+    # The fused way gives the same masks, bit by bit.
+    options = ["--recipe", str(recipe_file), "--model", str(models), "--device", "cpu"]
+    fused = subprocess.run(
+        [str(ROOT / "run_seq.sh"), str(tiny_dataset), "01", "--output", "fused", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert fused.returncode == 0, fused.stderr
+    for frame, path in frame_files(tmp_path / "fused", "mask").items():
+        np.testing.assert_array_equal(read_volume(path), read_volume(masks[frame]))
+        assert path.read_bytes() == masks[frame].read_bytes()
+    assert any(read_volume(path).any() for path in masks.values())
+
+    again = snakemake(tmp_path, config, "all", "submission", "--dry-run")
+    assert "Nothing to be done" in told(again)
+
+
+def test_without_networks(tmp_path, tiny_dataset, recipe_file):
+    add_markers(tiny_dataset)
+    config = configure(tmp_path, recipe_file, tmp_path / "none", methods=["classical"])
+    assert jobs(snakemake(tmp_path, config))["classical"] == 2
+    results = tmp_path / "results"
+    masks = frame_files(results / "classical" / "Tiny" / "01_RES", "mask")
+    assert list(masks) == [0, 1, 2]
+    assert any(read_volume(path).any() for path in masks.values())
+    assert [row["networks"] for row in measured(results)] == ["none", "none"]
+    assert json.loads((results / "run.json").read_text())["models"] == {}
+
+
+def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recipe_file):
+    """A network with offsets, which the labeling of touching cells wants."""
+    maps = ["cells", *OFFSETS]
+    tiny_recipe(recipe_file, maps=maps, labeling={"method": "offset_voting", "min_size": 5})
+    training = tmp_path / "WithOffsets.yaml"
+    values = {
+        "model": {**TINY, "decoder_filters": list(TINY["decoder_filters"]), "maps": maps},
+        "targets": maps,
+        "data": [{"dataset": "Tiny", "recipe": str(recipe_file), "sequences": ["01"]}],
+        "training": {"batch": 2, "epochs": 1, "steps": 2, "validation": 0.4},
+    }
+    training.write_text(yaml.safe_dump(values))
+    entry = {"training": str(training), "parts": [{"frames": ":", "seen": True}]}
+    config = configure(tmp_path, recipe_file, tmp_path / "none", dataset=entry)
+    done = snakemake(tmp_path, config)
+    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["infer"]) == (1, 1, 2)
+
+    results = tmp_path / "results"
+    network = results / "models" / "WithOffsets" / "+".join(maps)
+    assert yaml.safe_load((network / "model.yaml").read_text())["architecture"]["maps"] == maps
+    (row,) = measured(results)
+    assert row["networks"] == "1 x EfficientCellSeg tf_efficientnet_lite0"
+    models_told = json.loads((results / "run.json").read_text())["models"]
+    assert set(models_told) == {f"WithOffsets/{network.name}"}
+    masks = results / "efficientcellseg" / "Tiny" / "01_RES"
+    assert list(frame_files(masks, "mask")) == [0, 1, 2]
+    # The record beside the masks knows what the network has learnt from.
+    record = json.loads((masks / ".segmentation.json").read_text())
+    assert record["seen"] == [0, 1, 2]
