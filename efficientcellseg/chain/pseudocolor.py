@@ -72,18 +72,21 @@ def pseudocolor(
     colored = np.repeat(green[..., None], 3, axis=-1)
     context = parameters.context if len(volume) > 1 else context_2d
     if context == "intensity":
-        apart = parameters.distance
-        colored[apart:, ..., 0], colored[:-apart, ..., 2] = green[:-apart], green[apart:]
-        colored[:apart, ..., 0], colored[-apart:, ..., 2] = 0, 0
+        _show_neighbors(colored, parameters.distance)
     elif context == "highlight":
         _highlight(colored, volume, parameters)
-        if parameters.normalize == "volume":
-            colored[..., [0, 2]] /= 2
     if parameters.normalize != "volume":
         axes = (1, 2) if parameters.normalize == "channel" else (1, 2, 3)
         low, high = (f(axis=axes, keepdims=True) for f in (colored.min, colored.max))
         colored = _scale(colored, low, high)
     return colored
+
+
+def _show_neighbors(colored: np.ndarray, apart: int) -> None:
+    """Put the slices so far away into red and blue of gray slices (Z, Y, X, 3)."""
+    green = colored[..., 1]
+    colored[apart:, ..., 0], colored[:-apart, ..., 2] = green[:-apart], green[apart:]
+    colored[:apart, ..., 0], colored[-apart:, ..., 2] = 0, 0
 
 
 def _highlight(colored: np.ndarray, volume: np.ndarray, parameters: Pseudocolor) -> None:
@@ -93,6 +96,8 @@ def _highlight(colored: np.ndarray, volume: np.ndarray, parameters: Pseudocolor)
         for neighbor, channel in ((z + parameters.distance, 0), (z - parameters.distance, 2)):
             if 0 <= neighbor < len(volume):
                 colored[neighbor, ..., channel] += colored[neighbor, ..., 1] * regions
+    if parameters.normalize == "volume":
+        colored[..., [0, 2]] /= 2
 
 
 def _smooth(volume: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:
