@@ -146,14 +146,17 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
         Raw frames missing, faults of masks (each is logged), masks known to be made with other
         parameters or weights than those to be submitted.
     """
-    from ctc_eval.validation import find_faults
+    from ctc_eval.validation import examine
     from efficientcellseg.provenance import made_alike, mask_record, read_mask_record
 
     faults = []
     for entry in entries:
         frame_files(entry.dataset / entry.sequence)
-        faults += find_faults(entry.dataset / entry.sequence, entry.masks)
         frames = entry.dataset / entry.sequence
+        findings = examine(frames, entry.masks)
+        faults += findings.faults
+        if findings.note:
+            log.warning("%s: %s", entry.masks, findings.note)
         record = mask_record(entry.method, entry.recipe, entry.model, frames)
         found = read_mask_record(entry.masks)
         if (entry.masks / RECORD).is_file() and not made_alike(found, record):
