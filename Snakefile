@@ -57,6 +57,7 @@ localrules:
     segmentation,
     scores,
     figures,
+    recipe,
     download,
     download_test,
     gather,

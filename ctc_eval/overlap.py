@@ -57,6 +57,12 @@ class Matching:
     result: np.ndarray
     foreground: tuple[int, int, int]
 
+    @property
+    def result_voxels(self) -> int:
+        """Voxels of all result objects together."""
+        both, either, _ = self.foreground
+        return both + either - int(self.sizes.sum())
+
 
 def count_runs(reference: np.ndarray, result: np.ndarray) -> PairCounts:
     """Count the voxels of each run of one pair of labels.

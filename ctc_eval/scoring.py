@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from ctc_eval.format import (
@@ -22,6 +23,7 @@ from ctc_eval.format import (
     frame_name,
     frames_beyond,
     image_faults,
+    is_all_but_empty,
     is_inside,
     lineage_faults,
     open_labels,
@@ -96,7 +98,7 @@ def score_sequence(
         penalize_extra,
         parameters,
     )
-    return compute(evidence, wanted)
+    return _count_empty(compute(evidence, wanted), masks, matchings)
 
 
 def _within(
@@ -200,6 +202,24 @@ def _count_part(
                 page = labels.plane(plane if image.plane is None else 0)
                 counts.setdefault(image, []).append(count_runs(page, result))
     return {image: add_up(found) for image, found in counts.items()}
+
+
+def _count_empty(
+    score: Score, masks: Mapping[int, Path], matchings: Mapping[ReferenceImage, Matching]
+) -> Score:
+    """Count the masks that hold no cell or next to none; only what seems so is read again."""
+    seen = dict.fromkeys(masks, 0)
+    for image, matching in matchings.items():
+        seen[image.frame] = max(seen[image.frame], matching.result_voxels)
+    empty = 0
+    for frame, path in masks.items():
+        with open_labels(path) as mask:
+            voxels = math.prod(mask.shape)
+            if is_all_but_empty(seen[frame], voxels):
+                planes = map(mask.plane, range(mask.shape[0]))
+                found = sum(int((plane > 0).sum()) for plane in planes)
+                empty += is_all_but_empty(found, voxels)
+    return replace(score, masks=len(masks), empty=empty)
 
 
 def _check_shape(image: ReferenceImage, labels: LabelImage, mask: LabelImage) -> None:

@@ -34,7 +34,8 @@ def read_scores(path: Path) -> Row:
     Returns
     -------
     dict
-        With the keys `COLUMNS`, and ``training``; None where the file has no value.
+        With the keys `COLUMNS`, and ``training``; None where the file has no value. Where masks
+        were empty, also ``empty``, how many.
 
     Raises
     ------
@@ -67,6 +68,8 @@ def read_scores(path: Path) -> Row:
         )
     row["reference"] = _reference_text(record)
     row["origin"] = row["origin"] or "measured"
+    if record.get("empty_masks"):
+        row["empty"] = f"{record['empty_masks']} of {record.get('masks')} masks empty"
     return row
 
 
@@ -162,7 +165,14 @@ def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Ro
             rows.append(_mean(members))
     rows += published
     order = {name: i for i, name in enumerate(dict.fromkeys(row["dataset"] for row in rows))}
-    return sorted(rows, key=lambda row: order[row["dataset"]])
+    return [_tell_empty(row) for row in sorted(rows, key=lambda row: order[row["dataset"]])]
+
+
+def _tell_empty(row: Row) -> Row:
+    """Add to the reference how many masks were empty."""
+    if not row.get("empty"):
+        return row
+    return {**row, "reference": f"{row['reference']}; {row['empty']}"}
 
 
 def _mean(members: Sequence[Row]) -> Row:
@@ -171,7 +181,8 @@ def _mean(members: Sequence[Row]) -> Row:
     for name in _NUMBERS:
         values = [member[name] for member in members]
         row[name] = None if None in values else sum(values) / len(values)
-    return row
+    told = [f"{one['sequence']}: {one['empty']}" for one in members if one.get("empty")]
+    return {**row, "empty": ", ".join(told)}
 
 
 def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = COLUMNS) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from ctc_eval.format import (
@@ -15,11 +17,13 @@ from ctc_eval.format import (
     frame_files,
     frame_name,
     image_faults,
+    is_all_but_empty,
     is_inside,
     label_faults,
     lineage_faults,
     open_labels,
     read_tracks,
+    tell_empty,
     trim_tracks,
     volume_shape,
 )
@@ -31,7 +35,41 @@ _MASK = re.compile(r"mask(\d{3,})\.tif")
 _MEANT_AS_MASK = re.compile(r"(mask.*|t?\d+)\.tiff?", re.IGNORECASE)
 
 
-def find_faults(raw: Path, result: Path, frames: slice = slice(None)) -> list[Fault]:
+@dataclass(frozen=True)
+class Findings:
+    """What was found in a result.
+
+    Attributes
+    ----------
+    faults : list of Fault
+        Names, frames, then file by file, those of ``res_track.txt`` last.
+    masks : int
+        How many masks could be read.
+    empty : int
+        How many of them hold no cell or next to none: no fault, but hardly what was meant.
+    """
+
+    faults: list[Fault]
+    masks: int = 0
+    empty: int = 0
+
+    @property
+    def note(self) -> str:
+        """What else is to be told, or nothing."""
+        return tell_empty(self.empty, self.masks) if self.empty else ""
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """What a mask holds; None where the file does not tell."""
+
+    shape: Shape | None
+    labels: frozenset[int] | None
+    faults: list[Fault]
+    empty: bool = False
+
+
+def examine(raw: Path, result: Path, frames: slice = slice(None)) -> Findings:
     """Check that a result is fit for submission.
 
     Parameters
@@ -45,12 +83,11 @@ def find_faults(raw: Path, result: Path, frames: slice = slice(None)) -> list[Fa
 
     Returns
     -------
-    list of Fault
-        All faults: names, frames, then file by file, those of ``res_track.txt`` last.
+    Findings
     """
     if not result.is_dir():
         reason = "no such folder, expected masks there: segment the sequence first"
-        return [Fault(result, reason, "folder-missing")]
+        return Findings([Fault(result, reason, "folder-missing")])
     faults: list[Fault] = []
     raw_files: dict[int, Path] = {}
     if raw.is_dir():
@@ -70,7 +107,11 @@ def find_faults(raw: Path, result: Path, frames: slice = slice(None)) -> list[Fa
     for frame in sorted(masks.keys() - raw_files.keys() if raw_files else ()):
         reason = "has no raw frame, expected none: remove it"
         faults.append(Fault(masks.pop(frame), reason, "mask-extra"))
-    return faults + _content_faults(masks, raw_files, result / "res_track.txt")
+    with ThreadPoolExecutor(core_count()) as pool:
+        read = dict(zip(masks, pool.map(_read_mask, masks.values()), strict=True))
+    faults += _content_faults(masks, read, raw_files, result / "res_track.txt")
+    known = [mask for mask in read.values() if mask.labels is not None]
+    return Findings(faults, len(known), sum(mask.empty for mask in known))
 
 
 def _find_masks(result: Path, digits: int) -> tuple[dict[int, Path], list[Fault]]:
@@ -88,20 +129,15 @@ def _find_masks(result: Path, digits: int) -> tuple[dict[int, Path], list[Fault]
 
 
 def _content_faults(
-    masks: Mapping[int, Path], raw_files: Mapping[int, Path], track_file: Path
+    masks: Mapping[int, Path],
+    read: Mapping[int, _Mask],
+    raw_files: Mapping[int, Path],
+    track_file: Path,
 ) -> list[Fault]:
-    """Read all masks and the tracks, and hold them against each other and the raw frames."""
-    faults: list[Fault] = []
-    labels: dict[int, frozenset[int]] = {}
-    shapes: dict[int, Shape] = {}
-    with ThreadPoolExecutor(core_count()) as pool:
-        read = pool.map(_read_mask, masks.values())
-        for frame, (shape, present, found) in zip(masks, read, strict=True):
-            faults += found
-            if shape is not None:
-                shapes[frame] = shape
-            if present is not None:
-                labels[frame] = present
+    """Hold what was read of all masks, and the tracks, against each other and the raw frames."""
+    faults = [fault for mask in read.values() for fault in mask.faults]
+    labels = {n: mask.labels for n, mask in read.items() if mask.labels is not None}
+    shapes = {n: mask.shape for n, mask in read.items() if mask.shape is not None}
     faults += _shape_faults(masks, shapes, raw_files)
     if track_file.is_file():
         faults += _track_faults(track_file, labels, masks)
@@ -114,21 +150,24 @@ def _digits(result: Path) -> int:
     return max(sorted(set(found)), key=found.count, default=3)
 
 
-def _read_mask(path: Path) -> tuple[Shape | None, frozenset[int] | None, list[Fault]]:
-    """Read a mask's shape, labels and faults; None where the file does not tell."""
+def _read_mask(path: Path) -> _Mask:
+    """Read what a mask holds, plane by plane."""
     import numpy as np
 
     shape, faults = label_faults(path)
     if shape is None:
-        return None, None, faults
-    present = np.zeros(65536, bool)
+        return _Mask(None, None, faults)
+    present, foreground = np.zeros(65536, bool), 0
     try:
         with open_labels(path) as image:
             for plane in range(shape[0]):
-                present[image.plane(plane)] = True
+                labels = image.plane(plane)
+                present[labels] = True
+                foreground += int(np.count_nonzero(labels))
     except InputError as error:
-        return shape, None, [Fault.of(path, error)]
-    return shape, frozenset(np.flatnonzero(present[1:]) + 1), []
+        return _Mask(shape, None, [Fault.of(path, error)])
+    empty = is_all_but_empty(foreground, math.prod(shape))
+    return _Mask(shape, frozenset(np.flatnonzero(present[1:]) + 1), [], empty)
 
 
 def _shape_faults(

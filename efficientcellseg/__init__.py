@@ -63,14 +63,15 @@ def segment(
     >>> labels.shape, labels.dtype.name, int(labels.max())
     ((16, 128, 128), 'uint16', 3)
     """
+    from efficientcellseg.chain.labeling import log_anisotropy
     from efficientcellseg.chain.segment import segment_volume
     from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
     from efficientcellseg.methods.scale import fit_scale
-    from efficientcellseg.parameters.locations import ROOT
     from efficientcellseg.parameters.recipe import open_recipe
 
-    chosen = EfficientCellSeg.adapt(open_recipe(str(recipe)))
-    folder = Path(model) if model else ROOT / chosen.model
+    chosen = EfficientCellSeg.adapt(open_recipe(recipe))
+    log_anisotropy(chosen)
+    folder = Path(model) if model else chosen.model_dir
     rows, columns = volume.shape[-2:]
     chosen = fit_scale(
         chosen, EfficientCellSeg, folder, (rows, columns), lambda: [volume], device=device

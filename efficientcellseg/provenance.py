@@ -150,7 +150,7 @@ def describe_run(
     """
     loaded = {path: load_recipe(path) for path in recipes}
     if models is None:
-        models = sorted({ROOT / recipe.model for recipe in loaded.values()})
+        models = sorted({recipe.model_dir for recipe in loaded.values() if recipe.model})
     folders = sorted({network for place in models for network in _networks(place)})
     return {
         **describe_software(),

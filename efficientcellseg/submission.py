@@ -16,16 +16,16 @@ from typing import Any
 from ctc_eval.format import RECORD, InputError, frame_files
 from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, network_folders, read_card
-from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.locations import RECIPES, ROOT
 from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import Recipe, find_recipe, load_recipe
+from efficientcellseg.parameters.recipe import Recipe, open_recipe, recipe_text
 from efficientcellseg.parameters.submission import SubmissionPlan, SubmittedSequence
 
 log = logging.getLogger(__name__)
 
 # All that a script needs, beside networks and recipes.
 PROGRAM = (
-    *("ctc_eval", "efficientcellseg", "config/schemas", "config/scenes"),
+    *("ctc_eval", "efficientcellseg", "config/challenge.yaml", "config/schemas", "config/scenes"),
     *("run_seq.sh", "requirements.lock"),
 )
 MANIFEST = Path("SW") / "manifest.json"
@@ -119,16 +119,18 @@ def read_plan(path: Path) -> tuple[list[PackedSequence], list[dict[str, Any]]]:
 def _fill_in(one: SubmittedSequence) -> PackedSequence:
     """Find what a plan leaves to the data set's name, the recipe and the sequence."""
     dataset = Path(one.dataset)
-    recipe_file = Path(one.recipe) if one.recipe else find_recipe(dataset.absolute().name)
-    recipe = load_recipe(recipe_file)
+    name = dataset.absolute().name
+    # Of a data set that only the challenge's table knows, the file is yet to be written.
+    recipe_file = Path(one.recipe) if one.recipe else RECIPES / f"{name}.yaml"
+    recipe = METHODS[one.method].adapt(open_recipe(one.recipe or name))
     beside = dataset / f"{one.sequence}_RES{_suffix(one.training)}"
     return PackedSequence(
         dataset=dataset,
         sequence=one.sequence,
         masks=Path(one.masks) if one.masks else beside,
         recipe_file=recipe_file,
-        recipe=METHODS[one.method].adapt(recipe),
-        model=Path(one.model) if one.model else ROOT / recipe.model,
+        recipe=recipe,
+        model=Path(one.model) if one.model else recipe.model_dir,
         training=one.training,
         method=one.method,
         csb=one.csb,
@@ -144,15 +146,18 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
         Raw frames missing, faults of masks (each is logged), masks known to be made with other
         parameters or weights than those to be submitted.
     """
-    from ctc_eval.validation import find_faults
+    from ctc_eval.validation import examine
     from efficientcellseg.methods.scale import plan_scale
     from efficientcellseg.provenance import made_alike, mask_record, read_mask_record
 
     faults = []
     for entry in entries:
         frame_files(entry.dataset / entry.sequence)
-        faults += find_faults(entry.dataset / entry.sequence, entry.masks)
         frames = entry.dataset / entry.sequence
+        findings = examine(frames, entry.masks)
+        faults += findings.faults
+        if findings.note:
+            log.warning("%s: %s", entry.masks, findings.note)
         recipe = plan_scale(entry.recipe, METHODS[entry.method], entry.model, frames, check=False)
         record = mask_record(entry.method, recipe, entry.model, frames)
         found = read_mask_record(entry.masks)
@@ -211,7 +216,12 @@ def package(
         models = _copy_models(entries, software)
         recipes = _names(entry.recipe_file for entry in entries)
         for path, name in recipes.items():
-            _copy(path, software / "config" / "datasets" / name)
+            place = software / "config" / "datasets" / name
+            if path.is_file():
+                _copy(path, place)
+            else:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(recipe_text(open_recipe(path.stem)), encoding="utf-8")
         _copy_program(software)
         records = []
         for entry in entries:

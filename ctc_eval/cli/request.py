@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctc_eval.format import ScoreRecord, frames_text, has_markers, read_record
-from ctc_eval.measures import MEASURES, needs_of
+from ctc_eval.measures import MEASURES, Score, needs_of
 
 # In place of measures' names: those of the benchmark's table that the data allow.
 BENCHMARK = "benchmark"
@@ -127,7 +127,7 @@ def folder_name(folder: Path) -> str:
     return folder.name if folder.name not in ("", "..") else folder.resolve().name
 
 
-def score_file(request: Request, values: dict[str, float]) -> dict[str, Any]:
+def score_file(request: Request, score: Score) -> dict[str, Any]:
     """Make what `score --output` writes and the table reads."""
     return {
         "dataset": folder_name(request.dataset),
@@ -136,10 +136,11 @@ def score_file(request: Request, values: dict[str, float]) -> dict[str, Any]:
         "networks": request.networks,
         "parameters": request.parameters or None,
         "training": request.training,
-        **values,
+        **score.values,
         "frames": frames_text(request.frames),
         "penalize_extra_detections": int(request.penalize_extra),
         "reference_folder": folder_name(request.reference),
         "reference": request.reference_note,
+        **({"masks": score.masks, "empty_masks": score.empty} if score.empty else {}),
         "origin": "measured",
     }

@@ -212,7 +212,7 @@ def _write_files(options: argparse.Namespace, request: Request, score: Score) ->
 
     if options.output:
         with atomic(options.output) as temporary:
-            record = score_file(request, score.values)
+            record = score_file(request, score)
             temporary.write_text(json.dumps(record, indent=2) + "\n")
     if options.logs:
         logs.write_logs(score, request.result)

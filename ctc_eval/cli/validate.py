@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "List every fault of a result: names, digits, missing frames, shapes, pixel type, "
         "compression and what else the official tool reads as empty without a word, damaged "
-        "data, res_track.txt where there is one. One line each, file and reason."
+        "data, res_track.txt where there is one. One line each, file and reason. Masks without "
+        "a cell are no fault, but noted."
     )
     parser.epilog = "Exit status 1 if there is any fault."
     add_sequence(parser)
@@ -22,11 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List the faults."""
-    from ctc_eval.validation import find_faults
+    from ctc_eval.validation import examine
 
     result = options.result or options.dataset / f"{options.sequence}_RES"
-    faults = find_faults(options.dataset / options.sequence, result, options.frames)
+    findings = examine(options.dataset / options.sequence, result, options.frames)
+    faults = findings.faults
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
+    if findings.note:
+        sys.stdout.write(f"{result}: note: {findings.note}\n")
     if faults:
         count = "1 fault; mend it" if len(faults) == 1 else f"{len(faults)} faults; mend them"
         raise InputError(f"{result}: {count} and validate again", code="result-faulty")

@@ -5,7 +5,14 @@ writes an image.
 """
 
 from ctc_eval.format.errors import Fault, InputError
-from ctc_eval.format.labels import LabelImage, core_count, label_faults, open_labels
+from ctc_eval.format.labels import (
+    LabelImage,
+    core_count,
+    is_all_but_empty,
+    label_faults,
+    open_labels,
+    tell_empty,
+)
 from ctc_eval.format.names import (
     frame_digits,
     frame_files,
@@ -65,6 +72,7 @@ __all__ = [
     "frames_text",
     "has_markers",
     "image_faults",
+    "is_all_but_empty",
     "is_inside",
     "label_faults",
     "lineage_faults",
@@ -73,6 +81,7 @@ __all__ = [
     "read_record",
     "read_tracks",
     "read_volume",
+    "tell_empty",
     "trim_tracks",
     "volume_shape",
     "write_labels",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # TIFF compression codes: none, LZW, deflate (both numbers), packbits.
 READABLE_COMPRESSIONS = frozenset({1, 5, 8, 32946, 32773})
 MINISBLACK = 1
+# A mask with a smaller share of its voxels in cells is as good as empty: a cell of a few voxels.
+EMPTY_SHARE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,16 @@ def _open_any(path: Path) -> Iterator[LabelImage]:
             return np.asarray(pages[index].asarray(maxworkers=1), dtype=np.uint16)
 
         yield LabelImage(path, (len(pages), rows, columns), read)
+
+
+def is_all_but_empty(foreground: int, voxels: int) -> bool:
+    """Tell whether a mask holds no cell, or next to none: under one voxel in 10,000."""
+    return foreground < EMPTY_SHARE * voxels
+
+
+def tell_empty(empty: int, masks: int) -> str:
+    """Say how many masks of a sequence are empty or all but empty."""
+    return f"{empty} of {masks} masks hold no cell or next to none (under 1 voxel in 10,000)"
 
 
 class _LabelError(InputError):

@@ -58,10 +58,14 @@ class Score:
     values : dict of str to float
         By name, in the order of `MEASURES`.
     evidence : Evidence
+    masks, empty : int
+        How many masks were measured, and how many of them hold no cell or next to none.
     """
 
     values: dict[str, float]
     evidence: Evidence
+    masks: int = 0
+    empty: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from ctc_eval.format import InputError
+from ctc_eval.format import InputError, is_all_but_empty, tell_empty
 from efficientcellseg.frozen import changed
 from efficientcellseg.labelings import LABELINGS, LabelingParameters
 from efficientcellseg.labelings.morphology import (
@@ -72,6 +72,17 @@ def label_volume(
             labels = fill_holes(labels)
         labels = remove_outside(labels, field_of_interest)
     return renumber(labels)
+
+
+def is_empty(labels: np.ndarray) -> bool:
+    """Tell whether a label image holds no cell, or next to none."""
+    return is_all_but_empty(int(np.count_nonzero(labels)), labels.size)
+
+
+def warn_of_empty(empty: int, masks: int) -> None:
+    """Say, at the end of a run, how many of its masks hold no cell or next to none."""
+    if empty:
+        log.warning("%s: check the recipe, above all cell sizes", tell_empty(empty, masks))
 
 
 def log_anisotropy(recipe: Recipe) -> None:

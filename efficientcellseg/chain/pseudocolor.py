@@ -5,7 +5,7 @@ Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 CLIPPED_SHARE = 0.001
 
 
-def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
+def pseudocolor(
+    volume: np.ndarray,
+    parameters: Pseudocolor,
+    context_2d: Literal["highlight", "intensity", "none"] = "none",
+) -> np.ndarray:
     """Color each slice by what lies above and below it.
 
     Red is slice z with the regions of slice z-1 brightened twofold, green the slice itself,
@@ -35,6 +39,9 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
         Raw intensities; a 2D frame has Z = 1.
     parameters : Pseudocolor
         The recipe's section.
+    context_2d : {"none", "highlight", "intensity"}
+        What takes the place of the recipe's `context` in a volume of one plane, which has no
+        neighbors: gray, unless a network has learnt otherwise.
 
     Returns
     -------
@@ -63,23 +70,34 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     if parameters.normalize == "volume":
         green = _scale(green, green.min(), np.quantile(green, 1 - CLIPPED_SHARE))
     colored = np.repeat(green[..., None], 3, axis=-1)
-    apart = parameters.distance
-    if parameters.context == "intensity":
-        colored[apart:, ..., 0], colored[:-apart, ..., 2] = green[:-apart], green[apart:]
-        colored[:apart, ..., 0], colored[-apart:, ..., 2] = 0, 0
-    elif parameters.context == "highlight":
-        for z, plane in enumerate(volume):
-            regions = bright_regions(plane, parameters)
-            for neighbor, channel in ((z + apart, 0), (z - apart, 2)):
-                if 0 <= neighbor < len(volume):
-                    colored[neighbor, ..., channel] += green[neighbor] * regions
-        if parameters.normalize == "volume":
-            colored[..., [0, 2]] /= 2
+    context = parameters.context if len(volume) > 1 else context_2d
+    if context == "intensity":
+        _show_neighbors(colored, parameters.distance)
+    elif context == "highlight":
+        _highlight(colored, volume, parameters)
     if parameters.normalize != "volume":
         axes = (1, 2) if parameters.normalize == "channel" else (1, 2, 3)
         low, high = (f(axis=axes, keepdims=True) for f in (colored.min, colored.max))
         colored = _scale(colored, low, high)
     return colored
+
+
+def _show_neighbors(colored: np.ndarray, apart: int) -> None:
+    """Put the slices so far away into red and blue of gray slices (Z, Y, X, 3)."""
+    green = colored[..., 1]
+    colored[apart:, ..., 0], colored[:-apart, ..., 2] = green[:-apart], green[apart:]
+    colored[:apart, ..., 0], colored[-apart:, ..., 2] = 0, 0
+
+
+def _highlight(colored: np.ndarray, volume: np.ndarray, parameters: Pseudocolor) -> None:
+    """Brighten red and blue of gray slices (Z, Y, X, 3) where the neighbors of (Z, Y, X) are."""
+    for z, plane in enumerate(volume):
+        regions = bright_regions(plane, parameters)
+        for neighbor, channel in ((z + parameters.distance, 0), (z - parameters.distance, 2)):
+            if 0 <= neighbor < len(volume):
+                colored[neighbor, ..., channel] += colored[neighbor, ..., 1] * regions
+    if parameters.normalize == "volume":
+        colored[..., [0, 2]] /= 2
 
 
 def _smooth(volume: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:

@@ -16,7 +16,12 @@ from ctc_eval.format import (
     volume_shape,
     write_labels,
 )
-from efficientcellseg.chain.labeling import label_volume, log_anisotropy
+from efficientcellseg.chain.labeling import (
+    is_empty,
+    label_volume,
+    log_anisotropy,
+    warn_of_empty,
+)
 from efficientcellseg.provenance import made_alike, read_mask_record, write_mask_record
 
 if TYPE_CHECKING:
@@ -116,14 +121,16 @@ def segment_sequence(
     }
     _refuse_mixture(output, record, masks.values(), overwrite)
     shape, _ = volume_shape(next(iter(frames.values())))
-    todo = [n for n, mask in masks.items() if overwrite or not _is_complete(mask, shape)]
+    empty = {} if overwrite else _find_complete(masks, shape)
+    todo = [n for n in masks if n not in empty]
     if len(todo) < len(frames):
         log.info("%d of %d masks are there already", len(frames) - len(todo), len(frames))
     if todo:
         log_anisotropy(recipe)
         method = load()
         _claim(output, record, [masks[number] for number in todo])
-        _stream(todo, frames, masks, method, recipe, progress)
+        empty |= _stream(todo, frames, masks, method, recipe, progress)
+    warn_of_empty(sum(empty.values()), len(empty))
 
 
 def _stream(
@@ -133,14 +140,20 @@ def _stream(
     method: FrameMethod,
     recipe: Recipe,
     progress: Callable[[Sequence[int]], Iterable[int]],
-) -> None:
-    """Run the networks over frame after frame, while the next are read and the last written."""
+) -> dict[int, bool]:
+    """Run the networks over frame after frame, while the next are read and the last written.
+
+    Tells of each mask whether it is all but empty.
+    """
+    empty = {}
 
     def prepare(number: int) -> Any:
         return method.prepare(read_volume(frames[number]))
 
     def finish(number: int, maps: Maps) -> None:
-        write_labels(masks[number], _label(maps, recipe))
+        labels = _label(maps, recipe)
+        write_labels(masks[number], labels)
+        empty[number] = is_empty(labels)
 
     with ThreadPoolExecutor(AHEAD) as before, ThreadPoolExecutor(AHEAD) as after:
         prepared = {n: before.submit(prepare, n) for n in todo[:AHEAD]}
@@ -157,6 +170,7 @@ def _stream(
                 future.result()
         finally:
             before.shutdown(wait=False, cancel_futures=True)
+    return empty
 
 
 def _label(maps: Maps, recipe: Recipe) -> np.ndarray:
@@ -204,15 +218,18 @@ def _claim(output: Path, record: Mapping[str, Any], masks: Collection[Path]) -> 
         ) from None
 
 
-def _is_complete(mask: Path, shape: tuple[int, int, int]) -> bool:
-    """Tell whether a mask is there, undamaged, of the frames' shape and a label image's type.
+def _find_complete(masks: Mapping[int, Path], shape: tuple[int, int, int]) -> dict[int, bool]:
+    """Find masks that are there, undamaged, of the frames' shape and a label image's type.
 
-    All of it is read: that takes a thousandth of the time that making it anew would.
+    All of them is read: that takes a thousandth of the time that making them anew would. Tells
+    of each whether it is all but empty.
     """
-    try:
-        if not mask.is_file():
-            return False
-        labels = read_volume(mask)
-        return labels.shape == shape and labels.dtype == "uint16"
-    except InputError:
-        return False
+    complete = {}
+    for number, mask in masks.items():
+        try:
+            labels = read_volume(mask) if mask.is_file() else None
+        except InputError:
+            continue
+        if labels is not None and labels.shape == shape and labels.dtype == "uint16":
+            complete[number] = is_empty(labels)
+    return complete

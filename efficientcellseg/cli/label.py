@@ -22,11 +22,19 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ctc_eval.format import write_labels
-    from efficientcellseg.chain.labeling import label_volume, log_anisotropy
+    from efficientcellseg.chain.labeling import (
+        is_empty,
+        label_volume,
+        log_anisotropy,
+        warn_of_empty,
+    )
 
     recipe = recipe_of(args)
     log_anisotropy(recipe)
+    empty = []
     for stem, maps in tqdm(arrays_of(args.maps, ".npz"), desc="label", unit="frame"):
         labels = label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
         write_labels(args.output / f"mask{stem.removeprefix('t')}.tif", labels)
+        empty.append(is_empty(labels))
+    warn_of_empty(sum(empty), len(empty))
     return 0

@@ -32,6 +32,7 @@ COMMANDS = {
     "ablation": ("efficientcellseg.cli.ablation", "compare trained models: curves and a table"),
     "simulate": ("efficientcellseg.cli.simulate", "make a simulated data set in challenge layout"),
     "download": ("efficientcellseg.cli.download", "bring a data set onto the disk"),
+    "recipe": ("efficientcellseg.cli.recipe", "show how a data set is segmented"),
     "overlay": ("efficientcellseg.cli.overlay", "draw result and reference over a frame"),
     "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
     "package": ("efficientcellseg.cli.package", "put results and software into a submission"),

@@ -15,9 +15,8 @@ from ctc_eval.format import (
     parse_frames,
 )
 from efficientcellseg.methods import METHODS
-from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import Recipe, find_recipe, load_recipe
+from efficientcellseg.parameters.recipe import Recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ def add_recipe(parser: argparse.ArgumentParser, *, required: bool = False) -> No
         type=Path,
         required=required,
         metavar="FILE",
-        help="recipe, a file like config/datasets/BBBC050.yaml"
+        help="recipe: a file, or the name of one that comes with the program, such as nuclei-2d"
         + ("" if required else " (default: the one with the data set folder's name)"),
     )
 
@@ -101,12 +100,12 @@ def add_output(parser: argparse.ArgumentParser, content: str) -> None:
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """Load the recipe that the options name."""
-    return load_recipe(args.recipe or find_recipe(args.dataset_dir.resolve().name))
+    return open_recipe(args.recipe or args.dataset_dir.resolve().name)
 
 
 def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
     """Give the folder of networks that the options or the recipe name."""
-    return args.model or ROOT / recipe.model
+    return args.model or recipe.model_dir
 
 
 def frames_of(args: argparse.Namespace) -> dict[int, Path]:

@@ -10,8 +10,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Draw one frame of a sequence with the outlines of reference and result, one plane and "
-        "the maximum along z, as PNG. The frame is the middle one of those with a reference. "
-        "Exit code 1 with one line on stderr where a file is at fault."
+        "of several the maximum along z, as PNG. The frame is the middle one of those with a "
+        "reference. Exit code 1 with one line on stderr where a file is at fault."
     )
     parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
     parser.add_argument("sequence", help="sequence, for example 01")

@@ -11,8 +11,8 @@ from efficientcellseg.parameters.schemas import FOLDER, schema_texts
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Write the JSON schemas of recipes, trainings, runs and submissions: what each key means, "
-        "what it may be, and its default."
+        "Write the JSON schemas of recipes, of the challenge's table, of trainings, runs and "
+        "submissions: what each key means, what it may be, and its default."
     )
     parser.add_argument(
         "--output", type=Path, default=FOLDER, metavar="DIR", help="default: config/schemas"

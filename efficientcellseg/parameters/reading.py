@@ -41,20 +41,25 @@ def read_yaml(path: Path, model: type[Model], changes: Sequence[str] = ()) -> Mo
         No such file, no YAML, or anything the model refuses; the line names each key, what was
         found and what is allowed.
     """
+    values = read_values(path)
+    for change in changes:
+        values = _change(values, change)
+    return check_values(values, model, str(path))
+
+
+def read_values(path: Path) -> Any:
+    """Read a YAML file as it is; :func:`read_yaml` says what is refused."""
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; expected a YAML file: check the path", code="file-missing"
         )
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: not YAML ({reason}); correct the file", code="yaml-malformed"
         ) from None
-    for change in changes:
-        values = _change(values, change)
-    return check_values(values, model, str(path))
 
 
 def check_values(values: Any, model: type[Model], name: str) -> Model:

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 import yaml
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ctc_eval.format import InputError, atomic
 from efficientcellseg.frozen import Count, Frozen, NotNegative, Positive, Share, WholeNumber
 from efficientcellseg.labelings import LABELINGS, LabelingParameters
-from efficientcellseg.parameters.locations import RECIPES
-from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.challenge import (
+    CHALLENGE,
+    challenge_datasets,
+    table_recipe,
+    with_facts,
+)
+from efficientcellseg.parameters.locations import RECIPES, ROOT
+from efficientcellseg.parameters.reading import check_values, read_values
 from efficientcellseg.parameters.scene import SceneName
 from efficientcellseg.parameters.values import (
     DatasetName,
@@ -214,7 +220,14 @@ else:
 
 
 class Recipe(Frozen):
-    """Everything the method needs to know of one data set (config/datasets/<NAME>.yaml)."""
+    """Everything the method needs to know of one data set (config/datasets/<NAME>.yaml).
+
+    What a recipe of one of the challenge's data sets does not say of them, config/challenge.yaml
+    does.
+    """
+
+    # What the table may say, the program misses where nobody does, not an editor.
+    model_config = ConfigDict(json_schema_extra={"required": ["name", "labeling"]})
 
     name: DatasetName
     """Name of the data set and of its folder, as the challenge spells it."""
@@ -262,8 +275,9 @@ and TRIF)."""
     tiling: Tiling = Tiling()
     """How a slice is cut into tiles; each tile is resized to the network's input."""
 
-    model: str = "resources/weights/generalist"
-    """Folder with one model folder for each network; relative to the project's root."""
+    model: str | None = "resources/weights/generalist"
+    """Folder with one model folder for each network; relative to the project's root. Null where \
+no shipped network knows such images: your own is named by --model."""
 
     maps: Annotated[OneOrMore[MapName], Field(validate_default=True)] = ("cells",)
     """Which maps are predicted, each by a network of its own or several by one: those that the \
@@ -299,6 +313,17 @@ somewhat better, four times the work. The 3D U-Net does without."""
         """Distance of two planes in in-plane pixels."""
         return self.voxel_size[0] / self.voxel_size[1]
 
+    @property
+    def model_dir(self) -> Path:
+        """Folder of the networks; InputError where there are none and the recipe needs some."""
+        if self.maps and self.model is None:
+            raise InputError(
+                f"{self.name}: no shipped network knows such images; expected networks of your "
+                "own: train them, and name their folder by --model DIR",
+                code="model-unnamed",
+            )
+        return ROOT / (self.model or "")
+
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe.
@@ -315,9 +340,9 @@ def load_recipe(path: Path) -> Recipe:
     Raises
     ------
     InputError
-        What :func:`read_yaml` refuses.
+        What :func:`efficientcellseg.parameters.reading.read_yaml` refuses.
     """
-    return read_yaml(path, Recipe)
+    return check_values(with_facts(read_values(path)), Recipe, str(path))
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
@@ -327,28 +352,37 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
         temporary.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
-def find_recipe(dataset: str) -> Path:
-    """Find the recipe of a data set by the name of its folder.
+def find_recipe(dataset: str) -> Path | None:
+    """Find the recipe's file of a data set by the name of its folder.
+
+    Returns
+    -------
+    Path or None
+        None for a data set of the challenge without a file of its own.
 
     Raises
     ------
     InputError
-        There is none; the line lists those that there are.
+        There is no recipe of that name; the line lists those that there are.
     """
     path = RECIPES / f"{dataset}.yaml"
     # A name, not a path: "../schemas/x" must not lead out of the folder.
-    if Path(dataset).name != dataset or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
-        raise InputError(
-            f"{dataset}: no recipe of that name; known: {known}: use one of these "
-            "names for the data set's folder, or give the file of a recipe of your own",
-            code="recipe-unknown",
-        )
-    return path
+    if Path(dataset).name == dataset and path.is_file():
+        return path
+    if dataset in challenge_datasets():
+        return None
+    known = ", ".join(
+        sorted({*challenge_datasets(), *(file.stem for file in RECIPES.glob("*.yaml"))})
+    )
+    raise InputError(
+        f"{dataset}: no recipe of that name; known: {known}: use one of these "
+        "names for the data set's folder, or give the file of a recipe of your own",
+        code="recipe-unknown",
+    )
 
 
-def open_recipe(name: str) -> Recipe:
-    """Load a recipe by the name of its data set, or from a file that ends in .yaml or .yml.
+def open_recipe(name: str | Path) -> Recipe:
+    """Load a recipe by the name of its data set, or from a file.
 
     Raises
     ------
@@ -356,4 +390,15 @@ def open_recipe(name: str) -> Recipe:
         What :func:`find_recipe` and :func:`load_recipe` refuse.
     """
     given = Path(name)
-    return load_recipe(given if given.suffix in {".yaml", ".yml"} else find_recipe(name))
+    if given.suffix in {".yaml", ".yml"} or given.is_file():
+        return load_recipe(given)
+    file = find_recipe(str(name))
+    if file:
+        return load_recipe(file)
+    return check_values(table_recipe(str(name)), Recipe, str(CHALLENGE))
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Write a recipe as YAML, what it says of the challenge's data sets included."""
+    values = recipe.model_dump(mode="json", exclude_unset=True)
+    return yaml.safe_dump(values, sort_keys=False, width=100)

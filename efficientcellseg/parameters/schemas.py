@@ -7,6 +7,7 @@ import json
 from pydantic.json_schema import GenerateJsonSchema
 
 from efficientcellseg.frozen import Frozen
+from efficientcellseg.parameters.challenge import ChallengeTable
 from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.run import RunConfiguration
@@ -17,6 +18,7 @@ from efficientcellseg.parameters.training import TrainingConfiguration
 FOLDER = ROOT / "config" / "schemas"
 SCHEMAS: dict[str, type[Frozen]] = {
     "recipe": Recipe,
+    "challenge": ChallengeTable,
     "training": TrainingConfiguration,
     "run": RunConfiguration,
     "submission": SubmissionPlan,

@@ -81,6 +81,8 @@ def draw(
 ) -> Figure:
     """Draw a frame: a plane and the maximum along the planes; raw, reference, result.
 
+    Of a frame with one plane, that plane alone.
+
     Parameters
     ----------
     title : str
@@ -105,25 +107,24 @@ def draw(
     section = reference[plane] if reference is not None and whole else reference
     projection = reference.max(axis=0) if reference is not None and whole else None
 
-    height = 8 * volume.shape[1] / volume.shape[2] + 1.2  # two panels, each a third of 12 wide
+    name = f"plane {plane} of 0 to {len(volume) - 1}: " if len(volume) > 1 else ""
+    rows = [(name, volume[plane], section, result[plane])]
+    if len(volume) > 1:
+        rows.append(("maximum along z: ", volume.max(axis=0), projection, result.max(axis=0)))
+    # Panels are a third of 12 wide.
+    height = 4 * len(rows) * volume.shape[1] / volume.shape[2] + 1.2
     figure = Figure(figsize=(12, min(max(height, 4), 24)), dpi=150, layout="constrained")
     figure.suptitle(title, fontsize=14)
-    axes = figure.subplots(2, 3)
-    rows = (
-        (f"plane {plane} of 0 to {len(volume) - 1}", volume[plane], section, result[plane]),
-        ("maximum along z", volume.max(axis=0), projection, result.max(axis=0)),
-    )
-    for (raw_panel, reference_panel, result_panel), (name, image, theirs, ours) in zip(
-        axes, rows, strict=True
-    ):
-        _panel(raw_panel, f"{name}: raw", image)
+    axes = figure.subplots(len(rows), 3, squeeze=False)
+    for panels, (name, image, theirs, ours) in zip(axes, rows, strict=True):
+        _panel(panels[0], f"{name}raw", image)
         if theirs is None:
-            _panel(reference_panel, f"{name}: no reference", image)
+            _panel(panels[1], f"{name}no reference", image)
         else:
-            caption = f"{name}: reference, {count_objects(theirs)} objects"
-            _panel(reference_panel, caption, image, theirs, REFERENCE_COLOR)
-        caption = f"{name}: result, {count_objects(ours)} objects"
-        _panel(result_panel, caption, image, ours, RESULT_COLOR)
+            caption = f"{name}reference, {count_objects(theirs)} objects"
+            _panel(panels[1], caption, image, theirs, REFERENCE_COLOR)
+        caption = f"{name}result, {count_objects(ours)} objects"
+        _panel(panels[2], caption, image, ours, RESULT_COLOR)
     return figure
 
 

@@ -23,7 +23,7 @@ from ctc_eval.format import (
 from efficientcellseg.frozen import changed
 from efficientcellseg.maps import MAPS
 from efficientcellseg.parameters.locations import ROOT
-from efficientcellseg.parameters.recipe import find_recipe, load_recipe
+from efficientcellseg.parameters.recipe import open_recipe
 from efficientcellseg.training.cell_sizes import measure_cells_shown
 from efficientcellseg.training.sample_files import origin_of
 from efficientcellseg.training.samples import UNKNOWN, Samples, frame_samples
@@ -115,8 +115,8 @@ def find_frames(configuration: TrainingConfiguration, data: Path) -> list[Annota
     """Find the frames of a training configuration; :func:`gather` says what is refused."""
     found = []
     for index, entry in enumerate(configuration.data):
-        path = ROOT / entry.recipe if entry.recipe else find_recipe(entry.dataset)
-        recipe = configuration.color(load_recipe(path))
+        named = ROOT / entry.recipe if entry.recipe else entry.dataset
+        recipe = configuration.color(open_recipe(named))
         recipe = changed(recipe, tiling=entry.tiling or recipe.tiling)
         folder = data / (entry.folder or entry.dataset)
         wanted = parse_frames(entry.frames)

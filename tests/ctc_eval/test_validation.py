@@ -6,7 +6,7 @@ import tifffile
 
 from ctc_eval.cli.main import main
 from ctc_eval.format import write_labels, write_volume
-from ctc_eval.validation import find_faults
+from ctc_eval.validation import examine
 
 SHAPE = (2, 6, 8)
 
@@ -201,7 +201,7 @@ def test_faults_carry_codes(dataset):
     write_labels(result / "mask002.tif", _labels(2, 3)[:1])
     write_labels(result / "mask004.tif", _labels(4))
     (result / "res_track.txt").write_text("1 0 1 0\n\n3 1 3 9\n")
-    assert [(fault.path.name, fault.code) for fault in find_faults(dataset / "01", result)] == [
+    assert [(fault.path.name, fault.code) for fault in examine(dataset / "01", result).faults] == [
         ("mask0000.tif", "mask-name"),
         ("mask000.tif", "mask-missing"),
         ("mask004.tif", "mask-extra"),

@@ -17,6 +17,7 @@ from conftest import ROOT, network_of, offline, tiny_network, tiny_recipe, write
 from ctc_eval.format import write_labels
 from efficientcellseg.cli.main import main
 from efficientcellseg.networks.folders import save_model
+from efficientcellseg.parameters.recipe import load_recipe, open_recipe
 
 
 def package(plan: Path, output: Path, *options: str) -> int:
@@ -57,6 +58,26 @@ def segmented(tmp_path, once, tiny_models):
         "recipe": str(tmp_path / "recipes" / "Tiny.yaml"),
         "model": str(tiny_models),
     }
+
+
+def test_a_data_set_that_the_challenges_table_alone_knows(tmp_path, tiny_models):
+    """2D, without a recipe file: the submission has one with all that the table says."""
+    dataset = write_tiny(tmp_path / "data" / "Fluo-N2DL-HeLa")
+    options = ["--model", str(tiny_models), "--device", "cpu"]
+    assert main(["segment", str(dataset), "02", *options]) == 0
+    plan = write_plan(
+        tmp_path / "plan.yaml",
+        {"dataset": str(dataset), "sequence": "02", "model": str(tiny_models)},
+    )
+    assert package(plan, tmp_path / "packed") == 0
+    software = tmp_path / "packed" / "SW"
+    (recipe,) = (software / "config" / "datasets").iterdir()
+    assert recipe.name == "Fluo-N2DL-HeLa.yaml"
+    assert load_recipe(recipe) == open_recipe("Fluo-N2DL-HeLa")
+    assert "--recipe config/datasets/Fluo-N2DL-HeLa.yaml" in (
+        (software / "Fluo-N2DL-HeLa-02.sh").read_text()
+    )
+    assert (software / "config" / "challenge.yaml").is_file()
 
 
 @pytest.mark.slow

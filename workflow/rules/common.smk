@@ -6,7 +6,7 @@ from math import ceil
 from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders
 from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import find_recipe, load_recipe
+from efficientcellseg.parameters.recipe import find_recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.plan import plan_networks
 
@@ -34,11 +34,14 @@ def from_here(path):
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-RECIPE_FILES = {
-    name: str(from_here(entry.recipe or told(find_recipe, name)))
-    for name, entry in DATASETS.items()
-}
-RECIPES = {name: told(load_recipe, Path(file)) for name, file in RECIPE_FILES.items()}
+def place_of_recipe(name):
+    """Say where a data set's recipe lies: rule `recipe` writes what the challenge's table says."""
+    found = DATASETS[name].recipe or told(find_recipe, name)
+    return str(from_here(found)) if found else f"{RUN.pathvars.results}/recipes/{name}.yaml"
+
+
+RECIPE_FILES = {name: place_of_recipe(name) for name in DATASETS}
+RECIPES = {name: told(open_recipe, entry.recipe or name) for name, entry in DATASETS.items()}
 
 
 def one_of(names):
@@ -112,6 +115,9 @@ TRAININGS = {
 }
 IMPORTED = {Path(entry.weights).stem: entry.weights for entry in RUN.datasets if entry.weights}
 
+# A folder that is not there, in place of the networks that no recipe names.
+UNNAMED = "networks-of-your-own"
+
 
 def networks_dir(dataset, method):
     """Give the folder of a method's networks for a data set."""
@@ -120,14 +126,16 @@ def networks_dir(dataset, method):
         return own
     if made := entry.training or entry.weights:
         return f"{RUN.pathvars.results}/models/{Path(made).stem}"
-    return entry.model or RUN.model or RECIPES[dataset].model
+    return entry.model or RUN.model or RECIPES[dataset].model or UNNAMED
 
 
 def network_files(folder, dataset, method):
     """List the files of a method's networks for a data set, there already or not yet."""
-    maps = METHODS[method].adapt(RECIPES[dataset]).maps
-    if not maps:
+    recipe = METHODS[method].adapt(RECIPES[dataset])
+    if not (maps := recipe.maps):
         return []
+    if folder == UNNAMED:
+        told(getattr, recipe, "model_dir")
     path = Path(folder)
     made = path.parent == Path(RUN.pathvars.results, "models")
     if made and path.name in TRAININGS:

@@ -2,6 +2,7 @@
 # no outputs, because Snakemake deletes outputs that it makes anew, and they may be the user's.
 
 from efficientcellseg.parameters.scene import find_scene
+from efficientcellseg.parameters.challenge import CHALLENGE, challenge_datasets
 
 SIMULATED = [name for name, recipe in RECIPES.items() if recipe.source.kind == "simulation"]
 
@@ -9,6 +10,30 @@ SIMULATED = [name for name, recipe in RECIPES.items() if recipe.source.kind == "
 def scene_file(wildcards):
     """Give the file of the scene that a data set is simulated with."""
     return str(from_here(told(find_scene, RECIPES[wildcards.dataset].source.scene)))
+def base_recipe(wildcards):
+    """Give the recipe that says how a data set of the challenge's table is segmented."""
+    return str(from_here(find_recipe(challenge_datasets()[wildcards.dataset].base)))
+
+
+rule recipe:
+    """Write the recipe of a data set that only the challenge's table knows."""
+    input:
+        table=str(from_here(CHALLENGE)),
+        base=base_recipe,
+    output:
+        "<results>/recipes/{dataset}.yaml",
+    log:
+        "<logs>/recipe/{dataset}.log",
+    benchmark:
+        "<benchmarks>/recipe/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    shell:
+        "python -m efficientcellseg recipe {wildcards.dataset:q} --output {output:q} "
+        "> {log:q} 2>&1"
 
 
 rule simulate:

@@ -21,7 +21,7 @@ rule samples:
         ],
         configuration=lambda wildcards: TRAINING_FILES[wildcards.training],
         recipes=lambda wildcards: [
-            str(from_here(ROOT / (entry.recipe or find_recipe(entry.dataset))))
+            str(from_here(ROOT / (entry.recipe or find_recipe(entry.dataset) or CHALLENGE)))
             for entry in TRAININGS[wildcards.training].data
         ],
     output:

@@ -111,10 +111,14 @@ def slow_pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
         low, high = source.min(), np.quantile(source, 0.999)
         source = np.clip((source - low) / (high - low), 0, 1)
     colored = np.zeros((*volume.shape, 3))
+    context = parameters.context if planes > 1 else "none"
     for z in range(planes):
         colored[z, :, :, 1] = source[z]
         for channel, neighbor in ((0, z - parameters.distance), (2, z + parameters.distance)):
-            if parameters.context == "intensity":
+            if context == "none":
+                colored[z, :, :, channel] = source[z]
+                continue
+            if context == "intensity":
                 there = 0 <= neighbor < planes
                 colored[z, :, :, channel] = source[neighbor] if there else 0
                 continue
@@ -123,7 +127,7 @@ def slow_pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
                 mask = slow_regions(volume[neighbor], parameters)
             colored[z, :, :, channel] = mask * source[z] + source[z]
         if parameters.normalize == "volume":
-            half = 2 if parameters.context == "highlight" else 1
+            half = 2 if context == "highlight" else 1
             colored[z, :, :, 0] /= half
             colored[z, :, :, 2] /= half
         elif parameters.normalize == "joint":
@@ -233,10 +237,29 @@ def test_missing_neighbors_brighten_nothing():
     assert (colored[1, ..., 0] != colored[1, ..., 1]).any()
 
 
-def test_a_plane_alone_is_gray():
-    colored = pseudocolor(smooth_noise(1, 20, 30), SMALL)
+@pytest.mark.parametrize("normalize", ["channel", "joint", "volume"])
+@pytest.mark.parametrize("context", ["highlight", "intensity", "none"])
+def test_a_plane_alone_is_gray_whatever_the_context(context, normalize):
+    plane = smooth_noise(1, 20, 30)
+    colored = pseudocolor(plane, changed(SMALL, context=context, normalize=normalize))
     for channel in (0, 2):
         np.testing.assert_array_equal(colored[..., channel], colored[..., 1])
+    assert colored.max() == 1
+
+
+def test_a_network_may_have_learnt_otherwise_of_planes_alone():
+    plane = smooth_noise(1, 20, 30)
+    by_volume = changed(SMALL, normalize="volume")
+    dark = pseudocolor(plane, by_volume, context_2d="intensity")
+    assert dark[..., 1].any()
+    assert not dark[..., [0, 2]].any()
+    half = pseudocolor(plane, by_volume, context_2d="highlight")
+    np.testing.assert_array_equal(half[..., 0], half[..., 1] / 2)
+    # Of more planes it says nothing.
+    volume = smooth_noise(3, 20, 30)
+    np.testing.assert_array_equal(
+        pseudocolor(volume, by_volume, context_2d="intensity"), pseudocolor(volume, by_volume)
+    )
 
 
 @pytest.mark.parametrize("normalize", ["channel", "joint", "volume"])

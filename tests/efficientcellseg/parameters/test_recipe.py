@@ -15,6 +15,7 @@ from efficientcellseg.parameters.recipe import (
     find_recipe,
     load_recipe,
     open_recipe,
+    recipe_text,
 )
 
 MINIMAL = {
@@ -68,6 +69,22 @@ def test_all_data_sets_have_a_recipe():
         *("Fluo-C3DH-A549-SIM", "Fluo-C3DL-MDA231", "Fluo-N3DL-TRIC", "Fluo-N3DH-CHO"),
         *("BBBC050", "Sim-A549", "Sim-MDA231", "Sim-TRIC"),
     }
+
+
+def test_a_recipe_is_written_as_it_is_read(tmp_path):
+    for path in sorted(RECIPES.rglob("*.yaml")):
+        recipe, copy = load_recipe(path), tmp_path / path.name
+        copy.write_text(recipe_text(recipe))
+        assert load_recipe(copy) == recipe
+
+
+def test_a_recipe_is_opened_by_its_name_or_its_file(tmp_path, monkeypatch):
+    path = write(tmp_path)
+    path.rename(tmp_path / "mine")
+    assert open_recipe(tmp_path / "mine").name == "Mine"
+    monkeypatch.chdir(tmp_path)
+    assert open_recipe("mine").name == "Mine"
+    assert open_recipe("nuclei-2d").name == "nuclei-2d"
 
 
 def test_facts_of_the_challenge():
@@ -229,5 +246,5 @@ def test_missing_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["Fluo-X", "../schemas/recipe.schema", ""])
 def test_unknown_recipe_lists_the_known(name):
-    with refused("recipe-unknown", "known: BBBC050, ", ", Fluo-C3DH-A549-SIM, "):
+    with refused("recipe-unknown", "known: BBBC050, ", ", Fluo-N2DL-HeLa, ", "nuclei-2d"):
         find_recipe(name)

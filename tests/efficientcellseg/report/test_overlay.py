@@ -93,6 +93,14 @@ def test_the_plane_with_most_foreground_and_the_projection():
     ]
 
 
+def test_of_one_plane_there_is_no_projection():
+    labels = np.zeros((1, 20, 30), np.uint16)
+    labels[0, 5:9, 5:9] = 3
+    figure = draw("Mine", np.zeros((1, 20, 30)), labels, labels)
+    assert captions(figure) == ["raw", "reference, 1 objects", "result, 1 objects"]
+    assert captions(draw("Mine", np.zeros((1, 20, 30)), labels, None))[1] == "no reference"
+
+
 def test_the_middle_annotated_frame_is_drawn(tmp_path):
     dataset, labels = sequence(tmp_path)
     for frame in (0, 2):

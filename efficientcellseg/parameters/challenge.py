@@ -1,0 +1,150 @@
+"""Reads the table of the challenge's data sets, config/challenge.yaml: facts for their recipes."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from efficientcellseg.frozen import Frozen, Positive, WholeNumber
+from efficientcellseg.parameters.locations import RECIPES, ROOT
+from efficientcellseg.parameters.reading import read_values, read_yaml
+from efficientcellseg.parameters.values import DatasetName, Unique
+
+CHALLENGE = ROOT / "config" / "challenge.yaml"
+SEQUENCES = ("01", "02")
+
+UrlOfName = Annotated[str, Field(pattern=r"^https?://.*\{name\}")]
+
+
+class ChallengeDataset(Frozen):
+    """What the program must know of a data set of the challenge."""
+
+    content: str
+    """What is in the images."""
+
+    digits: Annotated[int, Field(ge=3, le=4)] = 3
+    """Digits of the frame number in file names; four where a sequence has 1000 frames or more."""
+
+    voxel_size: tuple[Positive, Positive, Positive]
+    """Size of a voxel in micrometers along (plane, row, column); 1, 1, 1 where it has none or it \
+is unknown."""
+
+    field_of_interest: WholeNumber
+    """E of the challenge, in pixels: objects wholly within E pixels of the border do not count."""
+
+    penalize_extra_detections: bool = True
+    """Whether DET counts objects that match no reference."""
+
+    reference_note: str = "gold truth, training sequences"
+    """What the reference is, in the words that the benchmark table shows."""
+
+    base: DatasetName | None = None
+    """Recipe in config/datasets that says how the images are segmented; null where there is one \
+of the data set's own name."""
+
+    networks: bool = True
+    """Whether a shipped network knows images of this kind; without one, name your own by \
+--model."""
+
+    unsure: Unique[
+        Literal["digits", "voxel_size", "field_of_interest", "penalize_extra_detections"]
+    ] = ()
+    """What of this could not be checked."""
+
+    checked_on: str
+    """On which of its images, or images after it, the recipe was checked, or nothing."""
+
+
+class ZipAddresses(Frozen):
+    """Where the zips lie; {name} stands for the data set's name."""
+
+    training: UrlOfName
+    """URL of a zip of training sequences."""
+
+    test: UrlOfName
+    """URL of a zip of test sequences."""
+
+
+class ChallengeTable(Frozen):
+    """The data sets of the Cell Tracking Challenge (config/challenge.yaml)."""
+
+    urls: ZipAddresses
+    """Where the zips lie."""
+
+    datasets: Annotated[
+        dict[DatasetName, ChallengeDataset],
+        Field(json_schema_extra={"additionalProperties": False}),
+    ]
+    """The data sets, by name."""
+
+
+@cache
+def challenge_table() -> ChallengeTable:
+    """Read the table, once."""
+    return read_yaml(CHALLENGE, ChallengeTable)
+
+
+def challenge_datasets() -> dict[str, ChallengeDataset]:
+    """Give the data sets of the challenge by name."""
+    return challenge_table().datasets
+
+
+def with_facts(values: Any) -> Any:
+    """Add to a recipe's values what the table says of its data set and they do not.
+
+    Parameters
+    ----------
+    values : any
+        As YAML gives them.
+
+    Returns
+    -------
+    any
+        The same, where it is no mapping with the name of a data set of the challenge.
+    """
+    name = values.get("name") if isinstance(values, dict) else None
+    if isinstance(name, str) and name in challenge_datasets():
+        return {**_facts(name), **values}
+    return values
+
+
+def table_recipe(name: str) -> dict[str, Any]:
+    """Make a recipe's values for a data set of the challenge: its facts, in the base's way."""
+    dataset = challenge_datasets()[name]
+    values = {**read_values(RECIPES / f"{dataset.base}.yaml"), **_facts(name), "name": name}
+    return values if dataset.networks else {**values, "model": None}
+
+
+def _facts(name: str) -> dict[str, Any]:
+    """Give what the table says of a data set, in a recipe's keys."""
+    dataset, urls = challenge_datasets()[name], challenge_table().urls
+    return {
+        "description": _describe(dataset),
+        "sequences": list(SEQUENCES),
+        "voxel_size": list(dataset.voxel_size),
+        "digits": dataset.digits,
+        "field_of_interest": dataset.field_of_interest,
+        "penalize_extra_detections": dataset.penalize_extra_detections,
+        "reference_note": dataset.reference_note,
+        "source": {
+            "kind": "zip",
+            "training": urls.training.replace("{name}", name),
+            "test": urls.test.replace("{name}", name),
+        },
+    }
+
+
+def _describe(dataset: ChallengeDataset) -> str:
+    """Say what is in the images, and what their recipe was checked on."""
+    sentences = [f"{dataset.content} (Cell Tracking Challenge)."]
+    if dataset.base:
+        sentences.append(f"Segmented as {dataset.base}.")
+    if not dataset.networks:
+        sentences.append("No shipped network knows such images: name your own by --model.")
+    if dataset.unsure:
+        sentences.append(f"Unsure: {', '.join(dataset.unsure)}.")
+    known = dataset.checked_on != "nothing"
+    sentences.append(f"Checked on {dataset.checked_on if known else 'none of its images'}.")
+    return " ".join(sentences)
