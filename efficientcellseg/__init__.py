@@ -21,7 +21,7 @@ def segment(
     model: str | Path | None = None,
     device: str = "auto",
 ) -> np.ndarray:
-    """Segment the cells of a volume.
+    """Segment the cells of a volume, as Wagner & Rohr, EfficientCellSeg, MIDL 2022.
 
     Parameters
     ----------
@@ -43,10 +43,6 @@ def segment(
     ------
     ctc_eval.format.InputError
         Another shape or pixel type; a recipe, model or device that is not there.
-
-    References
-    ----------
-    Wagner & Rohr, EfficientCellSeg, MIDL 2022.
 
     Examples
     --------
@@ -72,8 +68,6 @@ def segment(
     chosen = EfficientCellSeg.adapt(open_recipe(recipe))
     log_anisotropy(chosen)
     folder = Path(model) if model else chosen.model_dir
-    rows, columns = volume.shape[-2:]
-    chosen = fit_scale(
-        chosen, EfficientCellSeg, folder, (rows, columns), lambda: [volume], device=device
-    )
+    shape = volume.shape[-2:]
+    chosen = fit_scale(chosen, EfficientCellSeg, folder, shape, lambda: [volume], device=device)
     return segment_volume(volume, EfficientCellSeg(chosen, folder, device), chosen)

@@ -39,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the recipe."""
+    from ctc_eval.format import atomic
     from efficientcellseg.methods.scale import plan_scale
-    from efficientcellseg.parameters.recipe import write_recipe
+    from efficientcellseg.parameters.recipe import recipe_text
 
     method = METHODS[args.method]
     recipe = method.adapt(recipe_of(args))
@@ -53,5 +54,6 @@ def run(args: argparse.Namespace) -> int:
         backend=args.backend,
         check=args.scale_check == "on",
     )
-    write_recipe(args.output, planned)
+    with atomic(args.output) as temporary:
+        temporary.write_text(recipe_text(planned), encoding="utf-8")
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 import yaml
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from ctc_eval.format import InputError, atomic
+from ctc_eval.format import InputError
 from efficientcellseg.frozen import Count, Frozen, NotNegative, Positive, Share, WholeNumber
 from efficientcellseg.labelings import LABELINGS, LabelingParameters
 from efficientcellseg.parameters.challenge import (
@@ -343,13 +343,6 @@ def load_recipe(path: Path) -> Recipe:
         What :func:`efficientcellseg.parameters.reading.read_yaml` refuses.
     """
     return check_values(with_facts(read_values(path)), Recipe, str(path))
-
-
-def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Write a recipe, with the values that it says itself."""
-    values = recipe.model_dump(mode="json", exclude_unset=True)
-    with atomic(path) as temporary:
-        temporary.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
 def find_recipe(dataset: str) -> Path | None:

@@ -129,6 +129,11 @@ validation's share; 0 for none."""
     seed: WholeNumber = 0
     """Seed of all chance: weights, held out frames, batches, augmentation."""
 
+    @property
+    def slices_an_epoch(self) -> int:
+        """Samples that are drawn in an epoch, with repetitions."""
+        return self.steps * self.accumulate * self.batch
+
     @field_validator("fold")
     @classmethod
     def _one_of_the_folds(cls, fold: int, others: ValidationInfo) -> int:

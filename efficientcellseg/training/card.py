@@ -38,7 +38,7 @@ def describe_training(
         Where its curve is, and where the samples were read from.
     device : str
     start, encoder_file : Path, optional
-        Model folder that it went on from; weights of its encoder, if not the configuration's.
+        Model folder it went on from; weights of its encoder, if not the configuration's.
 
     Returns
     -------
@@ -56,8 +56,7 @@ def describe_training(
 
     before = read_card(start) if start else None
     curve = (folder / "curve.csv").read_text().splitlines()
-    steps = (len(curve) - 1) * parameters.steps
-    slices = steps * parameters.accumulate * parameters.batch * (network.planes or 1)
+    slices = (len(curve) - 1) * parameters.slices_an_epoch * (network.planes or 1)
     return {
         "parameters": count_parameters(network),
         "configuration": configuration.model_dump(mode="json", exclude_unset=True),

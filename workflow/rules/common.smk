@@ -1,7 +1,6 @@
 # What several rules share: data sets, networks, what jobs ask for. No rules in here. What follows
 # from the configuration alone stands with its models, in efficientcellseg/parameters/run.py.
 
-from math import ceil
 
 from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders
@@ -76,33 +75,6 @@ SCORES = [
 ]
 
 
-# What a job asks for; docs/scale.md says how the figures were measured.
-
-
-def memory(bytes_per_voxel, base=1000):
-    """Make the MB that a job asks for: for the largest frame, and more at each attempt."""
-
-    def mem_mb(wildcards, attempt):
-        millions = DATASETS[wildcards.dataset].voxels / 1e6
-        return attempt * round(base + bytes_per_voxel * millions)
-
-    return mem_mb
-
-
-def minutes(seconds_per_million):
-    """Make the time that a job asks for: seconds a million voxels on one CPU core, and a start."""
-
-    def runtime(wildcards, attempt):
-        entry = DATASETS[wildcards.dataset]
-        frames = entry.frames_per_shard
-        if not hasattr(wildcards, "shard"):
-            frames = entry.sequences.get(getattr(wildcards, "sequence", None), 1)
-        seconds = frames * seconds_per_million * entry.voxels / 1e6
-        return attempt * (10 + ceil(seconds / 60))
-
-    return runtime
-
-
 # Networks: trained or imported by the run itself, by the name of the file that says how, or there.
 
 
@@ -155,10 +127,3 @@ def model_dir(wildcards):
 def model_files(wildcards):
     """List the files of the networks that a job is for; none for a method without."""
     return network_files(model_dir(wildcards), wildcards.dataset, wildcards.method)
-
-
-def planned_recipe(wildcards):
-    """Give the recipe that a sequence is segmented with: planned, but for a method without maps."""
-    if not METHODS[wildcards.method].adapt(RECIPES[wildcards.dataset]).maps:
-        return recipe_file(wildcards)
-    return "<results>/plans/{method}/{dataset}/{sequence}.yaml"

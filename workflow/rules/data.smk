@@ -7,19 +7,13 @@ from efficientcellseg.parameters.challenge import CHALLENGE, challenge_datasets
 SIMULATED = [name for name, recipe in RECIPES.items() if recipe.source.kind == "simulation"]
 
 
-def scene_file(wildcards):
-    """Give the file of the scene that a data set is simulated with."""
-    return str(from_here(told(find_scene, RECIPES[wildcards.dataset].source.scene)))
-def base_recipe(wildcards):
-    """Give the recipe that says how a data set of the challenge's table is segmented."""
-    return str(from_here(find_recipe(challenge_datasets()[wildcards.dataset].base)))
-
-
 rule recipe:
     """Write the recipe of a data set that only the challenge's table knows."""
     input:
         table=str(from_here(CHALLENGE)),
-        base=base_recipe,
+        base=lambda wildcards: str(
+            from_here(find_recipe(challenge_datasets()[wildcards.dataset].base))
+        ),
     output:
         "<results>/recipes/{dataset}.yaml",
     log:
@@ -40,7 +34,9 @@ rule simulate:
     """Simulate a data set with its reference, seeded by the recipe."""
     input:
         recipe=recipe_file,
-        scene=scene_file,
+        scene=lambda wildcards: str(
+            from_here(told(find_scene, RECIPES[wildcards.dataset].source.scene))
+        ),
     output:
         touch("<results>/ready/{dataset}.done"),
     log:

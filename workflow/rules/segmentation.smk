@@ -218,7 +218,11 @@ rule gather:
             for shard in DATASETS[wildcards.dataset].shards(wildcards.sequence)
         ],
         ready="<results>/ready/{dataset}.done",
-        recipe=planned_recipe,
+        recipe=lambda wildcards: (
+            "<results>/plans/{method}/{dataset}/{sequence}.yaml"
+            if model_files(wildcards)
+            else recipe_file(wildcards)
+        ),
         model=model_files,
     output:
         directory("<results>/{method}/{dataset}/{sequence}_RES"),

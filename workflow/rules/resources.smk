@@ -1,0 +1,27 @@
+# What jobs ask for; docs/scale.md says how the figures were measured. No rules in here.
+
+from math import ceil
+
+
+def memory(bytes_per_voxel, base=1000):
+    """Make the MB that a job asks for: for the largest frame, and more at each attempt."""
+
+    def mem_mb(wildcards, attempt):
+        millions = DATASETS[wildcards.dataset].voxels / 1e6
+        return attempt * round(base + bytes_per_voxel * millions)
+
+    return mem_mb
+
+
+def minutes(seconds_per_million):
+    """Make the time that a job asks for: seconds a million voxels on one CPU core, and a start."""
+
+    def runtime(wildcards, attempt):
+        entry = DATASETS[wildcards.dataset]
+        frames = entry.frames_per_shard
+        if not hasattr(wildcards, "shard"):
+            frames = entry.sequences.get(getattr(wildcards, "sequence", None), 1)
+        seconds = frames * seconds_per_million * entry.voxels / 1e6
+        return attempt * (10 + ceil(seconds / 60))
+
+    return runtime
