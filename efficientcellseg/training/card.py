@@ -23,20 +23,20 @@ def describe_training(
     start: Path | None = None,
     encoder_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Say how a network came about.
+    """Say how a trained network came about.
 
     Parameters
     ----------
     network : Network
-        Trained.
     configuration : TrainingConfiguration
     parameters : Optimization
-        Those of the configuration, with the fold that was held out.
+        The configuration's, with the fold that was held out.
     samples : Samples
         What it has learnt from.
     folder, samples_file : Path
-        Where its curve is, and where the samples were read from.
+        Where its curve is, and what samples were read from.
     device : str
+        As on the command line.
     start, encoder_file : Path, optional
         Model folder it went on from; weights of its encoder, if not the configuration's.
 
@@ -44,8 +44,8 @@ def describe_training(
     -------
     dict
         Fit for YAML: what :func:`efficientcellseg.networks.folders.save_model` writes beside
-        architecture and hash. ``seen`` are fingerprints of the frames it has learnt from, so that
-        no score is taken on them unawares; ``slices_seen`` counts slices with repetitions.
+        architecture and hash. ``seen`` are fingerprints of the frames it has learnt from, which
+        are not scored unawares; ``slices_seen`` counts slices with repetitions.
     """
     import torch
 
