@@ -36,7 +36,6 @@ def describe_training(
     folder, samples_file : Path
         Where its curve is, and what samples were read from.
     device : str
-        As on the command line.
     start, encoder_file : Path, optional
         Model folder it went on from; weights of its encoder, if not the configuration's.
 

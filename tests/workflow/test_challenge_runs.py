@@ -31,8 +31,11 @@ def test_a_data_set_is_planned_by_its_name_alone(tmp_path, models):
     assert {name: planned[name] for name in counts} == counts
     commands, recipe = planned_commands(done), Path(f"results/recipes/{HELA}.yaml")
     assert [options.output for options in commands["recipe"]] == [recipe]
-    for name in ("pseudocolor", "tile", "infer", "label", "gather", "segment"):
+    for name in ("plan", "pseudocolor", "segment"):
         assert {options.recipe for options in commands[name]} == {recipe}, name
+    plans = {options.output for options in commands["plan"]}
+    for name in ("tile", "infer", "label", "gather"):
+        assert {options.recipe for options in commands[name]} == plans, name
 
 
 def test_images_that_no_shipped_network_knows_are_told_before_any_job_runs(tmp_path, models):

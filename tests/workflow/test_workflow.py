@@ -47,7 +47,9 @@ def test_the_full_benchmark_is_planned_without_a_network_and_flags(tmp_path):
         work = Path("results/benchmark/work", options.method, name, sequence)
         assert {shard.parents[1] for shard in options.shards} == {work}
         assert options.output == Path("results/benchmark", options.method, name, f"{sequence}_RES")
-        assert Path(options.recipe).stem == name
+        plan = Path("results/benchmark/plans", options.method, name, f"{sequence}.yaml")
+        own = Path("config/datasets", f"{name}.yaml")
+        assert options.recipe == (own if options.method == "classical" else plan)
         assert options.model
     assert sum(len(options.shards) for options in commands["gather"]) == 130
     scored = {}
