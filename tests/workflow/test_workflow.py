@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from conftest import offline, tiny_recipe
+from conftest import ROOT, offline, tiny_recipe
 from runs import as_a_user, checkout, configure, jobs, planned_commands, snakemake, told
 
 from ctc_eval.format import parse_frames
@@ -48,7 +48,7 @@ def test_the_full_benchmark_is_planned_without_a_network_and_flags(tmp_path):
         assert {shard.parents[1] for shard in options.shards} == {work}
         assert options.output == Path("results/benchmark", options.method, name, f"{sequence}_RES")
         plan = Path("results/benchmark/plans", options.method, name, f"{sequence}.yaml")
-        own = Path("config/datasets", f"{name}.yaml")
+        own = ROOT / "config" / "datasets" / f"{name}.yaml"
         assert options.recipe == (own if options.method == "classical" else plan)
         assert options.model
     assert sum(len(options.shards) for options in commands["gather"]) == 130

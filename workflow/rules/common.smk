@@ -40,7 +40,10 @@ def place_of_recipe(name):
 
 
 RECIPE_FILES = {name: place_of_recipe(name) for name in DATASETS}
-RECIPES = {name: told(open_recipe, entry.recipe or name) for name, entry in DATASETS.items()}
+RECIPES = {
+    name: told(open_recipe, from_here(entry.recipe) if entry.recipe else name)
+    for name, entry in DATASETS.items()
+}
 
 
 def one_of(names):
