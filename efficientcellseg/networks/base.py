@@ -1,4 +1,4 @@
-"""What all networks have in common, and the register of their kinds."""
+"""What all networks have in common."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ from importlib import import_module
 from torch import nn
 
 from efficientcellseg.parameters.architecture import Architecture
-
-# Where the network of each kind of architecture is defined; imported when one is built.
-NETWORKS = {
-    "efficientcellseg": "efficientcellseg.networks.efficientcellseg:EfficientCellSegNetwork",
-    "unet": "efficientcellseg.networks.unet:UNetNetwork",
-    "dunet": "efficientcellseg.networks.dunet:DUNetNetwork",
-    "unet3d": "efficientcellseg.networks.unet3d:UNet3DNetwork",
-}
 
 
 class Network(nn.Module):
@@ -59,7 +51,7 @@ def build(architecture: Architecture) -> Network:
     InputError
         What the network itself refuses.
     """
-    module, _, name = NETWORKS[architecture.kind].partition(":")
+    module, _, name = architecture.network.partition(":")
     return getattr(import_module(module), name)(architecture)
 
 

@@ -35,7 +35,7 @@ def load_networks(
     backend : {"torch", "onnxruntime", "openvino"}
         What runs them; on a GPU torch alone.
     kind : str
-        Of `efficientcellseg.networks.base.NETWORKS`, what they must be.
+        What they must be, as their architecture names it.
 
     Returns
     -------

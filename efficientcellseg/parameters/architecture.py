@@ -1,4 +1,8 @@
-"""Architectures: which network it is, and how large; a training configuration or card says so."""
+"""Architectures: which network it is, and how large; a training configuration or card says so.
+
+A new one is a class in here, which names its network's, and its name in `Architecture`;
+docs/extending.md shows how. The networks themselves lie apart: reading a file needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,8 @@ HalvedSize = Annotated[int, Field(ge=1, validate_default=True), AfterValidator(_
 
 class EfficientCellSegArchitecture(Frozen):
     """The paper's network: a U-Net whose encoder is an EfficientNet."""
+
+    network: ClassVar[str] = "efficientcellseg.networks.efficientcellseg:EfficientCellSegNetwork"
 
     kind: Literal["efficientcellseg"] = "efficientcellseg"
     """The paper's network; another kind must be named."""
@@ -60,6 +66,7 @@ class UNetArchitecture(Frozen):
     """U-Net (Ronneberger et al. 2015)."""
 
     title: ClassVar[str] = "U-Net"
+    network: ClassVar[str] = "efficientcellseg.networks.unet:UNetNetwork"
 
     kind: Literal["unet"]
     """U-Net (Ronneberger et al. 2015)."""
@@ -78,6 +85,7 @@ class DUNetArchitecture(Frozen):
     """DU-Net (Scherr et al. 2020): a U-Net with a decoder for each distance."""
 
     title: ClassVar[str] = "DU-Net"
+    network: ClassVar[str] = "efficientcellseg.networks.dunet:DUNetNetwork"
 
     kind: Literal["dunet"]
     """DU-Net (Scherr et al. 2020): a U-Net with a decoder for each distance."""
@@ -96,6 +104,7 @@ class UNet3DArchitecture(Frozen):
     """3D U-Net (Isensee et al. 2021) over slabs of slices."""
 
     title: ClassVar[str] = "3D U-Net"
+    network: ClassVar[str] = "efficientcellseg.networks.unet3d:UNet3DNetwork"
 
     kind: Literal["unet3d"]
     """3D U-Net (Isensee et al. 2021) over slabs of slices."""

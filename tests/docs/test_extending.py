@@ -1,7 +1,7 @@
 """docs/extending.md, followed to the letter, a section each in a copy of the project.
 
-A block of code is written to the file that the sentence before it names; a block of added lines is
-added to that file; the keys of a block of YAML take the place of those that are there. Then come
+A block of code is written to the file that the sentence before it names; a block of changed lines
+changes that file; the keys of a block of YAML take the place of those that are there. Then come
 the section's commands.
 """
 
@@ -42,6 +42,19 @@ for program, *words in json.load(sys.stdin):
 json.dump(printed, sys.stdout)
 """
 
+# What a method does with the networks that it runs.
+LOADS = """
+from pathlib import Path
+
+import torch
+
+from efficientcellseg.networks.loading import load_networks
+
+(network,) = load_networks(Path("results/models/plain"), ("cells",), "cpu", kind="plain")
+found = network(torch.rand(2, 3, 64, 64)).shape == (2, 1, 64, 64)
+print(network.architecture.title, network.maps, found)
+"""
+
 
 @dataclass(frozen=True)
 class Followed:
@@ -54,12 +67,12 @@ class Followed:
         return [read_volume(path) for path in sorted((self.project / folder).glob("mask*.tif"))]
 
 
-def add_lines(text: str, diff: str) -> str:
-    """Add the lines of a diff without line numbers; what stays must stand there once."""
+def change_lines(text: str, diff: str) -> str:
+    """Follow a diff without line numbers; what it does not add must stand there once."""
     for hunk in diff.split("@@\n"):
-        lines = hunk.splitlines(keepends=True)
-        old = "".join(line[1:] for line in lines if line.startswith(" "))
-        new = "".join(line[1:] for line in lines)
+        lines = [line if line.strip("\n") else " \n" for line in hunk.splitlines(keepends=True)]
+        old = "".join(line[1:] for line in lines if line[0] in " -")
+        new = "".join(line[1:] for line in lines if line[0] in " +")
         assert text.count(old) == 1, hunk
         text = text.replace(old, new)
     return text
@@ -73,7 +86,7 @@ def write(project: Path, section: str) -> list[str]:
             continue
         path = project / block.file
         if block.language == "diff":
-            path.write_text(add_lines(path.read_text(), block.text))
+            path.write_text(change_lines(path.read_text(), block.text))
         elif path.exists():
             old, new = yaml.safe_load(path.read_text()), yaml.safe_load(block.text)
             path.write_text(yaml.safe_dump({**old, **new}))
@@ -151,6 +164,7 @@ def test_a_data_set(beads):
     assert re.match(r"SEG measure: 0\.[5-9]\d+\nDET measure: ", beads.printed[-1])
 
 
+@pytest.mark.slow
 @section("A map")
 def test_a_map(followed):
     for frame in range(2):
@@ -177,6 +191,18 @@ def test_a_labeling(followed, tmp_path):
     options = ("--output", tmp_path / "out", "--recipe", "config/datasets/Beads.yaml")
     run_there(followed.project, "efficientcellseg", "label", maps, *options)
     np.testing.assert_array_equal(read_volume(tmp_path / "out" / "mask000.tif"), cells > 0.9)
+
+
+@pytest.mark.slow
+@section("A network")
+def test_a_network(followed):
+    card = yaml.safe_load((followed.project / "results/models/plain/model.yaml").read_text())
+    assert card["architecture"] == {
+        **{"kind": "plain", "maps": ["cells"], "width": 4, "input_size": 64}
+    }
+    assert card["parameters"] == (3 * 9 + 1) * 4 + 4 * 9 + 1
+    (followed.project / "loads.py").write_text(LOADS)
+    assert run_there(followed.project, "loads") == "plain ('cells',) True\n"
 
 
 @section("A method")
@@ -209,13 +235,14 @@ def test_a_measure(followed, tmp_path):
 @pytest.mark.slow
 def test_the_projects_own_tests_pass_with_all_of_it(tmp_path):
     project = copy_project(tmp_path / "project")
-    for name in SECTIONS:
-        write(project, name)
+    touched = [file for name in SECTIONS for file in write(project, name)]
     run_there(project, "efficientcellseg", "schemas")
-    chosen = ("-k", "registry or schemas or house or recipe", "-m", "not slow")
-    printed = run_there(project, "pytest", "-vv", "-p", "no:cacheprovider", *chosen, "tests")
+    rooms = ("maps", "labelings", "methods", "parameters")
+    places = ("tests/ctc_eval/measures", *(f"tests/efficientcellseg/{room}" for room in rooms))
+    chosen = ("-k", "registry or schemas or house or recipe", "tests/test_house.py", *places)
+    printed = run_there(project, "pytest", "-vv", "-p", "no:cacheprovider", *chosen)
     for name in ("borders", "brightest"):
         assert f"[{name}] PASSED" in printed
-    run_there(project, "ruff", "check", "efficientcellseg", "ctc_eval")
-    run_there(project, "ruff", "format", "--check", "efficientcellseg", "ctc_eval")
-    run_there(project, "mypy")
+    code = [file for file in touched if file.endswith(".py")]
+    run_there(project, "ruff", "check", *code)
+    run_there(project, "ruff", "format", "--check", *code)

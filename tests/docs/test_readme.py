@@ -126,7 +126,7 @@ def check_file(word: str) -> None:
 def test_command_lines_are_understood(page, called, capsys):
     blocks = [block for block in fenced_blocks(ROOT / page) if block.language in ("", "sh")]
     # Drawings stand in such blocks, too, but do not begin with a program.
-    starts = (*PROGRAMS, "./", ".venv", "source", "for ")
+    starts = (*PROGRAMS, "./", ".venv", "python", "source", "for ")
     texts = [block.text for block in blocks if block.text.startswith(starts)]
     assert texts
     for text in texts:

@@ -6,7 +6,7 @@ from pictures import disk, squares
 from refusal import refused
 
 from ctc_eval.format import read_volume
-from ctc_eval.measures import seg
+from ctc_eval.measures.seg import seg
 from ctc_eval.overlap import add_up, count_runs, match
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.frozen import changed

@@ -5,7 +5,7 @@ import csv
 import pytest
 import yaml
 from commands import refusal
-from conftest import tiny_network
+from conftest import network_of, tiny_network
 from refusal import refused
 
 torch = pytest.importorskip("torch")
@@ -76,7 +76,11 @@ def test_a_run_without_its_curve_is_refused(runs, tmp_path, capsys):
     save_model(tmp_path / "imported", tiny_network(0), {})
     (tmp_path / "imported" / "curve.csv").write_text("epoch\n")
     assert main(["ablation", str(tmp_path / "imported"), *out]) == 1
-    refusal(capsys, "value-refused", "imported: configuration")
+    refusal(capsys, "key-missing", "imported: configuration")
+    unet = network_of({"kind": "unet", "filters": [2, 2], "input_size": 64})
+    save_model(tmp_path / "imported", unet, {})
+    assert main(["ablation", str(tmp_path / "imported"), *out]) == 1
+    refusal(capsys, "network-kind", "imported", "unet")
     assert main(["ablation", str(tmp_path / "nothing"), *out]) == 1
     refusal(capsys, "model-missing", "nothing")
 

@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 
 from ctc_eval.table import render
 from efficientcellseg.cli.main import main
+from efficientcellseg.parameters.architecture import UNetArchitecture
 from efficientcellseg.report.tables import (
     PAPER_SIZES,
     TABLE3_COLUMNS,
@@ -19,7 +20,7 @@ from efficientcellseg.report.tables import (
     draw_figure,
 )
 
-SMALL = {"kind": "unet", "filters": [2, 3], "input_size": 32}
+SMALL = UNetArchitecture(kind="unet", filters=(2, 3), input_size=32)
 
 
 def test_sizes_are_the_papers_within_one_percent():
