@@ -23,6 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="training",
         help="which of the challenge's zips (default: training)",
     )
+    parser.add_argument("--name", help="name of the data set's folder (default: the recipe's)")
+    parser.add_argument(
+        "--sequences",
+        nargs="+",
+        metavar="SEQ",
+        help="what must lie there, for nothing to be done (default: all of the recipe's)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,5 +37,10 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.datasets.download import download_recipe
     from efficientcellseg.parameters.recipe import open_recipe
 
-    download_recipe(open_recipe(args.recipe), args.data_dir, args.kind)
+    recipe = open_recipe(args.recipe)
+    chosen = {
+        "name": args.name or recipe.name,
+        "sequences": tuple(args.sequences or recipe.sequences),
+    }
+    download_recipe(recipe.model_copy(update=chosen), args.data_dir, args.kind)
     return 0

@@ -33,16 +33,18 @@ def from_here(path):
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def place_of_recipe(name):
-    """Say where a data set's recipe lies: rule `recipe` writes what the challenge's table says."""
+def own_recipe(name):
+    """Find a data set's recipe file; None where the challenge's table alone knows it."""
     found = DATASETS[name].recipe or told(find_recipe, name)
-    return str(from_here(found)) if found else f"{RUN.pathvars.results}/recipes/{name}.yaml"
+    return found and from_here(found)
 
 
-RECIPE_FILES = {name: place_of_recipe(name) for name in DATASETS}
-RECIPES = {
-    name: told(open_recipe, from_here(entry.recipe) if entry.recipe else name)
-    for name, entry in DATASETS.items()
+OWN_RECIPES = {name: own_recipe(name) for name in DATASETS}
+RECIPES = {name: told(open_recipe, file or name) for name, file in OWN_RECIPES.items()}
+# Rule `recipe` writes those of the table.
+RECIPE_FILES = {
+    name: str(file or f"{RUN.pathvars.results}/recipes/{name}.yaml")
+    for name, file in OWN_RECIPES.items()
 }
 
 

@@ -77,5 +77,7 @@ rule download:
         mem_mb=2000,
     params:
         folder=RUN.pathvars.data,
+        sequences=lambda wildcards: list(DATASETS[wildcards.dataset].sequences),
     shell:
-        "python -m efficientcellseg download {input.recipe:q} {params.folder:q} " "> {log:q} 2>&1"
+        "python -m efficientcellseg download {input.recipe:q} {params.folder:q} "
+        "--name {wildcards.dataset:q} --sequences {params.sequences:q} > {log:q} 2>&1"
