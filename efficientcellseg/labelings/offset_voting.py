@@ -42,7 +42,7 @@ def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: fl
 
     Votes are counted and smoothed; a center is a peak that at least `min_size` voxels vote for,
     and a voxel goes to the center in whose basin its vote lies. Cells more than twice
-    `offsets.FARTHEST` long fall into parts, and pieces that touch no center's cell are their own.
+    `OFFSET_REACH` long fall into parts, and pieces that touch no center's cell are their own.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OFFSETS = ("offset_planes", "offset_rows", "offset_columns")
 
 # The largest offset that a map can say, in in-plane pixels: half the length of the longest cell.
-FARTHEST = 32.0
+OFFSET_REACH = 32.0
 
 
 def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarray:
@@ -42,10 +42,10 @@ def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarra
     Returns
     -------
     ndarray of shape (Z, Y, X), float32
-        0 for `FARTHEST` in-plane pixels (or more) against the axis, 0.5 at the cell's centroid, 1
-        for `FARTHEST` along the axis; NaN in the background. A plane alone may be all that is
-        annotated of a volume: nobody knows in which other plane the center is, so that there is
-        NaN along that axis, and the centroid is the section's.
+        0 for `OFFSET_REACH` in-plane pixels (or more) against the axis, 0.5 at the cell's
+        centroid, 1 for as many along the axis; NaN in the background. A plane alone may be all
+        that is annotated of a volume: nobody knows in which other plane the center is, so that
+        there is NaN along that axis, and the centroid is the section's.
     """
     if axis == 0 and len(labels) == 1:
         return np.full(labels.shape, np.nan, np.float32)
@@ -54,7 +54,7 @@ def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarra
     sums = np.bincount(flat, np.broadcast_to(index, labels.shape).ravel())
     centroids = sums / np.maximum(np.bincount(flat), 1)
     pixels = (centroids[labels] - index) * (anisotropy if axis == 0 else 1.0)
-    shares = np.clip(0.5 + pixels / (2 * FARTHEST), 0, 1)
+    shares = np.clip(0.5 + pixels / (2 * OFFSET_REACH), 0, 1)
     return np.where(labels > 0, shares, np.nan).astype(np.float32)
 
 
@@ -82,7 +82,7 @@ def voted_voxels(
     """
     along = []
     for axis, (name, index) in enumerate(zip(OFFSETS, np.nonzero(foreground), strict=True)):
-        pixels = (maps[name][foreground] - np.float32(0.5)) * np.float32(2 * FARTHEST * scale)
+        pixels = (maps[name][foreground] - np.float32(0.5)) * np.float32(2 * OFFSET_REACH * scale)
         steps = pixels / np.float32(anisotropy if axis == 0 else 1)
         voted = np.rint(index + steps).astype(np.int64)
         along.append(np.clip(voted, 0, foreground.shape[axis] - 1))
@@ -104,7 +104,7 @@ def offset_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     Tensor, scalar
         Mean over the pixels that are known.
     """
-    apart = (logits.sigmoid() - target).abs() * (2 * FARTHEST / 10)
+    apart = (logits.sigmoid() - target).abs() * (2 * OFFSET_REACH / 10)
     return (apart * known).sum() / known.sum().clamp(min=1)
 
 

@@ -10,7 +10,7 @@ from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.frozen import changed
 from efficientcellseg.labelings import parameters_of, relabeled
 from efficientcellseg.labelings.offset_voting import offset_voting
-from efficientcellseg.maps.offsets import FARTHEST, OFFSETS
+from efficientcellseg.maps.offsets import OFFSET_REACH, OFFSETS
 from efficientcellseg.parameters.recipe import load_recipe
 
 VOTING = parameters_of("offset_voting", smoothing=1.5, min_distance=4, min_size=5)
@@ -44,7 +44,7 @@ def test_votes_that_scatter_still_agree(seed):
     labels, chance = tubes(), np.random.default_rng(seed)
     maps = exact(labels, 3.0)
     for name in OFFSETS:
-        maps[name] = maps[name] + chance.normal(0, 1 / (2 * FARTHEST), labels.shape)
+        maps[name] = maps[name] + chance.normal(0, 1 / (2 * OFFSET_REACH), labels.shape)
     found = label_volume(maps, changed(VOTING, smoothing=2, min_size=50), 3.0)
     assert found.max() == 3
     for label in (1, 2, 3):
@@ -76,7 +76,7 @@ def test_stray_voxels_go_to_the_cell_that_they_touch():
     maps = exact(labels, 1.0)
     # A spot within the left cell points to the center of the right one, another to nowhere.
     for name, right in zip(OFFSETS, (0.0, 0.0, 34.5 - 22), strict=True):
-        maps[name][0, 24:26, 22] = 0.5 + right / (2 * FARTHEST)
+        maps[name][0, 24:26, 22] = 0.5 + right / (2 * OFFSET_REACH)
         maps[name][0, 21, 21] = 0.0
     for smallest in (2, 5):
         found = label_volume(maps, changed(VOTING, min_size=smallest))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pictures import exact
 
 from efficientcellseg.maps.offsets import (
-    FARTHEST,
+    OFFSET_REACH,
     OFFSETS,
     center_offset,
     offset_loss,
@@ -22,10 +22,10 @@ def test_two_cells_worked_by_hand():
     labels[0, 1:3, 5:9] = 9  # rows 1 and 2, columns 5 to 8: the centroid is at 1.5 and 6.5
     planes, rows, columns = (center_offset(labels, 2.5, axis) for axis in range(3))
     assert planes.dtype == np.float32
-    assert ((planes[:, 1, 2] - 0.5) * 2 * FARTHEST).tolist() == [2.5, 0, -2.5]
+    assert ((planes[:, 1, 2] - 0.5) * 2 * OFFSET_REACH).tolist() == [2.5, 0, -2.5]
     assert (planes[0, 1:3, 5:9] == 0.5).all()
-    assert ((rows[0, 1:3, 5] - 0.5) * 2 * FARTHEST).tolist() == [0.5, -0.5]
-    assert ((columns[0, 2, 5:9] - 0.5) * 2 * FARTHEST).tolist() == [1.5, 0.5, -0.5, -1.5]
+    assert ((rows[0, 1:3, 5] - 0.5) * 2 * OFFSET_REACH).tolist() == [0.5, -0.5]
+    assert ((columns[0, 2, 5:9] - 0.5) * 2 * OFFSET_REACH).tolist() == [1.5, 0.5, -0.5, -1.5]
     for found in (planes, rows, columns):
         np.testing.assert_array_equal(np.isnan(found), labels == 0)
 

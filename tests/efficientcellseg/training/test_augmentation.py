@@ -6,7 +6,7 @@ import pytest
 import torch
 from refusal import refused
 
-from efficientcellseg.maps.offsets import FARTHEST, OFFSETS
+from efficientcellseg.maps.offsets import OFFSET_REACH, OFFSETS
 from efficientcellseg.training.augmentation import Augmentation
 
 
@@ -98,7 +98,7 @@ def test_offsets_turn_with_the_image(seed):
     cell = (((y - 26) / 10) ** 2 + ((x - 36) / 5) ** 2 < 1).float()
     offsets = [
         0.7 * torch.ones(64, 64),
-        *(0.5 + (c - a) / (2 * FARTHEST) for c, a in ((26, y), (36, x))),
+        *(0.5 + (c - a) / (2 * OFFSET_REACH) for c, a in ((26, y), (36, x))),
     ]
     target = torch.stack([cell, *offsets])[None].repeat(8, 1, 1, 1)
     images = torch.zeros(8, 3, 64, 64)
@@ -115,7 +115,7 @@ def test_offsets_turn_with_the_image(seed):
         inside = mask > 0.99
         center = [(a * mask).sum() / mask.sum() for a in (y, x)]
         for middle, along, channel in zip(center, (y, x), (2, 3), strict=True):
-            pixels = (sample[channel] - 0.5) * (2 * FARTHEST)
+            pixels = (sample[channel] - 0.5) * (2 * OFFSET_REACH)
             assert (pixels - (middle - along))[inside].abs().max() < 0.6
         red, _, blue = image.mean(dim=(1, 2))
         if not math.isclose(red, blue, abs_tol=0.1):
