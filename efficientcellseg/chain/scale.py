@@ -40,14 +40,13 @@ class LearntSizes:
     """What a network knows of cells: the 5th, 50th and 95th percentile of their diameters.
 
     Diameters are of disks as large as a cell's largest section, in pixels of the network's input,
-    which is `input_size` pixels wide; a pixel of the image was `pixel_scale` of them.
+    which is `input_size` pixels wide.
     """
 
     low: float
     median: float
     high: float
     input_size: int
-    pixel_scale: float = 1.0
 
 
 def section_diameters(labels: np.ndarray) -> np.ndarray:

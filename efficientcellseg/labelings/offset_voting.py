@@ -27,8 +27,8 @@ class OffsetVotingParameters(ForegroundParameters):
     """Centers closer than this are merged into the one with more votes. In-plane pixels."""
 
     offset_scale: Positive = 1.0
-    """What offsets are multiplied by: more than 1 where tiles show cells smaller than in \
-training; from the network's card where it is not given."""
+    """What offsets are multiplied by: pixels of the image a pixel of the network's input; from \
+the tiles where it is not given."""
 
     @field_validator("anisotropy")
     @classmethod

@@ -146,8 +146,7 @@ def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
     low, high = max(size[0] for size in sizes), min(size[2] for size in sizes)
     median = float(np.median([size[1] for size in sizes]))
     side = cards[0].architecture.input_size
-    scale = float(np.median([card.pixel_scale for card in cards]))
-    return LearntSizes(min(low, median), median, max(high, median), side, scale)
+    return LearntSizes(min(low, median), median, max(high, median), side)
 
 
 def _measure(
@@ -197,10 +196,10 @@ def _with_tiles(
 
 
 def _with_offsets(recipe: Recipe, learnt: LearntSizes, tile: tuple[int, int]) -> Recipe:
-    """Scale offsets that the recipe leaves open: they were learnt in tiles of another size."""
+    """Scale offsets that the recipe leaves open: they were learnt in the input's pixels."""
     labeling = recipe.labeling
     is_open = "offset_scale" in type(labeling).model_fields.keys() - labeling.model_fields_set
-    factor = round(learnt.pixel_scale / input_diameter(1, tile, learnt.input_size), 4)
+    factor = round(1 / input_diameter(1, tile, learnt.input_size), 4)
     if not is_open or factor == 1:
         return recipe
     return changed(recipe, labeling=changed(labeling, offset_scale=factor))

@@ -55,9 +55,6 @@ class Card(Frozen):
     """How large cells were in training, in pixels of its input: 5th, 50th and 95th percentile of \
 the diameters of disks as large as each cell's largest section."""
 
-    pixel_scale: Positive = 1.0
-    """Pixels of its input a pixel of the image, median over the cells of training."""
-
     slices_seen: WholeNumber = 0
     """Slices it has learnt from, with repetitions; 0 where that is not known."""
 

@@ -60,6 +60,9 @@ class TrainingData(Frozen):
     frames: FrameRange = ":"
     """Frames A:B to learn from, B exclusive."""
 
+    skip_every: WholeNumber = 0
+    """Frames whose number is a multiple of this are left out, to be looked at later; 0 for none."""
+
     reference: Annotated[str, Field(pattern="^(GT|ST|ERR_SEG)([+](GT|ST|ERR_SEG))*$")] | None = None
     """Reference to learn from; null: the recipe's. GT+ST: gold truth where there is some, silver \
 truth else."""
@@ -77,6 +80,21 @@ held out."""
 
     share: Positive = 1.0
     """How often samples of this data set are drawn, relative to the others."""
+
+
+class Variation(Frozen):
+    """How much samples are varied each time they are seen, beyond turning and bending."""
+
+    zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
+    """Cells are shown up to so many times larger or smaller than they are cut."""
+
+    gray: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the samples that are shown without their neighbors, gray, so that a network learns \
+to do with a single plane."""
+
+    lighting: bool = False
+    """Whether light is varied more: uneven illumination, haze, contrast, more blur and noise, for \
+networks that are to know images of other microscopes."""
 
 
 class Optimization(Frozen):
@@ -122,6 +140,12 @@ validation's share; 0 for none."""
 
     fold: WholeNumber = 0
     """Which of the folds is held out, 0 the first; `train --fold K` says it."""
+
+    cells_loss: Literal["dice", "dice+entropy"] = "dice"
+    """Loss of the cell map: Dice, as in the paper, or Dice and cross entropy together."""
+
+    variation: Variation = Variation()
+    """How much samples are varied."""
 
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Decay of the running average of the weights that is kept."""

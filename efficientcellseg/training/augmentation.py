@@ -20,8 +20,10 @@ class Augmentation(nn.Module):
     Parameters
     ----------
     maps : sequence of str
-        What the target's channels are: directions turn with the image. Bending leaves them as
-        they are, and tiles are taken for square.
+        What the target's channels are: directions turn and grow with the image. Bending leaves
+        them as they are, and tiles are taken for square.
+    zoom, gray, lighting : float, float, bool
+        See :class:`efficientcellseg.parameters.training.Variation`.
 
     Raises
     ------
@@ -29,17 +31,23 @@ class Augmentation(nn.Module):
         What :func:`efficientcellseg.maps.check_maps` refuses.
     """
 
-    def __init__(self, maps: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        maps: Sequence[str] = (),
+        zoom: float = 1.25,
+        gray: float = 0.0,
+        lighting: bool = False,
+    ) -> None:
         import kornia.augmentation as augmentation
 
         super().__init__()
         check_maps(maps)
-        self.directions = find_directions(maps)
+        self.directions, self.gray = find_directions(maps), gray
 
         reflect: Any = {"padding_mode": "reflection"}
         self.geometry = nn.Sequential(
             augmentation.RandomHorizontalFlip(),
-            augmentation.RandomAffine(180.0, scale=(0.8, 1.25), p=1.0, **reflect),
+            augmentation.RandomAffine(180.0, scale=(1 / zoom, zoom), p=1.0, **reflect),
             augmentation.RandomElasticTransform((31, 31), (6.0, 6.0), p=0.1, **reflect),
         )
         self.intensity = nn.Sequential(
@@ -48,6 +56,16 @@ class Augmentation(nn.Module):
             augmentation.RandomBrightness((0.95, 1.05), p=0.5),
             augmentation.RandomGaussianNoise(std=0.02, p=0.4),
         )
+        if lighting:
+            self.intensity = nn.Sequential(
+                augmentation.RandomGaussianBlur((7, 7), (0.3, 2.0), p=0.25),
+                augmentation.RandomGamma((0.5, 1.8), (0.4, 1.4), p=1.0),
+                augmentation.RandomLinearIllumination((0.02, 0.25), (-1.0, 1.0), p=0.2),
+                augmentation.RandomGaussianIllumination((0.02, 0.2), p=0.15),
+                augmentation.RandomBrightness((0.95, 1.15), p=0.5),
+                augmentation.RandomGaussianNoise(std=0.02, p=0.3),
+                augmentation.RandomGaussianNoise(std=0.06, p=0.1),
+            )
 
     @torch.no_grad()
     def forward(self, images: Tensor, target: Tensor, known: Tensor) -> tuple[Tensor, ...]:
@@ -82,6 +100,9 @@ class Augmentation(nn.Module):
             lost = torch.rand(len(images), 3, 1, 1, device=images.device) < 0.03
             lost[:, 1] = False
             images = images.masked_fill(lost, 0.0)
+            if self.gray:
+                alone = torch.rand(len(images), 1, 1, 1, device=images.device) < self.gray
+                images = torch.where(alone, images[:, 1:2], images)
         known = (known > 0.999).float()
         for direction in self.directions:
             target, known = self._turn(direction, target, known, turned.flatten())
@@ -107,6 +128,10 @@ class Augmentation(nn.Module):
         both = target[:, [columns, rows]] - 0.5
         both = torch.einsum("nij,nj...->ni...", moved[:, :2, :2], both) + 0.5
         target[:, [columns, rows]] = both.clamp(0, 1)
+        # Planes keep their distance in the cell, whose size in pixels has changed.
+        size = torch.linalg.det(moved[:, :2, :2]).abs().sqrt()
+        size = size.view(-1, *(1,) * (target.ndim - 2))
+        target[:, planes] = ((target[:, planes] - 0.5) * size + 0.5).clamp(0, 1)
         side = target.shape[-1]
         place = torch.arange(side, dtype=target.dtype, device=target.device)
         row, column = torch.meshgrid(place, place, indexing="ij")

@@ -61,7 +61,7 @@ def describe_training(
         "configuration": configuration.model_dump(mode="json", exclude_unset=True),
         "encoder_weights": encoder_file.name if encoder_file else "configuration's",
         "samples": len(samples.images),
-        **learnt_sizes(samples, [entry.share for entry in configuration.data]),
+        **learnt_sizes(samples, configuration),
         **({"fold": parameters.fold} if parameters.folds else {}),
         "slices_seen": (before.slices_seen if before else 0) + slices,
         "samples_sha256": file_hash(samples_file),

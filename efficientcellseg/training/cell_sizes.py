@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import sqrt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from efficientcellseg.chain.scale import section_diameters
+from efficientcellseg.chain.scale import input_diameter, section_diameters
 from efficientcellseg.chain.tiling import plan_tiles
 
 if TYPE_CHECKING:
     from efficientcellseg.parameters.recipe import Tiling
+    from efficientcellseg.parameters.training import TrainingConfiguration
     from efficientcellseg.training.samples import Samples
+
+ZOOMS = 9
 
 
 def measure_cells_shown(
@@ -34,7 +36,7 @@ def measure_cells_shown(
 
     Returns
     -------
-    ndarray of shape (K, 3), float32
+    ndarray of shape (K, 2), float32
         See :attr:`Samples.cells`.
     """
     if isinstance(annotated, np.ndarray):
@@ -43,41 +45,41 @@ def measure_cells_shown(
         blocks = [plane[None] for plane in annotated.values()]
     shape = blocks[0].shape[1:]
     (top, bottom), (left, right) = plan_tiles(shape, tiling)[0]
-    factor = size / sqrt((bottom - top) * (right - left))
+    factor = input_diameter(1.0, (bottom - top, right - left), size)
     diameters = np.concatenate([section_diameters(block) for block in blocks])
-    others = np.tile([factor, dataset], (len(diameters), 1))
-    return np.column_stack([diameters * factor, others]).astype(np.float32)
+    return np.column_stack([diameters * factor, np.full(len(diameters), dataset)]).astype(
+        np.float32
+    )
 
 
-def learnt_sizes(samples: Samples, shares: Sequence[float]) -> dict[str, Any]:
+def learnt_sizes(samples: Samples, configuration: TrainingConfiguration) -> dict[str, Any]:
     """Say of what size cells were in training, data sets weighed as they are drawn.
 
     Parameters
     ----------
     samples : Samples
-    shares : sequence of float
-        How often each data set is drawn.
+    configuration : TrainingConfiguration
+        How often each of its data sets is drawn, and how many times larger or smaller cells are
+        shown.
 
     Returns
     -------
     dict
-        ``cell_diameter``, the 5th, 50th and 95th percentile in input pixels, and ``pixel_scale``,
-        the median of input pixels a pixel of the image; nothing where no cell was shown.
+        ``cell_diameter``, the 5th, 50th and 95th percentile in input pixels; nothing where no cell
+        was shown.
     """
     if not len(samples.cells):
         return {}
-    diameters, factors, dataset = samples.cells.T
+    zoom = configuration.training.variation.zoom
+    shares = np.array([entry.share for entry in configuration.data])
+    diameters, dataset = samples.cells.T
     dataset = dataset.astype(int)
     many = np.bincount(dataset, minlength=len(shares))
-    weights = (np.array(shares) / np.maximum(many, 1))[dataset]
-
-    def percentiles(values: np.ndarray, shares_below: Sequence[float]) -> list[float]:
-        order = np.argsort(values, kind="stable")
-        reached = np.cumsum(weights[order]) / weights.sum()
-        places = np.minimum(np.searchsorted(reached, shares_below), len(order) - 1)
-        return [round(float(value), 2) for value in values[order[places]]]
-
-    return {
-        "cell_diameter": percentiles(diameters, (0.05, 0.5, 0.95)),
-        "pixel_scale": percentiles(factors, (0.5,))[0],
-    }
+    # All zooms are as frequent: a few of them stand for all.
+    zooms = np.linspace(1 / zoom, zoom, ZOOMS)
+    shown = np.outer(zooms, diameters).ravel()
+    weights = np.tile((shares / np.maximum(many, 1))[dataset], ZOOMS)
+    order = np.argsort(shown, kind="stable")
+    reached = np.cumsum(weights[order]) / weights.sum()
+    places = np.minimum(np.searchsorted(reached, (0.05, 0.5, 0.95)), len(order) - 1)
+    return {"cell_diameter": [round(float(value), 2) for value in shown[order[places]]]}

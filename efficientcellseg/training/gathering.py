@@ -125,6 +125,8 @@ def find_frames(configuration: TrainingConfiguration, data: Path) -> list[Annota
             masks = find_annotations(folder, sequence, entry.reference or recipe.reference)
             # By number, not by place: a reference may leave frames out.
             for number in (n for n in masks if is_inside(n, wanted)):
+                if entry.skip_every and number % entry.skip_every == 0:
+                    continue
                 if number not in raw:
                     name = frame_name("t", number, recipe.digits)
                     first = next(iter(masks[number].values()))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ctc_eval.format import InputError
 from efficientcellseg.maps import MAPS
+from efficientcellseg.maps.cells import dice_entropy_loss
 from efficientcellseg.networks.base import Network
 from efficientcellseg.training.augmentation import Augmentation
 from efficientcellseg.training.batches import Batches, drawable_samples
@@ -68,7 +69,7 @@ def train(
     held = hold_out(samples, held_out, parameters)
     validated = _choose_validated(samples, held, model.planes, parameters)
     batches = Batches(samples, ~held, model.maps, shares, model.planes)
-    augment = Augmentation(model.maps)
+    augment = Augmentation(model.maps, **dict(parameters.variation))
     model.to(device).to(memory_format=_layout(model))  # type: ignore[call-overload]
     progress = Progress(model, parameters)
     identity = identity_of(model.maps, samples, parameters)
@@ -78,7 +79,7 @@ def train(
             log.info("no lower validation loss for %d epochs: done", parameters.early_stop)
             break
         learnt = _learn(progress, batches, augment, parameters)
-        progress.end_epoch(learnt | _validate(progress, batches, validated, parameters.batch))
+        progress.end_epoch(learnt | _validate(progress, batches, validated, parameters))
         log.info("%s", progress.curve[-1])
         save_checkpoint(folder / CHECKPOINT, progress, identity)
         write_curve(folder, progress.curve)
@@ -131,7 +132,7 @@ def _learn(
     for step in bar:
         for _ in range(parameters.accumulate):
             batch = [part.to(progress.device) for part in batches.draw(parameters.batch)]
-            loss = _measure(model, augment(*batch), overlap) / parameters.accumulate
+            loss = _measure(model, augment(*batch), overlap, parameters) / parameters.accumulate
             loss.backward()
             total += loss.item()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -150,17 +151,19 @@ def _learn(
 
 @torch.inference_mode()
 def _validate(
-    progress: Progress, batches: Batches, validated: np.ndarray, batch: int
+    progress: Progress, batches: Batches, validated: np.ndarray, parameters: Optimization
 ) -> dict[str, float]:
     """Measure the averaged weights on what is held out; give what the curve says of it."""
     losses, overlap = [], Overlap()
-    for indices in np.array_split(validated, max(1, len(validated) // batch)):
+    for indices in np.array_split(validated, max(1, len(validated) // parameters.batch)):
         taken = [part.to(progress.device) for part in batches.take(indices)]
-        losses.append(_measure(progress.averaged, taken, overlap).item())
+        losses.append(_measure(progress.averaged, taken, overlap, parameters).item())
     return {"validation_loss": float(np.mean(losses)), "validation_iou": overlap.mean_iou()}
 
 
-def _measure(network: Network, batch: Sequence[Tensor], overlap: Overlap) -> Tensor:
+def _measure(
+    network: Network, batch: Sequence[Tensor], overlap: Overlap, parameters: Optimization
+) -> Tensor:
     """Give the loss of a batch, summed over the maps, and count the overlap of its cells."""
     images, target, known = batch
     with torch.autocast(images.device.type, torch.bfloat16):
@@ -168,8 +171,11 @@ def _measure(network: Network, batch: Sequence[Tensor], overlap: Overlap) -> Ten
     if "cells" in network.maps:
         cells = network.maps.index("cells")
         overlap.add(logits[:, cells], target[:, cells], known[:, cells])
+    chosen = {name: MAPS[name].loss for name in network.maps}
+    if "cells" in chosen and parameters.cells_loss == "dice+entropy":
+        chosen["cells"] = dice_entropy_loss
     losses = [
-        MAPS[name].loss(logits[:, i].float(), target[:, i], known[:, i])
+        chosen[name](logits[:, i].float(), target[:, i], known[:, i])
         for i, name in enumerate(network.maps)
     ]
     return torch.stack(losses).sum()

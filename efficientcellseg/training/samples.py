@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.chain.scale import input_diameter
 from efficientcellseg.chain.tiling import Tile, cut, plan_tiles
 from efficientcellseg.maps import MAPS
 
@@ -46,9 +47,9 @@ class Samples:
         Of the frames' files, see :func:`ctc_eval.format.fingerprint`.
     origin : str
         What they were made of and how, see :func:`origin_of`.
-    cells : ndarray of shape (K, 3), float32
+    cells : ndarray of shape (K, 2), float32
         For each reference object its diameter in input pixels (of a disk as large as its largest
-        section), input pixels a pixel of the image, and the index of its data set.
+        section) and the index of its data set.
     """
 
     images: np.ndarray
@@ -61,7 +62,7 @@ class Samples:
     names: tuple[str, ...]
     fingerprints: tuple[str, ...]
     origin: str = ""
-    cells: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+    cells: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))
 
 
 def frame_samples(
@@ -102,8 +103,10 @@ def frame_samples(
     else:
         blocks = [(range(z, z + 1), plane[None]) for z, plane in sorted(annotated.items())]
     tiles = plan_tiles(volume.shape[1:], recipe.tiling)
+    (top, bottom), (left, right) = tiles[0]
+    factor = input_diameter(1.0, (bottom - top, right - left), size)
     for planes, labels in blocks:
-        wanted = [MAPS[name].target(labels, recipe.anisotropy) for name in targets]
+        wanted = [_target(name, labels, recipe.anisotropy, factor) for name in targets]
         for i, z in enumerate(planes):
             layers = np.stack([part[i] for part in wanted])
             if partial:
@@ -122,6 +125,12 @@ def frame_samples(
                 names=(recipe.name,),
                 fingerprints=(),
             )
+
+
+def _target(name: str, labels: np.ndarray, anisotropy: float, factor: float) -> np.ndarray:
+    """Make a map's target, (Z, Y, X); directions are lengths, here in the input's pixels."""
+    target = MAPS[name].target(labels, anisotropy)
+    return ((target - 0.5) * factor + 0.5).clip(0, 1) if MAPS[name].direction else target
 
 
 def _count_objects(plane: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:

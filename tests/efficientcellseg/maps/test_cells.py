@@ -1,10 +1,12 @@
 """Cells: the mask, and the Dice loss worked by hand."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from efficientcellseg.maps.cells import cell_mask, dice_loss
+from efficientcellseg.maps.cells import cell_mask, dice_entropy_loss, dice_loss
 
 
 def test_the_mask_is_where_there_are_cells():
@@ -36,3 +38,15 @@ def test_dice_is_0_where_the_prediction_is_right_and_near_1_where_it_is_wrong():
     assert dice_loss(-right, target, known).item() == pytest.approx(1, abs=0.01)
     empty = torch.zeros(1, 4, 4)
     assert dice_loss(empty - 50, empty, torch.ones_like(empty)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_dice_and_entropy_worked_by_hand():
+    logits = torch.logit(torch.tensor([[[0.8, 0.4, 0.1, 0.5]]]))
+    target = torch.tensor([[[1.0, 1.0, 0.0, 0.5]]])
+    # Of the last pixel nothing is known.
+    known = torch.tensor([[[1.0, 1.0, 1.0, 0.0]]])
+    dice = 1 - (2 * 1.2 + 1) / (1.3 + 2 + 1)
+    entropy = -(math.log(0.8) + math.log(0.4) + math.log(0.9)) / 3
+    found = dice_entropy_loss(logits, target, known).item()
+    assert found == pytest.approx(dice + entropy, rel=1e-5)
+    assert dice_entropy_loss(logits, target, 0 * known).item() == 0

@@ -22,7 +22,7 @@ METHOD = METHODS["efficientcellseg"]
 def model(tmp_path):
     """Save a network of 64 pixels that has learnt cells of 8 to 32 pixels."""
     folder = tmp_path / "model"
-    facts = {"cell_diameter": [8.0, 16.0, 32.0], "pixel_scale": 1.0}
+    facts = {"cell_diameter": [8.0, 16.0, 32.0]}
     save_model(folder, tiny_network(0, "cells", "centers"), facts)
     return folder
 
@@ -99,7 +99,7 @@ def test_a_network_that_does_not_say_its_sizes_is_told(recipe, model, frames, ca
 
 def test_offsets_follow_the_tiles(tmp_path, frames):
     offsets = ("offset_planes", "offset_rows", "offset_columns")
-    facts = {"cell_diameter": [8.0, 16.0, 32.0], "pixel_scale": 1.0}
+    facts = {"cell_diameter": [8.0, 16.0, 32.0]}
     save_model(tmp_path / "model", tiny_network(0, "cells", *offsets), facts)
     file = tiny_recipe(
         tmp_path / "Tiny.yaml",

@@ -87,6 +87,50 @@ def test_all_planes_of_a_slab_move_alike(seed):
     assert found.min() >= 0
 
 
+def test_cells_are_shown_larger_and_smaller_by_the_zoom():
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    disk = ((y - 47.5) ** 2 + (x - 47.5) ** 2 < 12**2).float()[None, None].repeat(60, 1, 1, 1)
+    images = torch.zeros(60, 3, 96, 96)
+    for zoom, low, high in ((1.0, 1.0, 1.0), (1.25, 0.8, 1.25), (2.0, 0.5, 2.0)):
+        torch.manual_seed(0)
+        augment = Augmentation(zoom=zoom)
+        augment.geometry[2].p = 0.0  # bending
+        _, moved, _ = augment(images, disk, torch.ones_like(disk))
+        sizes = (moved.sum(dim=(1, 2, 3)) / disk[0].sum()).sqrt()
+        assert low - 0.02 < sizes.min() < low + 0.1 * zoom
+        assert high - 0.1 * zoom < sizes.max() < high + 0.02
+
+
+def test_a_share_of_the_samples_is_gray():
+    images = torch.rand(200, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    target = torch.zeros(200, 1, 16, 16)
+    torch.manual_seed(0)
+    found, *_ = Augmentation(gray=0.25)(images, target, torch.ones_like(target))
+    # Noise is each channel's own, so that only gray slices agree closely.
+    alike = (found - found[:, 1:2]).abs().mean(dim=(1, 2, 3)) == 0
+    assert 30 < alike.sum() < 70
+    found, *_ = Augmentation(gray=1.0)(images, target, torch.ones_like(target))
+    assert torch.equal(found[:, 0], found[:, 1])
+    assert torch.equal(found[:, 2], found[:, 1])
+
+
+def test_light_varies_more_where_that_is_asked_for():
+    flat = torch.full((100, 3, 32, 32), 0.5)
+    target = torch.zeros(100, 1, 32, 32)
+    spread = {}
+    for lighting in (False, True):
+        torch.manual_seed(0)
+        found, *_ = Augmentation(lighting=lighting)(flat, target, torch.ones_like(target))
+        assert found.min() >= 0
+        assert found.max() <= 1
+        # Between images, and of coarse patches within one: uneven illumination.
+        green = found[:, 1]
+        patches = torch.nn.functional.avg_pool2d(green, 8).flatten(1)
+        spread[lighting] = green.mean(dim=(1, 2)).std(), patches.std(dim=1).quantile(0.9)
+    assert spread[True][0] > 1.5 * spread[False][0]
+    assert spread[True][1] > 3 * spread[False][1]
+
+
 # Directions
 
 
@@ -120,7 +164,9 @@ def test_offsets_turn_with_the_image(seed):
         red, _, blue = image.mean(dim=(1, 2))
         if not math.isclose(red, blue, abs_tol=0.1):
             up = 0.7 if red > blue else 0.3
-            torch.testing.assert_close(sample[1][inside], torch.full_like(sample[1][inside], up))
+            # As many times as far as the cell is long now.
+            zoom = (sample[0].sum() / cell.sum()).sqrt()
+            assert (sample[1][inside] - (0.5 + zoom * (up - 0.5))).abs().max() < 0.01
     assert torch.equal(target, kept)
 
 

@@ -69,6 +69,13 @@ def test_frames_go_by_number_where_the_reference_leaves_some_out(tiny_dataset, r
         gathered([{**entry, "frames": "0:1"}], tiny_dataset.parent)
 
 
+def test_frames_may_be_kept_for_later(tiny_dataset, recipes):
+    entry = {"dataset": "Tiny", "sequences": ["02"]}
+    found = gathered([{**entry, "skip_every": 2}], tiny_dataset.parent)
+    alone = gathered([{**entry, "frames": "1:2"}], tiny_dataset.parent)
+    np.testing.assert_array_equal(found.images, alone.images)  # neither 0 nor 2
+
+
 def test_only_annotated_slices_are_learnt_from(tiny_dataset, recipes):
     folder = tiny_dataset / "01_GT" / "SEG"
     whole = {z: read_volume(folder / "man_seg001.tif")[z : z + 1] for z in (0, 2)}

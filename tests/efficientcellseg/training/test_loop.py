@@ -115,3 +115,12 @@ def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path, monkeypatch):
     train(network, squares(), [1.0], parameters, tmp_path, CPU)
     assert torch.equal(network.weight, kept[0])
     assert not torch.equal(kept[0], kept[2])
+
+
+def test_cross_entropy_joins_where_it_is_asked_for(tmp_path):
+    rates = {}
+    for loss in ("dice", "dice+entropy"):
+        run(tmp_path / loss, changed(QUICK, cells_loss=loss), maps=("centers", "cells"))
+        rates[loss] = float(rows(tmp_path / loss)[0]["training_loss"])
+    # A network that knows nothing yet has an entropy of about log 2 a pixel.
+    assert 0.3 < rates["dice+entropy"] - rates["dice"] < 1.0
