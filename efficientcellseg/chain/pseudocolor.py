@@ -5,7 +5,7 @@ Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 CLIPPED_SHARE = 0.001
 
 
-def pseudocolor(
-    volume: np.ndarray,
-    parameters: Pseudocolor,
-    context_2d: Literal["highlight", "intensity", "none"] = "none",
-) -> np.ndarray:
+def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     """Color each slice by what lies above and below it.
 
     Red is slice z with the regions of slice z-1 brightened twofold, green the slice itself,
@@ -39,9 +35,6 @@ def pseudocolor(
         Raw intensities; a 2D frame has Z = 1.
     parameters : Pseudocolor
         The recipe's section.
-    context_2d : {"none", "highlight", "intensity"}
-        What takes the place of the recipe's `context` in a volume of one plane, which has no
-        neighbors: gray, unless a network has learnt otherwise.
 
     Returns
     -------
@@ -56,7 +49,8 @@ def pseudocolor(
     Notes
     -----
     With `context` "intensity", red and blue are the neighbor slices themselves; with "none",
-    they are the slice itself: the gray inputs that the paper compares with.
+    they are the slice itself: the gray inputs that the paper compares with. In a volume of one
+    plane, which has no neighbors, `context_2d` takes the place of `context`.
     """
     if volume.dtype not in (np.uint8, np.uint16):
         raise InputError(
@@ -70,7 +64,7 @@ def pseudocolor(
     if parameters.normalize == "volume":
         green = _scale(green, green.min(), np.quantile(green, 1 - CLIPPED_SHARE))
     colored = np.repeat(green[..., None], 3, axis=-1)
-    context = parameters.context if len(volume) > 1 else context_2d
+    context = parameters.context if len(volume) > 1 else parameters.context_2d
     if context == "intensity":
         _show_neighbors(colored, parameters.distance)
     elif context == "highlight":

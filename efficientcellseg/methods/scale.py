@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from efficientcellseg.parameters.recipe import CellDiameter, Tiling
 
 if TYPE_CHECKING:
     from efficientcellseg.methods.method import Method
+    from efficientcellseg.networks.folders import Card
     from efficientcellseg.parameters.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,11 @@ def fit_scale(
     InputError
         Cells of another size than the networks have learnt; what loading networks refuses.
     """
-    learnt = _learnt_sizes(recipe, model) if recipe.maps else None
+    if not recipe.maps:
+        return recipe
+    cards = [read_card(folder) for folder in network_folders(model, recipe.maps)]
+    recipe = _with_context(recipe, cards)
+    learnt = _learnt_sizes(cards, model)
     if learnt is None:
         return recipe
     diameter, tolerance = recipe.cell_pixels, GIVEN
@@ -132,9 +137,17 @@ def fit_scale(
     return _with_offsets(recipe, learnt, tile)
 
 
-def _learnt_sizes(recipe: Recipe, model: Path) -> LearntSizes | None:
-    """Read what networks have learnt; of several, what all of them know."""
-    cards = [read_card(folder) for folder in network_folders(model, recipe.maps)]
+def _with_context(recipe: Recipe, cards: Sequence[Card]) -> Recipe:
+    """Show networks of frames of one plane what they have learnt, unless the recipe says it."""
+    learnt = {card.context_2d for card in cards}
+    given = "context_2d" in recipe.pseudocolor.model_fields_set
+    if given or len(learnt) > 1 or learnt <= {None, recipe.pseudocolor.context_2d}:
+        return recipe
+    return changed(recipe, pseudocolor=changed(recipe.pseudocolor, context_2d=learnt.pop()))
+
+
+def _learnt_sizes(cards: Sequence[Card], model: Path) -> LearntSizes | None:
+    """Say what networks have learnt; of several, what all of them know."""
     sizes = [card.cell_diameter for card in cards if card.cell_diameter]
     if len(sizes) < len(cards):
         log.warning(

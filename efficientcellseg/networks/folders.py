@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import ConfigDict, Field
@@ -54,6 +54,10 @@ class Card(Frozen):
     cell_diameter: tuple[Positive, Positive, Positive] | None = None
     """How large cells were in training, in pixels of its input: 5th, 50th and 95th percentile of \
 the diameters of disks as large as each cell's largest section."""
+
+    context_2d: Literal["highlight", "intensity", "none"] | None = None
+    """What it wants to see in place of neighbors in frames of one plane; null: it learnt nothing of \
+that."""
 
     slices_seen: WholeNumber = 0
     """Slices it has learnt from, with repetitions; 0 where that is not known."""

@@ -72,6 +72,9 @@ all else. Voxels."""
     """What red and blue show: the slice with its neighbors' bright regions highlighted, the \
 neighbor slices themselves, or nothing of them (gray)."""
 
+    context_2d: Literal["highlight", "intensity", "none"] = "none"
+    """What stands in for `context` in frames of one plane; from the network's card by default."""
+
     distance: Count = 1
     """How many slices away the neighbors are: more than 1 where planes lie close together."""
 

@@ -59,7 +59,7 @@ class Augmentation(nn.Module):
         if lighting:
             self.intensity = nn.Sequential(
                 augmentation.RandomGaussianBlur((7, 7), (0.3, 2.0), p=0.25),
-                augmentation.RandomGamma((0.5, 1.8), (0.4, 1.4), p=1.0),
+                augmentation.RandomGamma((0.5, 1.5), (0.6, 1.4), p=1.0),
                 augmentation.RandomLinearIllumination((0.02, 0.25), (-1.0, 1.0), p=0.2),
                 augmentation.RandomGaussianIllumination((0.02, 0.2), p=0.15),
                 augmentation.RandomBrightness((0.95, 1.15), p=0.5),

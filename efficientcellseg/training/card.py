@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from efficientcellseg.training.cell_sizes import learnt_sizes
+
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
     from efficientcellseg.parameters.training import Optimization, TrainingConfiguration
@@ -27,8 +29,7 @@ def describe_training(
 
     Parameters
     ----------
-    network : Network
-    configuration : TrainingConfiguration
+    network, configuration : Network, TrainingConfiguration
     parameters : Optimization
         The configuration's, with the fold that was held out.
     samples : Samples
@@ -51,18 +52,19 @@ def describe_training(
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, read_card
     from efficientcellseg.provenance import describe_software, device_name
-    from efficientcellseg.training.cell_sizes import learnt_sizes
 
     before = read_card(start) if start else None
     curve = (folder / "curve.csv").read_text().splitlines()
     slices = (len(curve) - 1) * parameters.slices_an_epoch * (network.planes or 1)
+    learnt = learnt_sizes(samples, configuration)
+    learnt |= {"context_2d": "none"} if parameters.variation.gray else {}
+    learnt |= {"fold": parameters.fold} if parameters.folds else {}
     return {
         "parameters": count_parameters(network),
         "configuration": configuration.model_dump(mode="json", exclude_unset=True),
         "encoder_weights": encoder_file.name if encoder_file else "configuration's",
         "samples": len(samples.images),
-        **learnt_sizes(samples, configuration),
-        **({"fold": parameters.fold} if parameters.folds else {}),
+        **learnt,
         "slices_seen": (before.slices_seen if before else 0) + slices,
         "samples_sha256": file_hash(samples_file),
         "software": {**describe_software(), "device": device_name(device)},

@@ -250,16 +250,15 @@ def test_a_plane_alone_is_gray_whatever_the_context(context, normalize):
 def test_a_network_may_have_learnt_otherwise_of_planes_alone():
     plane = smooth_noise(1, 20, 30)
     by_volume = changed(SMALL, normalize="volume")
-    dark = pseudocolor(plane, by_volume, context_2d="intensity")
+    neighbors = changed(by_volume, context_2d="intensity")
+    dark = pseudocolor(plane, neighbors)
     assert dark[..., 1].any()
     assert not dark[..., [0, 2]].any()
-    half = pseudocolor(plane, by_volume, context_2d="highlight")
+    half = pseudocolor(plane, changed(by_volume, context_2d="highlight"))
     np.testing.assert_array_equal(half[..., 0], half[..., 1] / 2)
     # Of more planes it says nothing.
     volume = smooth_noise(3, 20, 30)
-    np.testing.assert_array_equal(
-        pseudocolor(volume, by_volume, context_2d="intensity"), pseudocolor(volume, by_volume)
-    )
+    np.testing.assert_array_equal(pseudocolor(volume, neighbors), pseudocolor(volume, by_volume))
 
 
 @pytest.mark.parametrize("normalize", ["channel", "joint", "volume"])

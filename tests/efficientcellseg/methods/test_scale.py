@@ -97,6 +97,17 @@ def test_a_network_that_does_not_say_its_sizes_is_told(recipe, model, frames, ca
     assert "how large cells were" in caplog.text
 
 
+def test_a_plane_alone_is_shown_as_the_network_has_learnt_it(recipe, model, frames):
+    given = changed(recipe, cell_diameter=CellDiameter(pixels=20))
+    assert plan_scale(given, METHOD, model, frames).pseudocolor == recipe.pseudocolor
+    facts = {"cell_diameter": [8.0, 16.0, 32.0], "context_2d": "intensity"}
+    save_model(model, tiny_network(0, "cells", "centers"), facts)
+    planned = plan_scale(given, METHOD, model, frames)
+    assert planned.pseudocolor == changed(recipe.pseudocolor, context_2d="intensity")
+    says = changed(given, pseudocolor=changed(given.pseudocolor, context_2d="highlight"))
+    assert plan_scale(says, METHOD, model, frames).pseudocolor.context_2d == "highlight"
+
+
 def test_offsets_follow_the_tiles(tmp_path, frames):
     offsets = ("offset_planes", "offset_rows", "offset_columns")
     facts = {"cell_diameter": [8.0, 16.0, 32.0]}
