@@ -56,8 +56,7 @@ class Card(Frozen):
 the diameters of disks as large as each cell's largest section."""
 
     context_2d: Literal["highlight", "intensity", "none"] | None = None
-    """What it wants to see in place of neighbors in frames of one plane; null: it learnt nothing of \
-that."""
+    """What it wants to see in place of neighbors in frames of one plane; null: it does not tell."""
 
     slices_seen: WholeNumber = 0
     """Slices it has learnt from, with repetitions; 0 where that is not known."""
