@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,34 @@ COLUMNS = (
     *("origin", "reference"),
 )
 
+# Beside them, before the origin, where a published row has one.
+RANK = "rank"
+
+# The two blocks of a table, by origin, and the sentence above each.
+BLOCKS = {
+    "measured": "Measured here on training sequences or simulated data: not comparable with "
+    "published values, which were measured on the challenge's secret test references.",
+    "published": "Published, measured on the challenge's secret test references unless a row says "
+    "otherwise: not comparable with values measured here.",
+}
+
 Row = dict[str, Any]
+
+
+class Printed(float):
+    """A published number, which is shown as it was printed."""
+
+    def __new__(cls, text: str) -> Printed:
+        """Keep the text beside the number."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+    def __str__(self) -> str:
+        """Give the text."""
+        return self.text
 
 
 def read_scores(path: Path) -> Row:
@@ -34,8 +61,9 @@ def read_scores(path: Path) -> Row:
     Returns
     -------
     dict
-        With the keys `COLUMNS`, and ``training``; None where the file has no value. Where masks
-        were empty, also ``empty``, how many.
+        With the keys `COLUMNS`, and ``training``; None where the file has no value. Also
+        ``group``, what rows must have in common to be averaged beside data set and reference;
+        and ``told``, what the reference is to say beside that of this row alone.
 
     Raises
     ------
@@ -68,9 +96,20 @@ def read_scores(path: Path) -> Row:
         )
     row["reference"] = _reference_text(record)
     row["origin"] = row["origin"] or "measured"
-    if record.get("empty_masks"):
-        row["empty"] = f"{record['empty_masks']} of {record.get('masks')} masks empty"
+    crossed = record.get("cross_validated")
+    row["group"] = f"{record.get('name')}, cross-validated" if crossed else row["method"]
+    row["told"] = "; ".join(_told(record))
     return row
+
+
+def _told(record: Row) -> Iterator[str]:
+    """Say of a score what holds for its sequence alone."""
+    if crossed := record.get("cross_validated"):
+        yield crossed
+    if unannotated := record.get("unannotated"):
+        yield f"no frame annotated for {', '.join(unannotated)}"
+    if record.get("empty_masks"):
+        yield f"{record['empty_masks']} of {record.get('masks')} masks empty"
 
 
 def _reference_text(record: Row) -> str:
@@ -86,8 +125,8 @@ def read_published(path: Path) -> list[Row]:
     Parameters
     ----------
     path : Path
-        CSV with columns of `COLUMNS`, those of measures as far as they are known; empty cells
-        where a value is not known.
+        CSV with columns of `COLUMNS`, those of measures as far as they are known, and maybe
+        `RANK` before the origin; empty cells where a value is not known.
 
     Returns
     -------
@@ -107,7 +146,8 @@ def read_published(path: Path) -> list[Row]:
         ) from None
     reader = csv.DictReader(lines)
     given = tuple(reader.fieldnames or ())
-    if given != tuple(name for name in COLUMNS if name in given or name not in _NUMBERS):
+    expected = _with_rank(COLUMNS)
+    if given != tuple(name for name in expected if name in given or name not in (*_NUMBERS, RANK)):
         raise InputError(
             f"{path}: columns {', '.join(given)}; expected {', '.join(COLUMNS)}: "
             "mend the first line",
@@ -131,16 +171,20 @@ def _published_row(cells: dict[str, Any]) -> Row:
     if None in cells or None in cells.values():
         raise ValueError("more or fewer cells than columns")
     texts = {column: cells.get(column, "") for column in COLUMNS}
-    numbers = {name: float(texts[name]) if texts[name] else None for name in _NUMBERS}
-    parameters = int(texts["parameters"]) if texts["parameters"] else None
-    return {**texts, **numbers, "parameters": parameters}
+    if texts["parameters"]:
+        int(texts["parameters"])
+    numbers = {
+        name: Printed(texts[name]) if texts[name] else None for name in ("parameters", *_NUMBERS)
+    }
+    return {**texts, **numbers, **({RANK: cells[RANK]} if cells.get(RANK) else {})}
 
 
 def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Row]:
-    """Put measured and published rows together, data set by data set.
+    """Put measured rows together, then published ones, data set by data set.
 
     Where a method was measured in the same way on two or more sequences of a data set, their
-    mean follows as a row of its own, sequence "mean".
+    mean follows as a row of its own, sequence "mean"; so it does where each sequence was
+    segmented by networks that were trained on the others.
 
     Parameters
     ----------
@@ -152,11 +196,11 @@ def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Ro
     Returns
     -------
     list of dict
-        Data sets in the order in which they first come, measured rows before published ones.
+        Measured rows before published ones; data sets in the order in which they first come.
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in scores:
-        key = ("dataset", "method", "networks", "parameters", "origin", "reference")
+        key = ("dataset", "group", "networks", "parameters", "origin", "reference")
         groups.setdefault(tuple(row[name] for name in key), []).append(row)
     rows = []
     for members in groups.values():
@@ -165,24 +209,71 @@ def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Ro
             rows.append(_mean(members))
     rows += published
     order = {name: i for i, name in enumerate(dict.fromkeys(row["dataset"] for row in rows))}
-    return [_tell_empty(row) for row in sorted(rows, key=lambda row: order[row["dataset"]])]
+    rows.sort(key=lambda row: (_block(row) == "published", order[row["dataset"]]))
+    return [_tell(row) for row in rows]
 
 
-def _tell_empty(row: Row) -> Row:
-    """Add to the reference how many masks were empty."""
-    if not row.get("empty"):
-        return row
-    return {**row, "reference": f"{row['reference']}; {row['empty']}"}
+def _block(row: Row) -> str:
+    return "published" if row["origin"] == "published" else "measured"
+
+
+def _tell(row: Row) -> Row:
+    """Add to the reference what holds for this row alone."""
+    told = filter(None, (row["reference"], row.get("told")))
+    return {RANK: None, **row, "reference": "; ".join(told)}
 
 
 def _mean(members: Sequence[Row]) -> Row:
     """Average the sequences; a measure that one of them lacks stays empty."""
-    row = {**members[0], "sequence": "mean"}
+    row = {**members[0], "sequence": "mean", "method": members[0]["group"]}
     for name in _NUMBERS:
         values = [member[name] for member in members]
         row[name] = None if None in values else sum(values) / len(values)
-    told = [f"{one['sequence']}: {one['empty']}" for one in members if one.get("empty")]
-    return {**row, "empty": ", ".join(told)}
+    told = [f"{one['sequence']}: {one['told']}" for one in members if one["told"]]
+    return {**row, "told": ", ".join(told)}
+
+
+def columns_of(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Give the columns of a table: `COLUMNS`, and `RANK` where a row has one."""
+    return _with_rank(COLUMNS) if any(row.get(RANK) for row in rows) else COLUMNS
+
+
+def _with_rank(columns: Sequence[str]) -> tuple[str, ...]:
+    place = columns.index("origin")
+    return (*columns[:place], RANK, *columns[place:])
+
+
+def render_blocks(
+    rows: Sequence[Row], style: str = "text", columns: Sequence[str] | None = None
+) -> str:
+    """Write a table in two blocks, measured and published, each under a sentence that says so.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        From :func:`build_table`, or others with an ``origin`` and the `columns` as keys.
+    style : {"text", "csv", "markdown", "latex"}
+        In CSV, which has one header and nothing but rows, the last column says the sentence.
+    columns : sequence of str, optional
+        Those of :func:`columns_of` unless given; the last one says the reference.
+
+    Returns
+    -------
+    str
+        Ends with a line break.
+    """
+    columns = columns or columns_of(rows)
+    if style == "csv":
+        last = columns[-1]
+        told = [". ".join(filter(None, (row[last], BLOCKS[_block(row)]))) for row in rows]
+        told_rows = [{**row, last: text} for row, text in zip(rows, told, strict=True)]
+        return render(told_rows, style, columns)
+    parts = []
+    for name, sentence in BLOCKS.items():
+        if members := [row for row in rows if _block(row) == name]:
+            text = _escape_latex(sentence) if style == "latex" else sentence
+            parts.append(f"{text}\n\n{render(members, style, columns)}")
+    return "\n".join(parts)
 
 
 def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = COLUMNS) -> str:
@@ -251,12 +342,15 @@ def _text(cells: list[list[str]], numeric: Sequence[bool]) -> str:
 def _exact(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
+    exact = isinstance(value, float) and not isinstance(value, Printed)
+    return f"{value:.6f}" if exact else str(value)
 
 
 def _readable(column: str, value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, Printed):
+        return f"{value / 1e6:.1f} M" if column == "parameters" else str(value)
     if column in _NUMBERS:
         return format(value, _NUMBERS[column])
     if column == "parameters":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +24,7 @@ from efficientcellseg.networks.folders import (
     network_folders,
     read_card,
 )
+from efficientcellseg.networks.naming import and_join, name_networks, tell_training
 from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.recipe import Recipe, SimulationSource, load_recipe
 
@@ -40,7 +41,14 @@ BESIDE = {"description", "sequences", "source", "model", "reference", "reference
 
 
 def mask_record(
-    method: str, recipe: Recipe, model: Path, frames: Path, backend: str = "torch"
+    method: str,
+    recipe: Recipe,
+    model: Path,
+    frames: Path,
+    backend: str = "torch",
+    *,
+    title: str = "",
+    run: Collection[int] | None = None,
 ) -> dict[str, Any]:
     """Say what masks are made with.
 
@@ -55,6 +63,10 @@ def mask_record(
         Folder of the raw frames.
     backend : str
         What runs the networks.
+    title : str
+        What tables call the method where it has no networks; its name unless given.
+    run : collection of int, optional
+        Frames that are segmented; all unless given.
 
     Returns
     -------
@@ -70,21 +82,39 @@ def mask_record(
     """
     folders = network_folders(model, recipe.maps) if recipe.maps else []
     cards = {folder.name: read_card(folder) for folder in folders}
-    seen = {one for card in cards.values() for one in card.seen}
+    known = {one for card in cards.values() for one in card.seen}
+    files = frame_files(frames)
+    seen = [n for n, path in files.items() if known and fingerprint(path) in known]
+    here = not model.resolve().is_relative_to(ROOT / "resources")
+    score = _score_record(recipe, list(cards.values()), frames, seen, title or method, here)
     return {
         "method": method,
         "backend": backend,
         "recipe": recipe.model_dump(mode="json", exclude=BESIDE),
         "weights": {name: card.sha256 for name, card in cards.items()},
-        "seen": [
-            n for n, path in frame_files(frames).items() if seen and fingerprint(path) in seen
-        ],
-        "score": asdict(_score_record(recipe, list(cards.values()))),
+        "seen": seen,
+        "score": {**asdict(score), "frames": _range_run(files, run)},
     }
 
 
-def _score_record(recipe: Recipe, cards: Sequence[Card]) -> ScoreRecord:
-    """Say what a score tells of masks: networks, weights, slices learnt from, reference."""
+def _range_run(files: Collection[int], run: Collection[int] | None) -> str:
+    """Give the range A:B that holds the frames that are segmented; nothing if that is all."""
+    return "" if run is None or set(files) <= set(run) else f"{min(run)}:{max(run) + 1}"
+
+
+def _score_record(
+    recipe: Recipe,
+    cards: Sequence[Card],
+    frames: Path,
+    seen: Sequence[int],
+    title: str,
+    here: bool,
+) -> ScoreRecord:
+    """Say what a score tells of masks: networks and their training, weights, reference."""
+    folder, sequence = frames.absolute().parent.name, frames.name
+    learnt = tell_training(cards, folder, recipe.name, recipe.sequences)
+    crossed = learnt.sequences and sequence not in learnt.sequences and not seen
+    labeling = recipe.labeling.method.replace("_", " ")
     weights = [card.parameters for card in cards if card.parameters]
     slices = sum(card.slices_seen for card in cards)
     return ScoreRecord(
@@ -94,6 +124,11 @@ def _score_record(recipe: Recipe, cards: Sequence[Card]) -> ScoreRecord:
         penalize_extra_detections=recipe.penalize_extra_detections,
         reference=recipe.reference,
         reference_note=recipe.reference_note,
+        name=name_networks(cards) or f"{title} + {labeling}",
+        trained=learnt.text(here) if cards else "",
+        crossed=f"trained on {and_join(sorted(learnt.sequences))}, scored on {sequence}"
+        if crossed
+        else "",
     )
 
 

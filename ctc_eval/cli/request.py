@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.format import ScoreRecord, frames_text, has_markers, read_record
+from ctc_eval.format import (
+    InputError,
+    ScoreRecord,
+    annotations_in,
+    frames_shared,
+    frames_text,
+    has_markers,
+    read_record,
+)
 from ctc_eval.measures import MEASURES, Score, needs_of
 
 # In place of measures' names: those of the benchmark's table that the data allow.
 BENCHMARK = "benchmark"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,13 +36,16 @@ class Request:
     result, reference : Path
         Folders of the masks and of what they are held against.
     measures : tuple of str
+    unannotated : tuple of str
+        Measures that no frame of a run over some frames alone is annotated for.
     frames : slice
-        Frame numbers, half open.
+        Frame numbers, half open: those asked for, of those that were segmented.
     seen : frozenset of int
         Frames that the networks have learnt from.
     penalize_extra : bool
         Whether DET counts objects that match nothing.
-    method, networks, training : str
+    method, name, crossed, networks, training : str
+        For `method`, `name` and `crossed` see :class:`ctc_eval.format.ScoreRecord`.
     parameters : int
         Weights of all networks; 0 without networks, or where they are not known.
     reference_note : str
@@ -43,10 +57,13 @@ class Request:
     result: Path
     reference: Path
     measures: tuple[str, ...]
+    unannotated: tuple[str, ...]
     frames: slice
     seen: frozenset[int]
     penalize_extra: bool
     method: str
+    name: str
+    crossed: str
     networks: str
     parameters: int
     training: str
@@ -59,25 +76,31 @@ def make_request(options: argparse.Namespace, sequence: str) -> Request:
     Raises
     ------
     ctc_eval.format.InputError
-        A record that is damaged.
+        A record that is damaged; frames that were not segmented.
     """
     result = options.result or options.dataset / f"{sequence}_RES"
     record = read_record(result)
     told = record.score or ScoreRecord()
     reference = options.reference or options.dataset / f"{sequence}_{told.reference}"
     parameters = options.parameters or told.parameters or 0
+    frames = _frames_run(options.frames, told, result)
+    few = frames if told.frames else None
+    measures, unannotated = _measures(options.measures, reference, parameters, few)
     return Request(
         dataset=options.dataset,
         sequence=sequence,
         result=result,
         reference=reference,
-        measures=_measures(options.measures, reference, parameters),
-        frames=options.frames,
+        measures=measures,
+        unannotated=unannotated,
+        frames=frames,
         seen=record.seen,
         penalize_extra=bool(
             _first(options.penalize_extra_detections, told.penalize_extra_detections)
         ),
-        method=_first(options.method, record.method),
+        method=_first(options.method, told.method or record.method),
+        name=told.name,
+        crossed=told.crossed,
         networks=_first(options.networks, told.networks),
         parameters=parameters,
         training=_first(options.training, told.training),
@@ -89,17 +112,46 @@ def _first(option: Any, recorded: Any) -> Any:
     return recorded if option is None else option
 
 
-def _measures(names: tuple[str, ...], reference: Path, parameters: int) -> tuple[str, ...]:
-    """Put measures in the place of `BENCHMARK`."""
+def _frames_run(asked: slice, told: ScoreRecord, result: Path) -> slice:
+    """Leave out of the frames asked for those that were not segmented."""
+    if not told.frames:
+        return asked
+    frames = frames_shared(asked, told.run)
+    if frames is None:
+        raise InputError(
+            f"{result}: frames {frames_text(asked)} are asked for, and {told.frames} alone were "
+            "segmented; expected some of these: choose other --frames, or segment the others, too",
+            code="frames-not-run",
+        )
+    if frames_text(frames) != frames_text(asked):
+        log.warning("%s: frames %s alone were segmented, and are scored", result, told.frames)
+    return frames
+
+
+def _measures(
+    names: tuple[str, ...], reference: Path, parameters: int, few: slice | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Put measures in the place of `BENCHMARK`; and those that `few` frames do not allow.
+
+    A run over some frames alone may lie beside all that is annotated.
+    """
     if BENCHMARK not in names:
-        return names
-    there = {"objects"}
-    if has_markers(reference):
-        there.add("markers")
+        return names, ()
+    if few is not None:
+        there = annotations_in(reference, few)
+        lacking = {"objects", "markers"} - there
+    else:
+        there = {"objects", *(["markers"] if has_markers(reference) else [])}
+        lacking = set()
     if parameters:
         there.add("parameters")
-    chosen = [name for name, one in MEASURES.items() if one.column and needs_of([name]) <= there]
-    return (*(name for name in names if name != BENCHMARK), *chosen)
+    columns = [name for name, measure in MEASURES.items() if measure.column]
+    chosen = [name for name in columns if needs_of([name]) <= there]
+    unannotated = [name for name in columns if lacking.intersection(MEASURES[name].needs)]
+    if unannotated:
+        log.warning("%s: the frames that were segmented are not annotated for %s", reference,
+                    ", ".join(unannotated))  # fmt: skip
+    return (*(name for name in names if name != BENCHMARK), *chosen), tuple(unannotated)
 
 
 def _reference_note(
@@ -108,8 +160,7 @@ def _reference_note(
     """Say what the reference is, and of the frames what the options add."""
     by_name = _kind_of_reference(folder_name(reference))
     note = _first(options.reference_note, record.reference_note if record else by_name)
-    seen = "seen in training" if options.seen and record else ""
-    return "; ".join(filter(None, (note, options.note, seen))) or by_name
+    return "; ".join(filter(None, (note or by_name, options.note)))
 
 
 def _kind_of_reference(folder: str) -> str:
@@ -129,18 +180,32 @@ def folder_name(folder: Path) -> str:
 
 def score_file(request: Request, score: Score) -> dict[str, Any]:
     """Make what `score --output` writes and the table reads."""
+    crossed = {"name": request.name, "cross_validated": request.crossed} if request.crossed else {}
     return {
         "dataset": folder_name(request.dataset),
         "sequence": request.sequence,
         "method": request.method,
+        **crossed,
         "networks": request.networks,
         "parameters": request.parameters or None,
         "training": request.training,
         **score.values,
         "frames": frames_text(request.frames),
+        **({"unannotated": list(request.unannotated)} if request.unannotated else {}),
         "penalize_extra_detections": int(request.penalize_extra),
         "reference_folder": folder_name(request.reference),
-        "reference": request.reference_note,
+        "reference": "; ".join(filter(None, (request.reference_note, _seen_note(request, score)))),
         **({"masks": score.masks, "empty_masks": score.empty} if score.empty else {}),
         "origin": "measured",
     }
+
+
+def _seen_note(request: Request, score: Score) -> str:
+    """Say how many of the frames that were scored the networks have learnt from."""
+    scored = {image.frame for image, _ in score.evidence.objects} | set(score.evidence.markers)
+    seen = len(scored & request.seen)
+    if not seen:
+        return ""
+    return (
+        "seen in training" if seen == len(scored) else f"{seen} of {len(scored)} seen in training"
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.cli.options import add_sequence, count
 from ctc_eval.cli.request import BENCHMARK, Request, make_request, score_file
 from ctc_eval.format import InputError, atomic, check_writable, is_inside
-from ctc_eval.measures import MEASURES, Score, needs_of, with_parts
+from ctc_eval.measures import MEASURES, Evidence, Score, needs_of, with_parts
 
 if TYPE_CHECKING:
     from ctc_eval.toolkit import Verdict
@@ -180,6 +180,8 @@ def _refuse_seen(request: Request, *, allowed: bool) -> None:
 def _measure(options: argparse.Namespace, request: Request) -> Score:
     from ctc_eval.scoring import score_sequence
 
+    if not request.measures:  # none of the few frames that were segmented is annotated
+        return Score({}, Evidence())
     return score_sequence(
         request.reference,
         request.result,

@@ -11,7 +11,10 @@ from ctc_eval.format import atomic
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.description = "Put the files that `score --output` wrote into one table."
+    parser.description = (
+        "Put the files that `score --output` wrote into one table: a block of measured rows, and "
+        "one of published values, which are not comparable with these."
+    )
     parser.add_argument("scores", type=Path, nargs="+", metavar="SCORES.json")
     parser.add_argument(
         "--published", type=Path, metavar="FILE", help="CSV of published values to put beside"
@@ -29,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write or print the table."""
-    from ctc_eval.table import build_table, read_published, read_scores, render
+    from ctc_eval.table import build_table, read_published, read_scores, render_blocks
 
     scores = [read_scores(path) for path in options.scores]
     published = read_published(options.published) if options.published else []
     if not options.all_published:
         measured = {row["dataset"] for row in scores}
         published = [row for row in published if row["dataset"] in measured]
-    text = render(build_table(scores, published), options.style)
+    text = render_blocks(build_table(scores, published), options.style)
     if options.output:
         with atomic(options.output) as temporary:
             temporary.write_text(text)

@@ -111,6 +111,13 @@ def is_inside(frame: int, frames: slice) -> bool:
     return (frames.start or 0) <= frame and (frames.stop is None or frame < frames.stop)
 
 
+def frames_shared(one: slice, other: slice) -> slice | None:
+    """Give the frames that two ranges share; None where there is none."""
+    start = max(one.start or 0, other.start or 0)
+    stop = min((end for end in (one.stop, other.stop) if end is not None), default=None)
+    return None if stop is not None and stop <= start else slice(start or None, stop)
+
+
 def frames_text(frames: slice) -> str:
     """Write a range as ``A:B``, or ``all``."""
     if not frames.start and frames.stop is None:

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ctc_eval.format.errors import InputError
+from ctc_eval.format.names import parse_frames
 
 RECORD = ".segmentation.json"
+
+# What a record of before does not say.
+_LATER = {"name", "trained", "crossed", "frames"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class ScoreRecord:
         Kind of the reference's folder: GT, ST or ERR_SEG.
     reference_note : str
         What the reference is.
+    name : str
+        Networks and the side of their input, such as "U-Net 384", or what there is instead.
+    trained : str
+        On what, such as "trained here on 01"; nothing without networks.
+    crossed : str
+        Such as "trained on 01, scored on 02", where they know other sequences of the data set;
+        else nothing.
+    frames : str
+        Frames A:B that were segmented, B exclusive; nothing where that is all.
     """
 
     networks: str = ""
@@ -42,6 +55,20 @@ class ScoreRecord:
     penalize_extra_detections: bool = True
     reference: str = "GT"
     reference_note: str = ""
+    name: str = ""
+    trained: str = ""
+    crossed: str = ""
+    frames: str = ""
+
+    @property
+    def method(self) -> str:
+        """What tables call the method: its networks, and on what they were trained."""
+        return ", ".join(filter(None, (self.name, self.trained)))
+
+    @property
+    def run(self) -> slice:
+        """Frames that were segmented, half open."""
+        return parse_frames(self.frames or ":")
 
 
 @dataclass(frozen=True)
@@ -103,10 +130,16 @@ def _read_score(path: Path, found: Any) -> ScoreRecord:
     if not isinstance(found, dict):
         raise _damaged(path, f"score {found!r}")
     kinds = get_type_hints(ScoreRecord)
+    found = {**dict.fromkeys(_LATER, ""), **found}
     for name, kind in kinds.items():
         if name not in found or not isinstance(found[name], kind):
             raise _damaged(path, f"score.{name} {found.get(name)!r}")
-    return ScoreRecord(**{field.name: found[field.name] for field in fields(ScoreRecord)})
+    score = ScoreRecord(**{field.name: found[field.name] for field in fields(ScoreRecord)})
+    try:
+        score.run  # noqa: B018
+    except InputError as error:
+        raise _damaged(path, f"score.{error}") from None
+    return score
 
 
 def _damaged(path: Path, reason: str) -> InputError:

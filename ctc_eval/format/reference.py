@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctc_eval.format.errors import InputError
-from ctc_eval.format.names import frame_digits, frame_files
+from ctc_eval.format.names import frame_digits, frame_files, is_inside
 
 _OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
 _MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
@@ -120,6 +120,19 @@ def has_markers(folder: Path) -> bool:
     if _has_masks(folder):
         return True
     return any(_MARKERS.fullmatch(path.name) for path in (folder / "TRA").glob("*.tif"))
+
+
+def annotations_in(folder: Path, frames: slice) -> set[str]:
+    """Tell which of "objects" and "markers" a reference has among some frames."""
+    if _has_masks(folder):
+        masks = list(frame_files(folder, "mask", complete=False))
+        found = {"objects": masks, "markers": masks}
+    else:
+        found = {
+            "objects": [image.frame for image in _images(folder / "SEG", _OBJECTS)],
+            "markers": [image.frame for image in _images(folder / "TRA", _MARKERS)],
+        }
+    return {kind for kind, numbers in found.items() if any(is_inside(n, frames) for n in numbers)}
 
 
 def _has_masks(folder: Path) -> bool:

@@ -37,12 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Gather the masks."""
+    from ctc_eval.format import frame_files
     from efficientcellseg.chain.shards import gather_masks
     from efficientcellseg.provenance import mask_record
 
     recipe = recipe_of(args)
-    adapted = METHODS[args.method].adapt(recipe)
-    frames = args.dataset_dir / args.sequence
-    record = mask_record(args.method, adapted, model_of(args, recipe), frames)
+    method = METHODS[args.method]
+    record = mask_record(
+        args.method,
+        method.adapt(recipe),
+        model_of(args, recipe),
+        args.dataset_dir / args.sequence,
+        title=method.title,
+        run=[n for shard in args.shards for n in frame_files(shard, "mask", complete=False)],
+    )
     gather_masks(args.shards, args.output, record)
     return 0

@@ -55,12 +55,22 @@ def run(args: argparse.Namespace) -> int:
     model = model_of(args, recipe)
     where = {"device": args.device, "backend": args.backend}
     recipe = plan_scale(recipe, method, model, folder, **where, check=args.scale_check == "on")
+    output = args.output or args.dataset_dir / f"{args.sequence}_RES"
+    there = [path.stem.removeprefix("mask") for path in output.glob("mask*.tif")]
     segment_sequence(
         frames,
-        args.output or args.dataset_dir / f"{args.sequence}_RES",
+        output,
         partial(method, recipe, model, args.device, args.backend),
         recipe,
-        mask_record(args.method, recipe, model, folder, args.backend),
+        mask_record(
+            args.method,
+            recipe,
+            model,
+            folder,
+            args.backend,
+            title=method.title,
+            run={*frames, *(int(number) for number in there if number.isdecimal())},
+        ),
         overwrite=args.overwrite,
         progress=partial(tqdm, desc="segment", unit="frame"),
     )

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write tables and figure."""
     from ctc_eval.format import atomic
-    from ctc_eval.table import build_table, read_published, read_scores, render
+    from ctc_eval.table import build_table, read_published, read_scores, render, render_blocks
     from efficientcellseg.report.tables import (
         TABLE1_COLUMNS,
         TABLE3_COLUMNS,
@@ -36,13 +36,13 @@ def run(args: argparse.Namespace) -> int:
 
     scores = [read_scores(path) for path in args.scores]
     table = build_table(scores, read_published(args.published))
-    for name, rows, columns in (
-        ("table1", count_sizes(), TABLE1_COLUMNS),
-        ("table3", compare_methods(table), TABLE3_COLUMNS),
+    for name, write, rows, columns in (
+        ("table1", render, count_sizes(), TABLE1_COLUMNS),
+        ("table3", render_blocks, compare_methods(table), TABLE3_COLUMNS),
     ):
         for suffix, style in STYLES.items():
             with atomic(args.output / f"{name}.{suffix}") as temporary:
-                temporary.write_text(render(rows, style, columns), encoding="utf-8")
+                temporary.write_text(write(rows, style, columns), encoding="utf-8")
     with atomic(args.output / "figure1.png") as temporary:
         draw_figure(table).savefig(temporary, format="png", dpi=150, metadata={"Software": None})
     return 0

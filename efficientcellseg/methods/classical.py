@@ -19,7 +19,7 @@ class Classical:
     """
 
     name = "classical"
-    title = "classical"
+    title = "Otsu"
     staged = False
 
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:

@@ -25,7 +25,7 @@ class Method(Protocol):
     name : str
         What command lines and the workflow call it, and its folder of results.
     title : str
-        What tables call its networks.
+        What tables call it where it has no networks; else these have names of their own.
     staged : bool
         Whether the workflow runs it step by step, `prepare` and `maps` as commands of their own,
         which know the paper's method alone.

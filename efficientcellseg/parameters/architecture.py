@@ -6,6 +6,7 @@ docs/extending.md shows how. The networks themselves lie apart: reading a file n
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -58,8 +59,9 @@ networks."""
 
     @property
     def title(self) -> str:
-        """What tables call the network."""
-        return f"EfficientCellSeg {self.encoder}"
+        """What tables call the network: EfficientCellSeg-B5 with tf_efficientnet_b5."""
+        kind = re.sub("^(tf_)?efficientnet_?", "", self.encoder.partition(".")[0])
+        return f"EfficientCellSeg-{kind.replace('_', '-').title()}"
 
 
 class UNetArchitecture(Frozen):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from ctc_eval.format import frames_shared, parse_frames
 from efficientcellseg.frozen import Count, Frozen, WholeNumber
 from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.values import (
@@ -114,7 +115,8 @@ ecs_tric, which are downloaded, or a file or address of your own; null: networks
 <results>/models/<its name>; null: networks that there are."""
 
     parts: Annotated[tuple[ScoredPart, ...], Field(min_length=1)] = (ScoredPart(frames=":"),)
-    """Ranges of frames that are scored apart, a row of the table each."""
+    """Ranges of frames that are scored apart, a row of the table each; of these, the frames that \
+are run."""
 
     @property
     def voxels(self) -> int:
@@ -137,6 +139,11 @@ ecs_tric, which are downloaded, or a file or address of your own; null: networks
             f"{start:04d}-{min(start + self.frames_per_shard, end):04d}"
             for start in range(self.first, end, self.frames_per_shard)
         ]
+
+    def scored_parts(self, sequence: str) -> list[ScoredPart]:
+        """List the parts of which frames of a sequence are run: a trial may end before others."""
+        run = parse_frames(self.frames(sequence))
+        return [part for part in self.parts if frames_shared(parse_frames(part.frames), run)]
 
     def part(self, suffix: str) -> ScoredPart:
         """Find the part whose files end in ``suffix``."""

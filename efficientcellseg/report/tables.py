@@ -25,7 +25,7 @@ TableRow = dict[str, Any]
 TABLE1_COLUMNS = ("network", "part", "parameters", "published M", "difference %", "note")
 TABLE3_COLUMNS = (
     *("dataset", "sequence", "method", "networks", "parameters", "trained on"),
-    *("published SEG", "SEG", "PESEG", "measured on"),
+    *("published SEG", "SEG", "PESEG", "rank", "origin", "measured on"),
 )
 
 
@@ -46,15 +46,16 @@ class NetworkSize:
 
 
 _BLOCKS = "the decoders' last blocks, 0.22 M, are the encoder's in the paper's count"
+_ROUNDED = "5.6 M and 1.1 M, rounded, make the paper's 6.7 M"
 _OURS, _UNET = EfficientCellSegArchitecture(), UNetArchitecture(kind="unet")
 _DUNET, _UNET3D = DUNetArchitecture(kind="dunet"), UNet3DArchitecture(kind="unet3d")
 
-# With the paper's counts; of its own network only the whole is known here.
+# With the paper's counts.
 PAPER_SIZES = (
-    NetworkSize("EfficientCellSeg", _OURS, "encoder", 1, None),
-    NetworkSize("EfficientCellSeg", _OURS, "decoder", 1, None),
-    NetworkSize("EfficientCellSeg", _OURS, "", 1, 6.6),
-    NetworkSize("EfficientCellSeg", _OURS, "", 2, 13.2),
+    NetworkSize("EfficientCellSeg", _OURS, "encoder", 1, 5.6),
+    NetworkSize("EfficientCellSeg", _OURS, "decoder", 1, 1.1),
+    NetworkSize("EfficientCellSeg", _OURS, "", 1, 6.7, _ROUNDED),
+    NetworkSize("EfficientCellSeg", _OURS, "", 2, 13.4, _ROUNDED),
     NetworkSize("U-Net", _UNET, "encoder", 1, 18.9),
     NetworkSize("U-Net", _UNET, "decoder", 1, 12.5),
     NetworkSize("U-Net", _UNET, "", 1, 31.4),
@@ -120,7 +121,7 @@ def compare_methods(table: Sequence[TableRow]) -> list[TableRow]:
             "trained on": row.get("training"),
             "published SEG": row["SEG"] if row["origin"] == "published" else None,
             "SEG": row["SEG"] if row["origin"] == "measured" else None,
-            "PESEG": row["PESEG"],
+            **{name: row[name] for name in ("PESEG", "rank", "origin")},
             "measured on": row["reference"],
         }
         for row in table
@@ -147,7 +148,8 @@ def draw_figure(table: Sequence[TableRow]) -> Figure:
     for row in table:
         # A mean, where there is one, comes after its members.
         if row["origin"] == "measured" and row["SEG"] is not None:
-            points.setdefault(row["dataset"], {})[row["method"]] = (row["parameters"], row["SEG"])
+            panel = points.setdefault(row["dataset"], {})
+            panel[row["group"]] = (row["parameters"], row["SEG"])
     figure = Figure(figsize=(4 * max(len(points), 1), 4), layout="constrained")
     names = sorted({name for panel in points.values() for name in panel})
     colors = {name: f"C{i}" for i, name in enumerate(names)}
@@ -161,5 +163,8 @@ def draw_figure(table: Sequence[TableRow]) -> Figure:
         axes.set(xscale="log", xlim=(0.5, 500), ylim=(0, 1), title=dataset)
         axes.set_xlabel("parameters, million")
     panels[0].set_ylabel("SEG")
-    panels[-1].legend()
+    # What a method's networks were trained on may differ from data set to data set.
+    named = {line.get_label(): line for axes in panels for line in axes.lines}
+    if named:
+        figure.legend(named.values(), named, loc="outside lower center", ncols=2)
     return figure

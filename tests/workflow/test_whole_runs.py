@@ -117,3 +117,15 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
     # The record beside the masks knows what the network has learnt from.
     record = json.loads((masks / ".segmentation.json").read_text())
     assert record["seen"] == [0, 1, 2]
+
+
+def test_a_trial_of_fewer_frames_is_scored_on_those(tmp_path, tiny_dataset, recipe_file):
+    """Annotated frames that the run leaves out are not missed; the table says which were run."""
+    add_markers(tiny_dataset)
+    few = {"sequences": {"01": 2}, "parts": [{"frames": ":"}, {"frames": "2:3"}]}
+    config = configure(tmp_path, recipe_file, tmp_path / "none", methods=["classical"], dataset=few)
+    told(snakemake(tmp_path, config))
+    (row,) = measured(tmp_path / "results")
+    assert row["reference"].startswith("gold truth, frames 0:2. ")
+    assert row["method"] == "Otsu + distance watershed"
+    assert 0 <= float(row["SEG"]) <= 1

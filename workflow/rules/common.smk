@@ -76,7 +76,7 @@ SCORES = [
     for name, entry in DATASETS.items()
     for method in RUN.methods
     for sequence in entry.sequences
-    for part in entry.parts
+    for part in entry.scored_parts(sequence)
 ]
 
 

@@ -45,7 +45,8 @@ rule score:
         runtime=minutes(4),
     params:
         folder=dataset_dir,
-        # Which part is scored; the record beside the masks says the rest.
+        # Which part is scored; the record beside the masks says the rest, also which of these
+        # frames were run.
         options=lambda wildcards: DATASETS[wildcards.dataset].part(wildcards.part).options,
     shell:
         "python -m ctc_eval score {params.folder:q} {wildcards.sequence} "
