@@ -204,7 +204,8 @@ def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Ro
         groups.setdefault(tuple(row[name] for name in key), []).append(row)
     rows = []
     for members in groups.values():
-        rows += sorted(members, key=lambda row: str(row["sequence"]))
+        members.sort(key=lambda row: str(row["sequence"]))
+        rows += members
         if len({row["sequence"] for row in members}) > 1:
             rows.append(_mean(members))
     rows += published

@@ -118,6 +118,19 @@ ecs_tric, which are downloaded, or a file or address of your own; null: networks
     """Ranges of frames that are scored apart, a row of the table each; of these, the frames that \
 are run."""
 
+    @field_validator("parts")
+    @classmethod
+    def _each_sequence_in_some(
+        cls, parts: tuple[ScoredPart, ...], others: ValidationInfo
+    ) -> tuple[ScoredPart, ...]:
+        """Refuse parts that no frame of a sequence is in, where these are none of the faults."""
+        first, ends = others.data.get("first", 0), others.data.get("sequences", {})
+        ranges = [parse_frames(part.frames) for part in parts]
+        for name, end in ends.items():
+            if not any(frames_shared(one, slice(first, end)) for one in ranges):
+                raise ValueError(f"a part with some of the frames {first}:{end} of sequence {name}")
+        return parts
+
     @property
     def voxels(self) -> int:
         """Voxels of the largest frame."""
@@ -142,7 +155,7 @@ are run."""
 
     def scored_parts(self, sequence: str) -> list[ScoredPart]:
         """List the parts of which frames of a sequence are run: a trial may end before others."""
-        run = parse_frames(self.frames(sequence))
+        run = slice(self.first, self.sequences[sequence])
         return [part for part in self.parts if frames_shared(parse_frames(part.frames), run)]
 
     def part(self, suffix: str) -> ScoredPart:

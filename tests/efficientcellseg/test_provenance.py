@@ -43,12 +43,16 @@ def test_a_record_tells_the_judge_what_a_score_is_to_say(
     record, tiny_dataset, tiny_models, tmp_path
 ):
     assert record["score"] == {
-        "networks": "2 x EfficientCellSeg tf_efficientnet_lite0",
+        "networks": "2 x EfficientCellSeg-Lite0",
         "parameters": 2,
         "training": "",
         "penalize_extra_detections": True,
         "reference": "GT",
         "reference_note": "gold truth",
+        "name": "EfficientCellSeg-Lite0 64",
+        "trained": "training unknown",
+        "crossed": "",
+        "frames": "",
     }
     path = tiny_recipe(
         tmp_path / "other.yaml",
@@ -57,7 +61,10 @@ def test_a_record_tells_the_judge_what_a_score_is_to_say(
         reference_note="silver truth",
     )
     classical = METHODS["classical"].adapt(load_recipe(path))
-    found = mask_record("classical", classical, tmp_path / "nowhere", tiny_dataset / "01")
+    found = mask_record(
+        *("classical", classical, tmp_path / "nowhere", tiny_dataset / "01"),
+        title=METHODS["classical"].title,
+    )
     assert found["score"] == {
         "networks": "none",
         "parameters": None,
@@ -65,6 +72,10 @@ def test_a_record_tells_the_judge_what_a_score_is_to_say(
         "penalize_extra_detections": False,
         "reference": "ST",
         "reference_note": "silver truth",
+        "name": "Otsu + distance watershed",
+        "trained": "",
+        "crossed": "",
+        "frames": "",
     }
 
 
@@ -93,8 +104,44 @@ def test_the_shipped_networks_are_named(tiny_dataset, recipe_file, name):
     folder = ROOT / "resources" / "weights" / name
     score = mask_record("efficientcellseg", load_recipe(recipe_file), folder,
                         tiny_dataset / "01")["score"]  # fmt: skip
-    assert score["networks"] == "1 x EfficientCellSeg tf_efficientnet_lite0"
+    assert score["networks"] == "1 x EfficientCellSeg-Lite0"
     assert score["parameters"] > 1e6
+    assert (score["name"], score["trained"], score["crossed"]) == (
+        *("EfficientCellSeg-Lite0 160", "trained on other data", ""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("learnt", "sequence", "trained", "crossed"),
+    [
+        ({"sequences": ["01"]}, "01", "trained here on 01", ""),
+        ({"sequences": ["01"]}, "02", "trained here on 01", "trained on 01, scored on 02"),
+        ({}, "02", "trained here on 01 and 02", ""),
+    ],
+)
+def test_networks_of_the_data_sets_own_sequences(
+    tiny_dataset, recipe_file, models, learnt, sequence, trained, crossed
+):
+    for name in ("cells", "centers"):
+        card = models / name / "model.yaml"
+        data = [{"dataset": "Tiny", **learnt}]
+        values = {**yaml.safe_load(card.read_text()), "configuration": {"data": data}}
+        card.write_text(yaml.safe_dump(values))
+    recipe = load_recipe(recipe_file)
+    score = mask_record("efficientcellseg", recipe, models, tiny_dataset / sequence)["score"]
+    assert (score["trained"], score["crossed"]) == (trained, crossed)
+
+
+@pytest.mark.parametrize(
+    ("run", "frames"), [(None, ""), ([0, 1, 2], ""), ([0], "0:1"), ([1, 2], "1:3")]
+)
+def test_a_record_tells_which_frames_were_segmented(
+    tiny_dataset, recipe_file, tiny_models, run, frames
+):
+    place = (load_recipe(recipe_file), tiny_models, tiny_dataset / "01")
+    found = mask_record("efficientcellseg", *place, run=run)
+    assert found["score"]["frames"] == frames
+    assert made_alike(found, mask_record("efficientcellseg", *place))
 
 
 def test_records_are_alike_but_for_the_score(record, tmp_path):

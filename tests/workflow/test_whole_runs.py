@@ -35,13 +35,14 @@ def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
     assert not list((results / "work").rglob("*.np?"))  # what lay between is gone
 
     rows = measured(results)
-    assert [row["reference"] for row in rows] == [
+    assert [row["reference"].partition(". ")[0] for row in rows] == [
         "gold truth; seen, frames 0:2",
         "gold truth; new, frames 2:3",
     ]
     for row in rows:
         assert (row["dataset"], row["sequence"], row["parameters"]) == ("Tiny", "01", "1000000")
-        assert row["networks"] == "2 x EfficientCellSeg tf_efficientnet_lite0"
+        assert row["networks"] == "2 x EfficientCellSeg-Lite0"
+        assert row["method"] == "EfficientCellSeg-Lite0 64, training unknown"
         assert float(row["PESEG"]) == pytest.approx(float(row["SEG"]), abs=1e-6)
         assert 0 <= float(row["DET"]) <= 1
     assert {path.name for path in (results / "figures").iterdir()} == {"Tiny.png"}
@@ -109,7 +110,9 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
     network = results / "models" / "WithOffsets" / "+".join(maps)
     assert yaml.safe_load((network / "model.yaml").read_text())["architecture"]["maps"] == maps
     (row,) = measured(results)
-    assert row["networks"] == "1 x EfficientCellSeg tf_efficientnet_lite0"
+    assert row["networks"] == "1 x EfficientCellSeg-Lite0"
+    assert row["method"] == "EfficientCellSeg-Lite0 64, trained here on 01"
+    assert row["reference"].startswith("gold truth; seen in training. Measured here")
     models_told = json.loads((results / "run.json").read_text())["models"]
     assert set(models_told) == {f"WithOffsets/{network.name}"}
     masks = results / "efficientcellseg" / "Tiny" / "01_RES"

@@ -104,9 +104,7 @@ def test_the_reference_is_the_recordeds_unless_an_option_names_one(dataset, scor
     ("recorded", "options", "reference"),
     [
         ("simulated, exact", ["--note", "not seen"], "simulated, exact; not seen"),
-        ("simulated, exact", ["--seen"], "simulated, exact; seen in training"),
-        ("gold", ["--seen", "--note", "early"], "gold; early; seen in training"),
-        ("", ["--seen"], "seen in training"),
+        ("simulated, exact", ["--seen"], "simulated, exact"),
         ("", [], "gold truth, training sequence"),
         ("gold", ["--reference-note", "mine", "--note", "early"], "mine; early"),
         (None, ["--note", "not seen"], "gold truth, training sequence; not seen"),
@@ -117,6 +115,64 @@ def test_notes_are_joined(dataset, scored, recorded, options, reference):
     if recorded is not None:
         record(dataset, reference_note=recorded)
     assert json.loads(scored(*options))["reference"] == reference
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [([], ""), ([0, 1, 7], "; seen in training"), ([1], "; 1 of 2 seen in training")],
+)
+def test_of_scored_frames_the_file_says_which_were_learnt_from(dataset, scored, seen, told):
+    record(dataset)
+    path = dataset / "01_RES" / RECORD
+    path.write_text(json.dumps({**json.loads(path.read_text()), "seen": seen}))
+    assert json.loads(scored("--seen", "--note", "early"))["reference"] == (
+        f"simulated, exact; early{told}"
+    )
+
+
+def test_a_method_is_called_by_its_networks_and_their_training(dataset, scored):
+    names = {"name": "U-Net 384", "trained": "trained here on 02"}
+    record(dataset, **names)
+    found = json.loads(scored())
+    assert found["method"] == "U-Net 384, trained here on 02"
+    assert "cross_validated" not in found
+    record(dataset, **names, crossed="trained on 02, scored on 01")
+    found = json.loads(scored())
+    assert (found["name"], found["cross_validated"]) == (
+        "U-Net 384",
+        "trained on 02, scored on 01",
+    )
+    assert json.loads(scored("--method", "mine"))["method"] == "mine"
+
+
+def test_a_run_of_some_frames_is_scored_on_those(dataset, scored, refusal, caplog):
+    """Annotated frames that were not segmented are not missed, and never silently so."""
+    (dataset / "01_RES" / "mask001.tif").unlink()
+    record(dataset)
+    assert "mask001.tif" in refusal("mask-missing", "score", dataset, "01")
+    record(dataset, frames="0:1")
+    assert json.loads(scored())["frames"] == "0:1"
+    assert json.loads(scored("--frames", "0:9"))["frames"] == "0:1"
+    assert "frames 0:1 alone were segmented" in caplog.text
+    caplog.clear()
+    assert json.loads(scored("--frames", "0:1"))["frames"] == "0:1"
+    assert not caplog.text
+    told = refusal("frames-not-run", "score", dataset, "01", "--frames", "1:2")
+    assert "frames 1:2 are asked for" in told
+
+
+def test_a_run_of_frames_without_annotation(dataset, scored, caplog):
+    """As in a trial on a data set with sparse gold truth."""
+    for frame, folder in ((0, "SEG/man_seg"), (0, "TRA/man_track"), (1, "TRA/man_track")):
+        (dataset / "01_GT" / f"{folder}00{frame}.tif").unlink()
+    record(dataset, frames="0:1")
+    found = json.loads(scored("--measures", "benchmark"))
+    assert found["unannotated"] == ["SEG", "DET"]
+    assert not {"SEG", "DET", "OP_CSB", "PESEG"} & found.keys()
+    assert "not annotated for SEG, DET" in caplog.text
+    record(dataset, frames="1:2")
+    found = json.loads(scored("--measures", "benchmark"))
+    assert (found["unannotated"], found["SEG"]) == (["DET"], 0.4)
 
 
 def test_the_benchmarks_measures_are_those_that_the_data_allow(dataset, judge):

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 from refusal import refused
 
-from ctc_eval.format import frame_digits, frame_files, frame_name, frames_beyond, parse_frames
+from ctc_eval.format import (
+    frame_digits,
+    frame_files,
+    frame_name,
+    frames_beyond,
+    frames_shared,
+    frames_text,
+    parse_frames,
+)
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -87,3 +95,20 @@ def test_ranges_that_are_none(text, code):
 )
 def test_frames_beyond_the_last(frames, last, beyond):
     assert frames_beyond(frames, last) == beyond
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        (":", ":", "all"),
+        ("0:3", ":", "0:3"),
+        (":8", "5:", "5:8"),
+        ("0:12", "0:8", "0:8"),
+        ("3:", "1:", "3:"),
+        ("0:3", "3:5", None),
+    ],
+)
+def test_frames_that_two_ranges_share(one, other, shared):
+    for pair in ((one, other), (other, one)):
+        found = frames_shared(*map(parse_frames, pair))
+        assert (found and frames_text(found)) == shared

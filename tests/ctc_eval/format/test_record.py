@@ -52,6 +52,8 @@ def test_no_record_or_an_earlier_one(tmp_path, record):
         ({"seen": [1, None]}, "seen [1, None]"),
         ({"score": "good"}, "score 'good'"),
         ({"score": {}}, "score.networks None"),
+        ({"score": {**SCORE, "trained": 1}}, "score.trained 1"),
+        ({"score": {**SCORE, "frames": "3"}}, "score.frames '3'"),
         ({"score": {**SCORE, "parameters": "5"}}, "score.parameters '5'"),
         ({"score": {**SCORE, "penalize_extra_detections": 0}}, "score.penalize_extra_detections 0"),
     ],

@@ -51,6 +51,24 @@ def test_the_record_knows_the_frames_that_were_learnt_from(
     assert json.loads((out / ".segmentation.json").read_text())["seen"] == [1]
 
 
+def test_the_record_knows_the_frames_that_were_segmented(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, shards
+):
+    """Shard after shard or in one process; a run that goes on with further frames, too."""
+
+    def told(folder):
+        return json.loads((folder / ".segmentation.json").read_text())["score"]["frames"]
+
+    chosen = (tiny_dataset, recipe_file, tiny_models)
+    assert gather(*chosen, tmp_path / "few", shards[1]) == 0
+    assert gather(*chosen, tmp_path / "all", *shards) == 0
+    assert (told(tmp_path / "few"), told(tmp_path / "all")) == ("2:3", "")
+    assert told(shards[0]) == "0:2"
+    more = ("--output", shards[0], "--frames", "2:3")
+    assert segment(tiny_dataset, "02", recipe_file, tiny_models, *more) == 0
+    assert told(shards[0]) == ""
+
+
 def test_shards_that_do_not_fit_leave_nothing(
     tiny_dataset, recipe_file, tiny_models, tmp_path, shards, capsys
 ):

@@ -54,7 +54,13 @@ def test_keys_of_another_kind():
 
 
 def test_what_tables_call_networks():
-    assert architecture(encoder="tf_efficientnet_b0").title == "EfficientCellSeg tf_efficientnet_b0"
+    for encoder, title in (
+        ("tf_efficientnet_b5", "EfficientCellSeg-B5"),
+        ("tf_efficientnet_b5.aa_in1k", "EfficientCellSeg-B5"),
+        ("tf_efficientnet_lite0", "EfficientCellSeg-Lite0"),
+        ("efficientnetv2_s", "EfficientCellSeg-V2-S"),
+    ):
+        assert architecture(encoder=encoder).title == title
     titles = {kind: architecture(kind=kind).title for kind in ("unet", "dunet", "unet3d")}
     assert titles == {"unet": "U-Net", "dunet": "DU-Net", "unet3d": "3D U-Net"}
     # No key: a card or configuration does not say it.

@@ -126,3 +126,15 @@ def test_the_plan_of_a_submission():
         plan_text([{**one, "method": "unet"}], [])
     with refused("sequence-missing", "no data set has test sequences"):
         plan_text([], [])
+
+
+def test_of_a_trial_those_parts_are_scored_that_it_reaches():
+    parts = [{"frames": "0:12"}, {"frames": "12:20"}, {"frames": "5:"}]
+    entry = dataset(sequences={"01": 8, "02": 20, "03": 3}, parts=parts)
+    found = {name: [part.frames for part in entry.scored_parts(name)] for name in entry.sequences}
+    assert found == {"01": ["0:12", "5:"], "02": ["0:12", "12:20", "5:"], "03": ["0:12"]}
+
+
+def test_parts_that_a_sequence_does_not_reach_are_refused():
+    with refused("value-refused", "parts", "some of the frames 0:8 of sequence 02"):
+        dataset(sequences={"01": 20, "02": 8}, parts=[{"frames": "12:20"}])
