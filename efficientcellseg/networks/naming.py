@@ -72,6 +72,7 @@ def tell_training(
             for entry, place in places
             if place == folder
             for name in entry.get("sequences") or sequences
+            if f"{folder}/{name}" not in entry["leave_out"]
         },
         akin=dataset in elsewhere,
         others=bool(elsewhere - {dataset}),
@@ -85,7 +86,11 @@ def _learnt(card: Card) -> Iterator[dict[str, Any]]:
     """List the data of a network's trainings, but for those that were held out."""
     if card.started_from:
         yield from _learnt(card.started_from)
-    yield from (one for one in card.configuration.get("data", ()) if not one.get("held_out"))
+    # A cross-validation leaves out sequences of these, as FOLDER/SEQUENCE.
+    left_out = card.configuration.get("leave_out", ())
+    for entry in card.configuration.get("data", ()):
+        if not entry.get("held_out"):
+            yield {**entry, "leave_out": left_out}
 
 
 def and_join(words: Sequence[str]) -> str:

@@ -43,6 +43,14 @@ def test_what_networks_were_trained_on(data, text):
     assert told(card(*data)) == text
 
 
+def test_sequences_that_a_cross_validation_left_out_were_not_learnt_from():
+    whole = card({"dataset": "Real"})
+    parted = whole.model_copy(
+        update={"configuration": {**whole.configuration, "leave_out": ["Real/02", "Other/01"]}}
+    )
+    assert told(parted) == "trained here on 01"
+
+
 def test_all_networks_and_those_before_them_count():
     assert told(card(OWN), card({**OWN, "sequences": ["02"]})) == "trained here on 01 and 02"
     assert told(card(OWN, started_from=card(SIMULATED))) == "trained here on 01 and other data"
