@@ -13,9 +13,11 @@ from efficientcellseg.parameters.values import (
     FrameRange,
     MapName,
     OneOrMore,
+    ReferenceKind,
     Requirement,
     SequenceName,
     Sha256,
+    Unique,
 )
 
 
@@ -64,15 +66,16 @@ class TrainingData(Frozen):
     """Frames whose number is a multiple of this are left out, to be looked at later; 0 for none."""
 
     reference: Annotated[str, Field(pattern="^(GT|ST|ERR_SEG)([+](GT|ST|ERR_SEG))*$")] | None = None
-    """Reference to learn from; null: the recipe's. GT+ST: gold truth where there is some, silver \
-truth else."""
+    """Reference to learn from; null: the recipe's. GT+ST: in slices that have gold truth that, in \
+others silver truth; one that a sequence does not have is left out."""
 
     tiling: Tiling | None = None
     """Tiles in place of the recipe's; null: those. Where neither says any, a slice is one tile."""
 
-    partial: bool = False
-    """Whether the reference leaves cells out: then background far from annotated cells counts \
-neither way."""
+    partial: Unique[ReferenceKind] = ()
+    """References that leave cells out, as the challenge's gold truth does. Their cells are laid \
+over the next reference's of the same slice; where there is none, background far from annotated \
+cells counts neither way."""
 
     held_out: bool = False
     """For validation alone, not to learn from; with such a data set, no frames of the others are \
