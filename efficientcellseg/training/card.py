@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from efficientcellseg.training.cell_sizes import learnt_sizes
+from efficientcellseg.training.start import name_encoder_weights
 
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
@@ -62,7 +63,7 @@ def describe_training(
     return {
         "parameters": count_parameters(network),
         "configuration": configuration.model_dump(mode="json", exclude_unset=True),
-        "encoder_weights": encoder_file.name if encoder_file else "configuration's",
+        "encoder_weights": None if start else name_encoder_weights(configuration, encoder_file),
         "samples": len(samples.images),
         **learnt,
         "slices_seen": (before.slices_seen if before else 0) + slices,

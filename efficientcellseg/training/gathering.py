@@ -117,6 +117,8 @@ def find_frames(configuration: TrainingConfiguration, data: Path) -> list[Annota
         folder = data / (entry.folder or entry.dataset)
         wanted = parse_frames(entry.frames)
         for sequence in entry.sequences or recipe.sequences:
+            if f"{folder.name}/{sequence}" in configuration.leave_out:
+                continue
             raw = frame_files(folder / sequence)
             reference = entry.reference or recipe.reference
             masks = find_annotations(folder, sequence, reference, entry.partial)
