@@ -20,7 +20,6 @@ from efficientcellseg.training.augmentation import Augmentation
 from efficientcellseg.training.batches import Batches, drawable_samples
 from efficientcellseg.training.checkpoint import CHECKPOINT, identity_of, resume, save_checkpoint
 from efficientcellseg.training.curve import write_curve
-from efficientcellseg.training.pace import Pace
 from efficientcellseg.training.progress import Progress
 from efficientcellseg.training.samples import Samples
 from efficientcellseg.training.validation import Overlap, hold_out
@@ -75,12 +74,11 @@ def train(
     progress = Progress(model, parameters)
     identity = identity_of(model.maps, samples, parameters)
     resume(folder / CHECKPOINT, progress, identity, device)
-    pace = Pace(parameters, len(progress.curve), model.planes)
     for epoch in range(len(progress.curve), parameters.epochs):
         if parameters.early_stop and epoch - progress.best["epoch"] >= parameters.early_stop:
             log.info("no lower validation loss for %d epochs: done", parameters.early_stop)
             break
-        learnt = _learn(progress, batches, augment, parameters, pace)
+        learnt = _learn(progress, batches, augment, parameters)
         progress.end_epoch(learnt | _validate(progress, batches, validated, parameters))
         log.info("%s", progress.curve[-1])
         save_checkpoint(folder / CHECKPOINT, progress, identity)
@@ -122,11 +120,7 @@ def _layout(model: Network) -> torch.memory_format:
 
 
 def _learn(
-    progress: Progress,
-    batches: Batches,
-    augment: Augmentation,
-    parameters: Optimization,
-    pace: Pace,
+    progress: Progress, batches: Batches, augment: Augmentation, parameters: Optimization
 ) -> dict[str, float]:
     """Take the steps of an epoch; give what the curve says of them."""
     from tqdm import tqdm
@@ -145,7 +139,7 @@ def _learn(
         progress.optimizer.step()
         progress.optimizer.zero_grad()
         progress.update_average(parameters.average, epoch * parameters.steps + step)
-        pace.step()
+        progress.pace.step(epoch)
         bar.set_postfix(loss=f"{total / (step + 1):.4f}")
     return {
         "epoch": epoch + 1,

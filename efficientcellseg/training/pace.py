@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # The first steps are slower: memory is asked for, and a GPU chooses its algorithms.
-WARM_UP, MEASURED = 2, 10
+WARM_UP, TIMED = 2, 10
 
 
 class Pace:
@@ -21,25 +21,25 @@ class Pace:
     Parameters
     ----------
     parameters : Optimization
-    done : int
-        Epochs that are done already.
     planes : int
         Slices of a slab; 0 where samples are tiles.
     """
 
-    def __init__(self, parameters: Optimization, done: int, planes: int) -> None:
-        self.steps = (parameters.epochs - done) * parameters.steps
+    def __init__(self, parameters: Optimization, planes: int) -> None:
+        self.parameters = parameters
         many = parameters.batch * parameters.accumulate
         self.each = f"{many} slabs of {planes} tiles" if planes else f"{many} tiles"
-        self.count, self.started = 0, 0.0
+        self.count, self.started, self.steps = 0, 0.0, 0
 
-    def step(self) -> None:
-        """Count a step that is done."""
+    def step(self, epoch: int) -> None:
+        """Count a step that is done; epochs before this one may be of an earlier run."""
         self.count += 1
+        if self.count == 1:
+            self.steps = (self.parameters.epochs - epoch) * self.parameters.steps
         if self.count == WARM_UP:
             self.started = time.monotonic()
-        if self.count == WARM_UP + MEASURED:
-            seconds = (time.monotonic() - self.started) / MEASURED
+        if self.count == WARM_UP + TIMED:
+            seconds = (time.monotonic() - self.started) / TIMED
             log.info(
                 "%d steps of %s, about %s here, at %.2g s a step; measuring what is held out comes "
                 "on top",

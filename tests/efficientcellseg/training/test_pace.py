@@ -18,10 +18,10 @@ def clock(monkeypatch):
 def test_the_whole_time_follows_from_the_first_steps(clock, caplog):
     caplog.set_level("INFO")
     plan = changed(QUICK, batch=8, accumulate=2, epochs=50, steps=250)
-    one = Pace(plan, 10, 0)
+    one = Pace(plan, 0)
     for step in range(40):
         assert bool(caplog.messages) == (step > 11)
-        one.step()
+        one.step(10)
     # 10 steps in 7 s; 40 of 50 epochs are left.
     (told,) = caplog.messages
     assert told.startswith("10000 steps of 16 tiles, about 1.9 hours here, at 0.7 s a step")
