@@ -120,8 +120,8 @@ ecs_tric, which are downloaded, or a file or address of your own; null: networks
     """Train once more for each sequence, on the others alone, and segment it with those networks, \
 too: results of their own in <results>/<method>-crossval, beside those of `training` as it is."""
 
-    methods: OneOrMore[str] | None = None
-    """Methods of this data set; null: those of the run."""
+    without: Unique[str] = ()
+    """Methods of the run that it is not segmented by: the 3D U-Net learns from no single slices."""
 
     parts: Annotated[tuple[ScoredPart, ...], Field(min_length=1)] = (ScoredPart(frames=":"),)
     """Ranges of frames that are scored apart, a row of the table each."""
@@ -307,11 +307,9 @@ default one does to 1 at a time."""
             )
         return submission
 
-    @property
-    def all_methods(self) -> list[str]:
-        """The methods of the run and of single data sets."""
-        named = [self.methods, *(entry.methods or () for entry in self.datasets)]
-        return list(dict.fromkeys(method for some in named for method in some))
+    def methods_of(self, entry: DatasetRun) -> list[str]:
+        """List the methods that a data set is segmented by."""
+        return [method for method in self.methods if method not in entry.without]
 
     def folders(self, entry: DatasetRun, own: Mapping[str, Sequence[str]]) -> list[str]:
         """Name the folders of a data set's results: its methods', and those cross-validated.
@@ -322,7 +320,7 @@ default one does to 1 at a time."""
         own : mapping of str to sequence of str
             As for :meth:`trainings`.
         """
-        methods = entry.methods or self.methods
+        methods = self.methods_of(entry)
         trained = [name for name in methods if name in own and name not in self.models]
         return [*methods, *(name + CROSS_VALIDATED for name in trained if entry.cross_validation)]
 
@@ -336,8 +334,8 @@ default one does to 1 at a time."""
         """
         found = {}
         for entry in self.datasets:
-            methods = entry.methods or self.methods
-            for method in [name for name in methods if name in own and entry.training]:
+            trained = self.methods_of(entry) if entry.training else []
+            for method in [name for name in trained if name in own]:
                 changes = (*own[method], *self.training_changes.get(method, ()))
                 for left_out in ("", *(entry.sequences if entry.cross_validation else ())):
                     kept = [f"leave_out=[{entry.name}/{left_out}]"] * bool(left_out)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
-from conftest import ROOT, TINY, tiny_recipe
+from conftest import ROOT, TINY, tiny_network, tiny_recipe
 from runs import add_markers, configure, jobs, snakemake, told
 
 from ctc_eval.format import frame_files, read_volume
@@ -117,3 +118,52 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
     # The record beside the masks knows what the network has learnt from.
     record = json.loads((masks / ".segmentation.json").read_text())
     assert record["seen"] == [0, 1, 2]
+
+
+def test_cross_validation_beside_the_full_training(tmp_path, tiny_dataset, recipe_file):
+    """From an encoder's file; each sequence by networks that have not seen it, by two methods."""
+    tiny_recipe(recipe_file, maps=["cells"], labeling={"method": "distance_watershed"})
+    torch.save(tiny_network(9).encoder.state_dict(), tmp_path / "encoder.pth")
+    training = tmp_path / "Own.yaml"
+    values = {
+        "model": {**TINY, "decoder_filters": list(TINY["decoder_filters"])},
+        "targets": ["cells"],
+        "data": [{"dataset": "Tiny", "recipe": str(recipe_file), "reference": "GT+ST"}],
+        "training": {"batch": 2, "epochs": 1, "steps": 1, "validation": 0.4},
+    }
+    training.write_text(yaml.safe_dump(values))
+    config = configure(
+        tmp_path,
+        recipe_file,
+        tmp_path / "none",
+        methods=["efficientcellseg", "unet", "classical"],
+        training_changes={
+            "efficientcellseg": ["encoder_weights={kind: file, path: encoder.pth}"],
+            "unet": ["model={kind: unet, filters: [4, 8], input_size: 64}"],
+        },
+        dataset={
+            "sequences": {"01": 3, "02": 3},
+            "training": str(training),
+            "cross_validation": True,
+            "parts": [{"frames": ":", "seen": True}],
+        },
+    )
+    done = snakemake(tmp_path, config, "scores", timeout=900)
+    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["score"]) == (6, 6, 10)
+    results = tmp_path / "results"
+    for method in ("efficientcellseg", "unet"):
+        for sequence in ("01", "02"):
+            full, crossed = (
+                json.loads((results / folder / "Tiny" / name / ".segmentation.json").read_text())
+                for folder in (method, f"{method}-crossval")
+                for name in [f"{sequence}_RES"]
+            )
+            assert (full["method"], crossed["method"]) == (method, method)
+            assert (full["seen"], crossed["seen"]) == ([0, 1, 2], [])
+            score = results / "scores" / f"{method}-crossval" / "Tiny" / f"{sequence}.json"
+            assert json.loads(score.read_text())["reference"] == "gold truth; cross-validated"
+    (score, *_) = (results / "scores" / "classical" / "Tiny").iterdir()
+    assert json.loads(score.read_text())["reference"] == "gold truth"
+    card = yaml.safe_load((results / "models/Own-without-02/cells/model.yaml").read_text())
+    assert card["configuration"]["leave_out"] == ["Tiny/02"]
+    assert card["encoder_weights"] == "encoder.pth"

@@ -19,7 +19,7 @@ def told(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-if unknown := sorted({*RUN.all_methods, *RUN.models, *RUN.training_changes} - METHODS.keys()):
+if unknown := sorted({*RUN.methods, *RUN.models, *RUN.training_changes} - METHODS.keys()):
     raise WorkflowError(
         f"methods: {', '.join(unknown)}: no such method; expected some of {', '.join(METHODS)}"
     )

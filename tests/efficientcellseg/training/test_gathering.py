@@ -76,6 +76,17 @@ def test_frames_may_be_kept_for_later(tiny_dataset, recipes):
     np.testing.assert_array_equal(found.images, alone.images)  # neither 0 nor 2
 
 
+def test_a_sequence_may_be_left_out(tiny_dataset, recipes):
+    entry = {"dataset": "Tiny"}
+    found = gathered([entry], tiny_dataset.parent, leave_out=["Tiny/01"])
+    alone = gathered([{**entry, "sequences": ["02"]}], tiny_dataset.parent)
+    np.testing.assert_array_equal(found.images, alone.images)
+    assert found.fingerprints == alone.fingerprints
+    assert found.origin != gathered([entry], tiny_dataset.parent).origin
+    with refused("frames-unannotated", str(tiny_dataset.parent)):
+        gathered([entry], tiny_dataset.parent, leave_out=["Tiny/01", "Tiny/02"])
+
+
 def test_only_annotated_slices_are_learnt_from(tiny_dataset, recipes):
     folder = tiny_dataset / "01_GT" / "SEG"
     whole = {z: read_volume(folder / "man_seg001.tif")[z : z + 1] for z in (0, 2)}
