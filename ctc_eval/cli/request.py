@@ -108,8 +108,7 @@ def _reference_note(
     """Say what the reference is, and of the frames what the options add."""
     by_name = _kind_of_reference(folder_name(reference))
     note = _first(options.reference_note, record.reference_note if record else by_name)
-    trained = record is not None and record.networks != "none"
-    seen = "seen in training" if options.seen and trained else ""
+    seen = "seen in training" if options.seen and record else ""
     return "; ".join(filter(None, (note, options.note, seen))) or by_name
 
 

@@ -159,12 +159,10 @@ too: results of their own in <results>/<method>-crossval, beside those of `train
         return next(part for part in self.parts if part.suffix == suffix)
 
     def score_options(self, method: str, suffix: str) -> list[str]:
-        """Tell ``ctc-eval score`` of a part of a method's results; crossvalidated, none is seen."""
-        part = self.part(suffix)
-        if method.endswith(CROSS_VALIDATED):
-            note = "; ".join(filter(None, (part.note, "cross-validated")))
-            return ScoredPart(frames=part.frames, note=note).options
-        return part.options
+        """Tell ``ctc-eval score`` of a part; of cross-validated results, no frame may be seen."""
+        options = self.part(suffix).options
+        crossed = method.endswith(CROSS_VALIDATED)
+        return [one for one in options if not (crossed and one == "--seen")]
 
     def networks(self, method: str, left_out: str = "") -> str:
         """Name the networks that are trained for a method, on all sequences but one or on all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -225,6 +226,12 @@ segment with must have the same."""
         """Files that weights to start from are in."""
         source = self.encoder_weights
         return [source.path] if source and source.kind == "file" else []
+
+    def sequences_learnt(self, entry: TrainingData, recipe: Recipe) -> list[str]:
+        """List the sequences of one of the data sets that are learnt from."""
+        folder = Path(entry.folder or entry.dataset).name
+        named = entry.sequences or recipe.sequences
+        return [name for name in named if f"{folder}/{name}" not in self.leave_out]
 
     def color(self, recipe: Recipe) -> Recipe:
         """Give a recipe with the pseudocolor parameters that this configuration names."""

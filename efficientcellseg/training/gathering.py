@@ -29,7 +29,7 @@ from efficientcellseg.training.samples import UNKNOWN, Samples, frame_samples
 
 if TYPE_CHECKING:
     from efficientcellseg.parameters.recipe import Recipe
-    from efficientcellseg.parameters.training import TrainingConfiguration
+    from efficientcellseg.parameters.training import TrainingConfiguration, TrainingData
 
 log = logging.getLogger(__name__)
 
@@ -107,18 +107,20 @@ def gather(configuration: TrainingConfiguration, data: Path) -> Samples:
     )
 
 
+def recipe_of_entry(entry: TrainingData) -> Recipe:
+    """Load the recipe that an entry of a training configuration is cut up by."""
+    return open_recipe(ROOT / entry.recipe if entry.recipe else entry.dataset)
+
+
 def find_frames(configuration: TrainingConfiguration, data: Path) -> list[AnnotatedFrame]:
     """Find the frames of a training configuration; :func:`gather` says what is refused."""
     found = []
     for index, entry in enumerate(configuration.data):
-        named = ROOT / entry.recipe if entry.recipe else entry.dataset
-        recipe = configuration.color(open_recipe(named))
+        recipe = configuration.color(recipe_of_entry(entry))
         recipe = changed(recipe, tiling=entry.tiling or recipe.tiling)
         folder = data / (entry.folder or entry.dataset)
         wanted = parse_frames(entry.frames)
-        for sequence in entry.sequences or recipe.sequences:
-            if f"{folder.name}/{sequence}" in configuration.leave_out:
-                continue
+        for sequence in configuration.sequences_learnt(entry, recipe):
             raw = frame_files(folder / sequence)
             reference = entry.reference or recipe.reference
             masks = find_annotations(folder, sequence, reference, entry.partial)

@@ -120,8 +120,8 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
     assert record["seen"] == [0, 1, 2]
 
 
-def test_cross_validation_beside_the_full_training(tmp_path, tiny_dataset, recipe_file):
-    """From an encoder's file; each sequence by networks that have not seen it, by two methods."""
+def test_each_sequence_by_networks_that_have_not_seen_it(tmp_path, tiny_dataset, recipe_file):
+    """Cross-validated, from an encoder's file, with a silver truth that is not there."""
     tiny_recipe(recipe_file, maps=["cells"], labeling={"method": "distance_watershed"})
     torch.save(tiny_network(9).encoder.state_dict(), tmp_path / "encoder.pth")
     training = tmp_path / "Own.yaml"
@@ -132,38 +132,27 @@ def test_cross_validation_beside_the_full_training(tmp_path, tiny_dataset, recip
         "training": {"batch": 2, "epochs": 1, "steps": 1, "validation": 0.4},
     }
     training.write_text(yaml.safe_dump(values))
-    config = configure(
-        tmp_path,
-        recipe_file,
-        tmp_path / "none",
-        methods=["efficientcellseg", "unet", "classical"],
-        training_changes={
-            "efficientcellseg": ["encoder_weights={kind: file, path: encoder.pth}"],
-            "unet": ["model={kind: unet, filters: [4, 8], input_size: 64}"],
-        },
-        dataset={
-            "sequences": {"01": 3, "02": 3},
-            "training": str(training),
-            "cross_validation": True,
-            "parts": [{"frames": ":", "seen": True}],
-        },
-    )
-    done = snakemake(tmp_path, config, "scores", timeout=900)
-    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["score"]) == (6, 6, 10)
+    change = "encoder_weights={kind: file, path: encoder.pth}"
+    entry = {
+        "sequences": {"01": 3, "02": 3},
+        "frames_per_shard": 3,
+        "training": str(training),
+        "cross_validation": True,
+        "parts": [{"frames": ":", "seen": True}],
+    }
+    changes = {"training_changes": {"efficientcellseg": [change]}, "dataset": entry}
+    config = configure(tmp_path, recipe_file, tmp_path / "none", **changes)
+    folder = "efficientcellseg-crossval"
+    wanted = [f"results/scores/{folder}/Tiny/{sequence}.json" for sequence in ("01", "02")]
+    done = snakemake(tmp_path, config, *wanted, timeout=900)
+    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["score"]) == (2, 2, 2)
     results = tmp_path / "results"
-    for method in ("efficientcellseg", "unet"):
-        for sequence in ("01", "02"):
-            full, crossed = (
-                json.loads((results / folder / "Tiny" / name / ".segmentation.json").read_text())
-                for folder in (method, f"{method}-crossval")
-                for name in [f"{sequence}_RES"]
-            )
-            assert (full["method"], crossed["method"]) == (method, method)
-            assert (full["seen"], crossed["seen"]) == ([0, 1, 2], [])
-            score = results / "scores" / f"{method}-crossval" / "Tiny" / f"{sequence}.json"
-            assert json.loads(score.read_text())["reference"] == "gold truth; cross-validated"
-    (score, *_) = (results / "scores" / "classical" / "Tiny").iterdir()
-    assert json.loads(score.read_text())["reference"] == "gold truth"
-    card = yaml.safe_load((results / "models/Own-without-02/cells/model.yaml").read_text())
-    assert card["configuration"]["leave_out"] == ["Tiny/02"]
-    assert card["encoder_weights"] == "encoder.pth"
+    for sequence, other in (("01", "02"), ("02", "01")):
+        masks = results / folder / "Tiny" / f"{sequence}_RES"
+        record = json.loads((masks / ".segmentation.json").read_text())
+        assert (record["method"], record["seen"]) == ("efficientcellseg", [])
+        card = results / "models" / f"Own-without-{sequence}" / "cells" / "model.yaml"
+        told = yaml.safe_load(card.read_text())
+        assert told["configuration"]["data"][0]["sequences"] == [other]
+        assert told["encoder_weights"] == "encoder.pth"
+        assert record["weights"] == {"cells": told["sha256"]}

@@ -7,7 +7,7 @@ from tiny_training import squares
 from efficientcellseg.networks.folders import file_hash, save_model
 from efficientcellseg.parameters.reading import check_values
 from efficientcellseg.parameters.training import TrainingConfiguration
-from efficientcellseg.training.card import describe_training
+from efficientcellseg.training.card import as_learnt, describe_training
 from efficientcellseg.training.sample_files import write_samples
 from efficientcellseg.training.validation import choose_fold
 
@@ -16,6 +16,15 @@ VALUES = {
     "data": [{"dataset": "Tiny", "frames": "0:4"}],
     "training": {"batch": 4, "accumulate": 2, "epochs": 9, "steps": 5, "folds": 3},
 }
+
+
+def test_a_sequence_that_was_left_out_is_not_told_as_learnt_from():
+    data = [{"dataset": "Sim-A549"}, {"dataset": "Sim-TRIC", "sequences": ["01"]}]
+    values = {**VALUES, "data": data, "leave_out": ["Sim-A549/01", "Sim-TRIC/01"]}
+    configuration = check_values(values, TrainingConfiguration, "test")
+    told = as_learnt(configuration)
+    assert told["data"] == [{"dataset": "Sim-A549", "sequences": ["02"]}]
+    assert told["leave_out"] == values["leave_out"]
 
 
 @pytest.fixture
