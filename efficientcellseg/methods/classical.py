@@ -21,6 +21,7 @@ class Classical:
     name = "classical"
     title = "Otsu"
     staged = False
+    training = None
 
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.anisotropy = recipe.anisotropy

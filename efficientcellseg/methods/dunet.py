@@ -10,6 +10,7 @@ from efficientcellseg.labelings.dunet_watershed import DISTANCE_THRESHOLD
 from efficientcellseg.maps import Maps
 from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
 from efficientcellseg.methods.method import parted_by
+from efficientcellseg.methods.unet import GRAY
 from efficientcellseg.parameters.recipe import Recipe
 
 
@@ -25,6 +26,11 @@ class DUNet(EfficientCellSeg):
     title = "DU-Net"
     staged = False
     kind = "dunet"
+    training = (
+        "model={kind: dunet}",
+        "targets=[cells, cell_distance, neighbor_distance]",
+        *GRAY,
+    )
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:

@@ -36,6 +36,7 @@ class EfficientCellSeg:
     title = "EfficientCellSeg"
     staged = True
     kind = "efficientcellseg"
+    training: tuple[str, ...] = ()
 
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.recipe = recipe

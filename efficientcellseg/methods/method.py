@@ -38,6 +38,10 @@ class Method(Protocol):
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         """Load the networks in the folder `model` for an adapted recipe."""
 
+    @property
+    def training(self) -> tuple[str, ...] | None:
+        """What it changes of a training configuration, KEY=VALUE; None where it has no networks."""
+
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
         """Change what the method does otherwise than the recipe says.

@@ -7,6 +7,9 @@ from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
 from efficientcellseg.methods.method import parted_by
 from efficientcellseg.parameters.recipe import Recipe
 
+# Networks of gray slices that start at random.
+GRAY = ("pseudocolor.context=none", "encoder_weights=null", "start=null")
+
 
 class UNet(EfficientCellSeg):
     """U-Net (Ronneberger et al. 2015) over the tiles of gray slices, then a distance watershed.
@@ -21,6 +24,7 @@ class UNet(EfficientCellSeg):
     title = "U-Net"
     staged = False
     kind = "unet"
+    training: tuple[str, ...] = ("model={kind: unet}", "targets=[cells]", *GRAY)
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:

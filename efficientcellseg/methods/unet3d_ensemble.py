@@ -6,7 +6,7 @@ import numpy as np
 
 from efficientcellseg.chain.inference import predict_volume, untile_volume
 from efficientcellseg.maps import Maps
-from efficientcellseg.methods.unet import UNet
+from efficientcellseg.methods.unet import GRAY, UNet
 
 
 class UNet3DEnsemble(UNet):
@@ -22,6 +22,14 @@ class UNet3DEnsemble(UNet):
     title = "3D U-Net"
     staged = False
     kind = "unet3d"
+    # Four folds, as entered; a slab is as much as a batch of slices.
+    training = (
+        "model={kind: unet3d}",
+        "targets=[cells]",
+        "training.folds=4",
+        "training.batch=1",
+        *GRAY,
+    )
 
     def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
         """Run all networks over the stack of each tile."""

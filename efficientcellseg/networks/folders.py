@@ -43,7 +43,7 @@ class Card(Frozen):
     """Training configuration, as it was then."""
 
     encoder_weights: str | None = None
-    """File that the encoder started from, or that it was the configuration's."""
+    """ImageNet weights that the encoder started from: which of the hub's, or the file."""
 
     samples: WholeNumber | None = None
     """Samples to learn from."""

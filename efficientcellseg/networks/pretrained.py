@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from efficientcellseg.networks.efficientcellseg import EfficientNetEncoder
 
 
-def load_encoder(encoder: EfficientNetEncoder, path: Path) -> None:
+def load_encoder(encoder: EfficientNetEncoder, path: Path, sha256: str | None = None) -> None:
     """Start an encoder from ImageNet weights, in place.
 
     Parameters
@@ -23,18 +23,28 @@ def load_encoder(encoder: EfficientNetEncoder, path: Path) -> None:
         A .safetensors or .pth file of an EfficientNet; of the latter, tensors alone are read.
         Tensors are matched by timm's names; where these are not in a file, by position, each
         checked for its shape, so that checkpoints of other implementations fit, too.
+    sha256 : str, optional
+        Hash that the file must have.
 
     Raises
     ------
     InputError
-        No such file, or tensors that do not fit.
+        No such file, another one, or tensors that do not fit.
     """
     import torch
     from safetensors.torch import load_file
 
+    from efficientcellseg.networks.folders import file_hash
+
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; expected the encoder's ImageNet weights", code="file-missing"
+        )
+    if sha256 and (found_hash := file_hash(path)) != sha256:
+        raise InputError(
+            f"{path}: SHA-256 {found_hash}; expected {sha256} as the configuration says: take the "
+            "file that is meant",
+            code="weights-hash",
         )
     try:
         if path.suffix == ".safetensors":
@@ -54,6 +64,35 @@ def load_encoder(encoder: EfficientNetEncoder, path: Path) -> None:
     _fit(encoder, source, str(path))
 
 
+def name_in_hub(name: str, tag: str | None) -> str:
+    """Give the whole name of an encoder's weights in timm's hub; the network is not asked.
+
+    Parameters
+    ----------
+    name : str
+        Of the model in timm, for example ``tf_efficientnet_b5``.
+    tag : str or None
+        Which of its weights, for example ``aa_in1k``; None for timm's own choice.
+
+    Raises
+    ------
+    InputError
+        timm knows no such weights.
+    """
+    import timm
+
+    tags = [one.rpartition(".")[2] for one in timm.list_pretrained(f"{name}.*")]
+    default = timm.models.get_pretrained_cfg(name)
+    chosen = tag or (default.tag if default else "")
+    if chosen not in tags:
+        raise InputError(
+            f"{name}: no weights {chosen or 'at all'} in timm; expected one of {', '.join(tags)}: "
+            "correct encoder_weights.tag",
+            code="encoder-tag-unknown",
+        )
+    return f"{name}.{chosen}"
+
+
 def load_from_hub(encoder: EfficientNetEncoder, name: str) -> None:
     """Start an encoder from timm's own weights, in place; they are downloaded, or in its cache.
 
@@ -61,12 +100,12 @@ def load_from_hub(encoder: EfficientNetEncoder, name: str) -> None:
     ----------
     encoder : EfficientNetEncoder
     name : str
-        Of the model in timm, for example ``tf_efficientnet_b5``.
+        From :func:`name_in_hub`.
 
     Raises
     ------
     InputError
-        The hub cannot be reached, or has no weights of that name.
+        The hub cannot be reached.
     """
     import timm
 
@@ -77,7 +116,7 @@ def load_from_hub(encoder: EfficientNetEncoder, name: str) -> None:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{name}: no weights from timm's hub ({reason}); expected to reach it: give a file "
-            "with --encoder-weights, or a package under encoder_weights",
+            "(encoder_weights: {kind: file, path: FILE}, or --encoder-weights), or a package",
             code="hub-unreachable",
         ) from None
     state = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]

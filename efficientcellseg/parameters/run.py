@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ctc_eval.format import frames_shared, parse_frames
 from efficientcellseg.frozen import Count, Frozen, WholeNumber
@@ -25,6 +26,8 @@ from efficientcellseg.parameters.values import (
 Device = Annotated[str, Field(pattern="^(auto|cpu|cuda(:[0-9]+)?)$")]
 Folder = Annotated[str, Field(min_length=1)]
 Change = Annotated[str, Field(pattern="^[^=]+=")]
+# What folders of results end in whose networks have not learnt from the sequence.
+CROSS_VALIDATED = "-crossval"
 FrameCounts = Annotated[
     dict[SequenceName, Annotated[int, Field(ge=1, le=9999)]],
     Field(min_length=1, json_schema_extra={"additionalProperties": False}),
@@ -114,6 +117,13 @@ ecs_tric, which are downloaded, or a file or address of your own; null: networks
     """Training configuration by which the run trains the networks first, into \
 <results>/models/<its name>; null: networks that there are."""
 
+    cross_validation: bool = False
+    """Train once more for each sequence, on the others alone, and segment it with those networks, \
+too: results of their own in <results>/<method>-crossval, beside those of `training` as it is."""
+
+    without: Unique[str] = ()
+    """Methods of the run that it is not segmented by: the 3D U-Net learns from no single slices."""
+
     parts: Annotated[tuple[ScoredPart, ...], Field(min_length=1)] = (ScoredPart(frames=":"),)
     """Ranges of frames that are scored apart, a row of the table each; of these, the frames that \
 are run."""
@@ -130,6 +140,12 @@ are run."""
             if not any(frames_shared(one, slice(first, end)) for one in ranges):
                 raise ValueError(f"a part with some of the frames {first}:{end} of sequence {name}")
         return parts
+
+    @model_validator(mode="after")
+    def _has_others(self) -> DatasetRun:
+        if self.cross_validation and not (self.training and len(self.sequences) > 1):
+            raise ValueError("cross_validation with training and two sequences or more")
+        return self
 
     @property
     def voxels(self) -> int:
@@ -162,10 +178,37 @@ are run."""
         """Find the part whose files end in ``suffix``."""
         return next(part for part in self.parts if part.suffix == suffix)
 
+    def score_options(self, method: str, suffix: str) -> list[str]:
+        """Tell ``ctc-eval score`` of a part; of cross-validated results, no frame may be seen."""
+        options = self.part(suffix).options
+        crossed = method.endswith(CROSS_VALIDATED)
+        return [one for one in options if not (crossed and one == "--seen")]
+
+    def networks(self, method: str, left_out: str = "") -> str:
+        """Name the networks that are trained for a method, on all sequences but one or on all."""
+        words = [Path(self.training or "").stem]
+        words += [method] * (method != "efficientcellseg") + [f"without-{left_out}"] * bool(
+            left_out
+        )
+        return "-".join(words)
+
+
+def method_of(folder: str) -> str:
+    """Give the method whose results a folder holds, cross-validated or not."""
+    return folder.removesuffix(CROSS_VALIDATED)
+
 
 def shard_frames(shard: str) -> str:
     """Give the frames of a shard as command lines take them: 10:20 for 0010-0020."""
     return ":".join(str(int(number)) for number in shard.split("-"))
+
+
+@dataclass(frozen=True)
+class NetworksToTrain:
+    """Networks that the run trains: a training configuration's file, and its changes."""
+
+    file: str
+    changes: tuple[str, ...]
 
 
 class SubmittedNetworks(Frozen):
@@ -235,6 +278,10 @@ these."""
     """Folder of networks of single methods, in place of `model`; those that are compared need \
 one."""
 
+    training_changes: dict[str, tuple[Change, ...]] = Field(default={})
+    """By method, changes of the training configurations of all data sets, KEY=VALUE; null leaves \
+a key out."""
+
     device: Device = "auto"
     """Where networks run; auto takes a GPU where there is one."""
 
@@ -277,6 +324,43 @@ default one does to 1 at a time."""
                 f"(not so: {', '.join(unknown)})"
             )
         return submission
+
+    def methods_of(self, entry: DatasetRun) -> list[str]:
+        """List the methods that a data set is segmented by."""
+        return [method for method in self.methods if method not in entry.without]
+
+    def folders(self, entry: DatasetRun, own: Mapping[str, Sequence[str]]) -> list[str]:
+        """Name the folders of a data set's results: its methods', and those cross-validated.
+
+        Parameters
+        ----------
+        entry : DatasetRun
+        own : mapping of str to sequence of str
+            As for :meth:`trainings`.
+        """
+        methods = self.methods_of(entry)
+        trained = [name for name in methods if name in own and name not in self.models]
+        return [*methods, *(name + CROSS_VALIDATED for name in trained if entry.cross_validation)]
+
+    def trainings(self, own: Mapping[str, Sequence[str]]) -> dict[str, NetworksToTrain]:
+        """List the networks that the run trains, by :meth:`DatasetRun.networks`.
+
+        Parameters
+        ----------
+        own : mapping of str to sequence of str
+            For each method with networks, what it changes of a training configuration by itself.
+        """
+        found = {}
+        for entry in self.datasets:
+            trained = self.methods_of(entry) if entry.training else []
+            for method in [name for name in trained if name in own]:
+                changes = (*own[method], *self.training_changes.get(method, ()))
+                for left_out in ("", *(entry.sequences if entry.cross_validation else ())):
+                    kept = [f"leave_out=[{entry.name}/{left_out}]"] * bool(left_out)
+                    found[entry.networks(method, left_out)] = NetworksToTrain(
+                        entry.training or "", (*changes, *kept)
+                    )
+        return found
 
     def submitted(self, recipes: Mapping[str, Recipe]) -> list[SequenceToSubmit]:
         """List what is submitted, the training configurations one after the other.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -13,9 +14,11 @@ from efficientcellseg.parameters.values import (
     FrameRange,
     MapName,
     OneOrMore,
+    ReferenceKind,
     Requirement,
     SequenceName,
     Sha256,
+    Unique,
 )
 
 
@@ -24,6 +27,24 @@ class HubWeights(Frozen):
 
     kind: Literal["hub"]
     """From timm's hub, which keeps them in its cache."""
+
+    tag: Annotated[str, Field(pattern="^[a-z0-9_]+$")] | None = None
+    """Which of timm's weights for the encoder, such as aa_in1k: of ImageNet-1k, with \
+AutoAugment, which those of Keras are. null: timm's own choice, learnt from more images for some \
+encoders (tf_efficientnet_b5: ns_jft_in1k)."""
+
+
+class FileWeights(Frozen):
+    """ImageNet weights in a file, where there is no network to fetch them from."""
+
+    kind: Literal["file"]
+    """In a file, where there is no network to fetch them from."""
+
+    path: str
+    """A .safetensors or .pth file, from the folder where the program runs."""
+
+    sha256: Sha256 | None = None
+    """Hash of the file; null: any."""
 
 
 class WheelWeights(Frozen):
@@ -64,15 +85,16 @@ class TrainingData(Frozen):
     """Frames whose number is a multiple of this are left out, to be looked at later; 0 for none."""
 
     reference: Annotated[str, Field(pattern="^(GT|ST|ERR_SEG)([+](GT|ST|ERR_SEG))*$")] | None = None
-    """Reference to learn from; null: the recipe's. GT+ST: gold truth where there is some, silver \
-truth else."""
+    """Reference to learn from; null: the recipe's. GT+ST: in slices that have gold truth that, in \
+others silver truth; one that a sequence does not have is left out."""
 
     tiling: Tiling | None = None
     """Tiles in place of the recipe's; null: those. Where neither says any, a slice is one tile."""
 
-    partial: bool = False
-    """Whether the reference leaves cells out: then background far from annotated cells counts \
-neither way."""
+    partial: Unique[ReferenceKind] = ()
+    """References that leave cells out, as the challenge's gold truth does. Their cells are laid \
+over the next reference's of the same slice; where there is none, background far from annotated \
+cells counts neither way."""
 
     held_out: bool = False
     """For validation alone, not to learn from; with such a data set, no frames of the others are \
@@ -177,11 +199,17 @@ class TrainingConfiguration(Frozen):
     """Model folder to go on from, relative to the project's root, in place of encoder_weights; \
 null: none."""
 
-    encoder_weights: Annotated[HubWeights | WheelWeights, Field(discriminator="kind")] | None = None
+    encoder_weights: (
+        Annotated[HubWeights | FileWeights | WheelWeights, Field(discriminator="kind")] | None
+    ) = None
     """ImageNet weights of the encoder, of efficientcellseg alone; null: random weights."""
 
     data: Annotated[tuple[TrainingData, ...], Field(min_length=1)]
     """Data sets in challenge layout, each cut up by its own recipe."""
+
+    leave_out: Unique[Annotated[str, Field(pattern="^[^/]+/[0-9]{2}$")]] = ()
+    """Sequences of these that nothing is learnt from, as FOLDER/SEQUENCE: those that a \
+cross-validation segments."""
 
     targets: OneOrMore[MapName] = ("cells", "centers")
     """Maps to make targets for."""
@@ -192,6 +220,18 @@ segment with must have the same."""
 
     training: Optimization = Optimization()
     """The optimization."""
+
+    @property
+    def weights_files(self) -> list[str]:
+        """Files that weights to start from are in."""
+        source = self.encoder_weights
+        return [source.path] if source and source.kind == "file" else []
+
+    def sequences_learnt(self, entry: TrainingData, recipe: Recipe) -> list[str]:
+        """List the sequences of one of the data sets that are learnt from."""
+        folder = Path(entry.folder or entry.dataset).name
+        named = entry.sequences or recipe.sequences
+        return [name for name in named if f"{folder}/{name}" not in self.leave_out]
 
     def color(self, recipe: Recipe) -> Recipe:
         """Give a recipe with the pseudocolor parameters that this configuration names."""

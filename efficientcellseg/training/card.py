@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from efficientcellseg.training.cell_sizes import learnt_sizes
+from efficientcellseg.training.gathering import recipe_of_entry
+from efficientcellseg.training.start import name_encoder_weights
 
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
@@ -61,8 +63,8 @@ def describe_training(
     learnt |= {"fold": parameters.fold} if parameters.folds else {}
     return {
         "parameters": count_parameters(network),
-        "configuration": configuration.model_dump(mode="json", exclude_unset=True),
-        "encoder_weights": encoder_file.name if encoder_file else "configuration's",
+        "configuration": as_learnt(configuration),
+        "encoder_weights": None if start else name_encoder_weights(configuration, encoder_file),
         "samples": len(samples.images),
         **learnt,
         "slices_seen": (before.slices_seen if before else 0) + slices,
@@ -73,3 +75,16 @@ def describe_training(
         "seen": sorted({*samples.fingerprints, *(before.seen if before else ())}),
         **({"started_from": before} if before else {}),
     }
+
+
+def as_learnt(configuration: TrainingConfiguration) -> dict[str, Any]:
+    """Say the configuration; of its data, the sequences that are not left out."""
+    values = configuration.model_dump(mode="json", exclude_unset=True)
+    if configuration.leave_out:
+        learnt = [
+            configuration.sequences_learnt(entry, recipe_of_entry(entry))
+            for entry in configuration.data
+        ]
+        told = zip(values["data"], learnt, strict=True)
+        values["data"] = [{**entry, "sequences": names} for entry, names in told if names]
+    return values

@@ -139,6 +139,7 @@ def _learn(
         progress.optimizer.step()
         progress.optimizer.zero_grad()
         progress.update_average(parameters.average, epoch * parameters.steps + step)
+        progress.pace.step(epoch)
         bar.set_postfix(loss=f"{total / (step + 1):.4f}")
     return {
         "epoch": epoch + 1,

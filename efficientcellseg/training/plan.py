@@ -29,8 +29,8 @@ def plan_networks(
     Returns
     -------
     dict of str to tuple of str
-        For each network its name, the maps joined by ``+``, and what it predicts: what
-        ``train --maps`` takes, joined by commas.
+        For each network its name, the maps joined by ``+``, and its fold where there are some
+        (``cells-0``), and what it predicts: what ``train --maps`` takes, joined by commas.
 
     Raises
     ------
@@ -43,4 +43,6 @@ def plan_networks(
         parts = [whole]
     else:
         parts = list(dict.fromkeys(MAPS[name].direction or (name,) for name in maps))
-    return {"+".join(part): part for part in parts}
+    folds = configuration.training.folds
+    ends = [f"-{fold}" for fold in range(folds)] if folds else [""]
+    return {"+".join(part) + end: part for part in parts for end in ends}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from efficientcellseg.training.pace import Pace
+
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
     from efficientcellseg.parameters.training import Optimization
@@ -28,6 +30,8 @@ class Progress:
     optimizer : Optimizer
     schedule : LRScheduler
         Lowers the optimizer's rate.
+    pace : Pace
+        Tells how long it will take.
     curve : list of dict of str to float
         A row for each epoch that is done.
     best : dict
@@ -38,6 +42,7 @@ class Progress:
         self.model, self.averaged = model, copy.deepcopy(model).eval()
         self.optimizer = torch.optim.Adam(model.parameters(), parameters.learning_rate)
         self.schedule = _make_schedule(self.optimizer, parameters)
+        self.pace = Pace(parameters, model.planes)
         self.curve: list[dict[str, float]] = []
         self.best: dict[str, Any] = {"loss": float("inf"), "epoch": 0, "weights": None}
 

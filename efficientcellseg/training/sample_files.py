@@ -60,8 +60,8 @@ def origin_of(configuration: TrainingConfiguration) -> str:
     Returns
     -------
     str
-        JSON of ``data``, without what only drawing asks for, and ``pseudocolor``, as far as they
-        are not left at their defaults.
+        JSON of ``data``, without what only drawing asks for, ``leave_out`` and ``pseudocolor``, as
+        far as they are not left at their defaults.
     """
     drawing = {"share", "held_out"}
     data = [
@@ -70,7 +70,8 @@ def origin_of(configuration: TrainingConfiguration) -> str:
     ]
     # Each key takes the place of the recipe's, its default too.
     colors = configuration.pseudocolor.model_dump(mode="json", exclude_unset=True)
-    return json.dumps({"data": data, "pseudocolor": colors}, sort_keys=True)
+    left_out = {"leave_out": configuration.leave_out} if configuration.leave_out else {}
+    return json.dumps({"data": data, "pseudocolor": colors, **left_out}, sort_keys=True)
 
 
 def check_samples(samples: Samples, configuration: TrainingConfiguration, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ def frame_samples(
     recipe: Recipe,
     size: int,
     targets: Sequence[str] = ("cells", "centers"),
-    partial: bool = False,
+    partial: Collection[int] = (),
 ) -> Iterator[Samples]:
     """Cut one frame into samples, slice by slice.
 
@@ -88,9 +88,9 @@ def frame_samples(
         Side of the network's input.
     targets : sequence of str
         Maps to make targets for, of `MAPS`.
-    partial : bool
-        Whether cells may have been left out: then background more than `RIM` pixels away from
-        annotated cells is unknown.
+    partial : collection of int
+        Slices of which cells may have been left out: background more than `RIM` pixels away from
+        annotated cells is unknown there.
 
     Yields
     ------
@@ -109,7 +109,7 @@ def frame_samples(
         wanted = [_target(name, labels, recipe.anisotropy, factor) for name in targets]
         for i, z in enumerate(planes):
             layers = np.stack([part[i] for part in wanted])
-            if partial:
+            if z in partial:
                 layers[:, _unknown(labels[i])] = np.nan
             # One by one: OpenCV shrinks four channels at most.
             cuts = np.hstack([cut(layer[..., None], tiles, size) for layer in layers])

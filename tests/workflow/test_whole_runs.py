@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
-from conftest import ROOT, TINY, tiny_recipe
+from conftest import ROOT, TINY, tiny_network, tiny_recipe
 from runs import add_markers, configure, jobs, snakemake, told
 
 from ctc_eval.format import frame_files, read_volume
@@ -132,3 +133,41 @@ def test_a_trial_of_fewer_frames_is_scored_on_those(tmp_path, tiny_dataset, reci
     assert row["reference"].startswith("gold truth, frames 0:2. ")
     assert row["method"] == "Otsu + distance watershed"
     assert 0 <= float(row["SEG"]) <= 1
+
+
+def test_each_sequence_by_networks_that_have_not_seen_it(tmp_path, tiny_dataset, recipe_file):
+    """Cross-validated, from an encoder's file, with a silver truth that is not there."""
+    tiny_recipe(recipe_file, maps=["cells"], labeling={"method": "distance_watershed"})
+    torch.save(tiny_network(9).encoder.state_dict(), tmp_path / "encoder.pth")
+    training = tmp_path / "Own.yaml"
+    values = {
+        "model": {**TINY, "decoder_filters": list(TINY["decoder_filters"])},
+        "targets": ["cells"],
+        "data": [{"dataset": "Tiny", "recipe": str(recipe_file), "reference": "GT+ST"}],
+        "training": {"batch": 2, "epochs": 1, "steps": 1, "validation": 0.4},
+    }
+    training.write_text(yaml.safe_dump(values))
+    change = "encoder_weights={kind: file, path: encoder.pth}"
+    entry = {
+        "sequences": {"01": 3, "02": 3},
+        "frames_per_shard": 3,
+        "training": str(training),
+        "cross_validation": True,
+        "parts": [{"frames": ":", "seen": True}],
+    }
+    changes = {"training_changes": {"efficientcellseg": [change]}, "dataset": entry}
+    config = configure(tmp_path, recipe_file, tmp_path / "none", **changes)
+    folder = "efficientcellseg-crossval"
+    wanted = [f"results/scores/{folder}/Tiny/{sequence}.json" for sequence in ("01", "02")]
+    done = snakemake(tmp_path, config, *wanted, timeout=900)
+    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["score"]) == (2, 2, 2)
+    results = tmp_path / "results"
+    for sequence, other in (("01", "02"), ("02", "01")):
+        masks = results / folder / "Tiny" / f"{sequence}_RES"
+        record = json.loads((masks / ".segmentation.json").read_text())
+        assert (record["method"], record["seen"]) == ("efficientcellseg", [])
+        card = results / "models" / f"Own-without-{sequence}" / "cells" / "model.yaml"
+        told = yaml.safe_load(card.read_text())
+        assert told["configuration"]["data"][0]["sequences"] == [other]
+        assert told["encoder_weights"] == "encoder.pth"
+        assert record["weights"] == {"cells": told["sha256"]}

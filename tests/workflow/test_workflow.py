@@ -1,5 +1,6 @@
 """The workflow: what is planned for a configuration, and with which commands."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from conftest import ROOT, offline, tiny_recipe
 from runs import as_a_user, checkout, configure, jobs, planned_commands, snakemake, told
 
 from ctc_eval.format import parse_frames
+from efficientcellseg.parameters.reading import read_yaml
+from efficientcellseg.parameters.training import TrainingConfiguration
 
 OFFSETS = ("offset_planes", "offset_rows", "offset_columns")
 # Enough of conda for a plan.
@@ -97,23 +100,103 @@ def test_a_missing_package_is_told_in_a_line(tmp_path):
     assert not (folder / "results").exists()
 
 
+MODELS = Path("results/paper/models")
+
+
 def test_training_comes_before_what_it_is_for(tmp_path):
     done = plan_of(tmp_path, "all", "submission", "--configfile", "config/paper.yaml")
     planned = jobs(done)
-    assert (planned["samples"], planned["train"], planned["segment"]) == (3, 4, 6)
-    # A network for each map: of cells for each data set, and of MDA231's centers.
-    models = Path("results/paper/models")
+    assert (planned["samples"], planned["train"], planned["segment"]) == (9, 12, 6)
+    # A network for each map: of cells for each data set, and of MDA231's centers; each once on
+    # both sequences and once without each of them.
     commands = planned_commands(done)
-    trained = {options.output: options.maps for options in commands["train"]}
+    trained = {(options.output, options.maps, *options.set) for options in commands["train"]}
     assert trained == {
-        models / "Fluo-C3DH-A549-SIM" / "cells": "cells",
-        models / "Fluo-C3DL-MDA231" / "cells": "cells",
-        models / "Fluo-C3DL-MDA231" / "centers": "centers",
-        models / "Fluo-N3DL-TRIC" / "cells": "cells",
+        (MODELS / f"{name}{end}" / maps, maps, *changes)
+        for name, maps in (
+            ("Fluo-C3DH-A549-SIM", "cells"),
+            ("Fluo-C3DL-MDA231", "cells"),
+            ("Fluo-C3DL-MDA231", "centers"),
+            ("Fluo-N3DL-TRIC", "cells"),
+        )
+        for end, *changes in (
+            ("",),
+            ("-without-01", f"leave_out=[{name}/01]"),
+            ("-without-02", f"leave_out=[{name}/02]"),
+        )
     }
-    used = {options.model for options in commands["infer"] + commands["segment"]}
-    assert used == {folder.parent for folder in trained}
+    for options in commands["plan"]:
+        left_out = f"-without-{options.sequence}" * ("crossval" in str(options.output))
+        assert options.model == MODELS / f"{options.dataset_dir.name}{left_out}"
+        assert options.method == "efficientcellseg"
+    # What is submitted has learnt from all there is.
+    for options in commands["segment"]:
+        if options.method == "efficientcellseg":
+            assert options.model == MODELS / options.dataset_dir.name
+    # Scores of frames that were seen, and of frames that were not; a classical row.
+    scored = {options.output.parts[3]: options for options in commands["score"]}
+    assert scored.keys() == {"efficientcellseg", "efficientcellseg-crossval", "classical"}
+    assert scored["efficientcellseg"].seen
+    assert not scored["efficientcellseg-crossval"].seen
     assert {"samples", "package", "provenance", "score", "table"} <= commands.keys()
+
+
+def test_more_methods_are_a_line_each(tmp_path):
+    folder = checkout(tmp_path)
+    paper = folder / "config" / "paper.yaml"
+    text, count = re.subn(r"  # - (d?unet)", r"  - \1", paper.read_text())
+    assert count == 3
+    paper.write_text(text)
+    done = as_a_user(folder, "tables", *DRY, "--configfile", "config/paper.yaml")
+    commands = planned_commands(done)
+    for options in commands["train"]:
+        changes = [change for change in options.set if not change.startswith("leave_out")]
+        training = read_yaml(folder / options.configuration, TrainingConfiguration, changes)
+        method = next((n for n in ("unet3d", "dunet", "unet") if n in str(options.output)), None)
+        assert training.model.kind == (method or "efficientcellseg")
+        assert bool(training.encoder_weights) == (method is None)
+        assert (options.fold is not None) == (method == "unet3d")
+        if method:
+            assert training.pseudocolor.context == "none"
+    made = {options.output for options in commands["train"]}
+    trained = {folder.relative_to(MODELS).parts for folder in made}
+    fold = ("Fluo-C3DL-MDA231-unet3d_ensemble-without-02", "cells-3")
+    distances = ("Fluo-N3DL-TRIC-dunet", "cell_distance+neighbor_distance")
+    assert {fold, distances, ("Fluo-N3DL-TRIC-unet", "cells")} <= trained
+    assert not [parts for parts in trained if "TRIC-unet3d" in parts[0]]
+    used = {options.model for options in commands["segment"] if options.method != "classical"}
+    assert used | {options.model for options in commands["infer"]} == {one.parent for one in made}
+
+
+def test_published_networks_and_one_that_is_trained(tmp_path):
+    done = plan_of(tmp_path, "all", "submission", "--configfile", "config/published.yaml")
+    planned = jobs(done)
+    assert (planned["import_onnx"], planned["samples"], planned["train"]) == (2, 3, 6)
+    models = Path("results/published/models")
+    used = {options.model for options in planned_commands(done)["infer"]}
+    mda231 = [f"Fluo-C3DL-MDA231{end}" for end in ("", "-without-01", "-without-02")]
+    assert used == {models / name for name in ("ecs_a549", "ecs_tric", *mda231)}
+
+
+def test_a_smaller_plan_and_weights_from_a_file(tmp_path):
+    folder = checkout(tmp_path)
+    weights = folder / "weights.pth"
+    small = folder / "config" / "paper-small.yaml"
+    both = ("--configfile", "config/paper.yaml", str(small))
+    commands = planned_commands(as_a_user(folder, *DRY, *both))
+    for name in ("samples", "train"):
+        for options in commands[name]:
+            assert "model.encoder=tf_efficientnet_lite0" in options.set
+    assert {options.output.parts[1] for options in commands["train"]} == {"paper-small"}
+    # A file must be there before anything runs.
+    change = f"encoder_weights={{kind: file, path: {weights}}}"
+    small.write_text(yaml.safe_dump({"training_changes": {"efficientcellseg": [change]}}))
+    done = as_a_user(folder, *DRY, *both)
+    assert done.returncode == 1
+    assert "weights.pth" in done.stdout + done.stderr
+    weights.touch()
+    (command, *_) = planned_commands(as_a_user(folder, *DRY, *both))["train"]
+    assert command.set[0] == change
 
 
 def test_one_network_is_trained_for_all_maps_that_a_configuration_joins(tmp_path):

@@ -6,6 +6,7 @@ from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import find_recipe, open_recipe
+from efficientcellseg.parameters.run import method_of
 from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.plan import plan_networks
 
@@ -18,13 +19,18 @@ def told(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-if unknown := sorted({*RUN.methods, *RUN.models} - METHODS.keys()):
+if unknown := sorted({*RUN.methods, *RUN.models, *RUN.training_changes} - METHODS.keys()):
     raise WorkflowError(
         f"methods: {', '.join(unknown)}: no such method; expected some of {', '.join(METHODS)}"
     )
 
 
 DATASETS = {entry.name: entry for entry in RUN.datasets}
+# What methods with networks change of a training configuration.
+OWN_TRAINING = {name: one.training for name, one in METHODS.items() if one.training is not None}
+# Wildcard `method` is the folder of a method's results, which may be of networks cross-validated.
+FOLDERS = {name: RUN.folders(entry, OWN_TRAINING) for name, entry in DATASETS.items()}
+ALL_FOLDERS = sorted({folder for folders in FOLDERS.values() for folder in folders})
 
 
 def from_here(path):
@@ -55,7 +61,7 @@ def one_of(names):
 
 wildcard_constraints:
     dataset=one_of(DATASETS),
-    method=one_of(RUN.methods),
+    method=one_of(ALL_FOLDERS),
     sequence=r"\d{2}",
     shard=r"\d+-\d+",
     part=r"(_\d*-\d*)?",
@@ -74,21 +80,19 @@ def dataset_dir(wildcards):
 SCORES = [
     f"<results>/scores/{method}/{name}/{sequence}{part.suffix}.json"
     for name, entry in DATASETS.items()
-    for method in RUN.methods
+    for method in FOLDERS[name]
     for sequence in entry.sequences
     for part in entry.scored_parts(sequence)
 ]
 
 
-# Networks: trained or imported by the run itself, by the name of the file that says how, or there.
+# Networks: trained or imported by the run itself, by their folder's name, or there.
 
 
-TRAINING_FILES = {
-    Path(entry.training).stem: entry.training for entry in RUN.datasets if entry.training
-}
+TRAINED = RUN.trainings(OWN_TRAINING)
 TRAININGS = {
-    name: told(read_yaml, Path(file), TrainingConfiguration)
-    for name, file in TRAINING_FILES.items()
+    name: told(read_yaml, Path(one.file), TrainingConfiguration, one.changes)
+    for name, one in TRAINED.items()
 }
 IMPORTED = {Path(entry.weights).stem: entry.weights for entry in RUN.datasets if entry.weights}
 
@@ -96,13 +100,16 @@ IMPORTED = {Path(entry.weights).stem: entry.weights for entry in RUN.datasets if
 UNNAMED = "networks-of-your-own"
 
 
-def networks_dir(dataset, method):
-    """Give the folder of a method's networks for a data set."""
-    entry = DATASETS[dataset]
+def networks_dir(dataset, folder, sequence):
+    """Give the folder of the networks that make a folder of results."""
+    entry, method = DATASETS[dataset], method_of(folder)
     if own := RUN.models.get(method):
         return own
-    if made := entry.training or entry.weights:
-        return f"{RUN.pathvars.results}/models/{Path(made).stem}"
+    if entry.training and method in OWN_TRAINING:
+        name = entry.networks(method, "" if method == folder else sequence)
+        return f"{RUN.pathvars.results}/models/{name}"
+    if entry.weights:
+        return f"{RUN.pathvars.results}/models/{Path(entry.weights).stem}"
     return entry.model or RUN.model or RECIPES[dataset].model or UNNAMED
 
 
@@ -126,9 +133,9 @@ def network_files(folder, dataset, method):
 
 def model_dir(wildcards):
     """Give the folder of the networks that a job is for."""
-    return networks_dir(wildcards.dataset, wildcards.method)
+    return networks_dir(wildcards.dataset, wildcards.method, wildcards.sequence)
 
 
 def model_files(wildcards):
     """List the files of the networks that a job is for; none for a method without."""
-    return network_files(model_dir(wildcards), wildcards.dataset, wildcards.method)
+    return network_files(model_dir(wildcards), wildcards.dataset, method_of(wildcards.method))

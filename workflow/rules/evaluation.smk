@@ -47,7 +47,9 @@ rule score:
         folder=dataset_dir,
         # Which part is scored; the record beside the masks says the rest, also which of these
         # frames were run.
-        options=lambda wildcards: DATASETS[wildcards.dataset].part(wildcards.part).options,
+        options=lambda wildcards: DATASETS[wildcards.dataset].score_options(
+            wildcards.method, wildcards.part
+        ),
     shell:
         "python -m ctc_eval score {params.folder:q} {wildcards.sequence} "
         "--result {input.masks:q} --measures benchmark {params.options:q} --workers {threads} "
@@ -86,7 +88,7 @@ rule overlay:
     """Draw one frame of a data set with the outlines of reference and result."""
     input:
         masks=lambda wildcards: (
-            f"<results>/{RUN.methods[0]}/{{dataset}}/"
+            f"<results>/{FOLDERS[wildcards.dataset][0]}/{{dataset}}/"
             f"{DATASETS[wildcards.dataset].pictured}_RES"
         ),
     output:
@@ -142,10 +144,11 @@ rule provenance:
     params:
         models=sorted(
             {
-                networks_dir(name, method)
-                for name in DATASETS
-                for method in RUN.methods
-                if METHODS[method].adapt(RECIPES[name]).maps
+                networks_dir(name, folder, sequence)
+                for name, entry in DATASETS.items()
+                for folder in FOLDERS[name]
+                for sequence in entry.sequences
+                if METHODS[method_of(folder)].adapt(RECIPES[name]).maps
             }
         ),
         device=RUN.device,

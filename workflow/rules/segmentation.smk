@@ -4,8 +4,8 @@
 from efficientcellseg.parameters.run import shard_frames
 
 # The methods that run step by step; the others run in one job a shard.
-STAGED = [name for name, method in METHODS.items() if method.staged]
-FUSED = [name for name in METHODS if name not in [*STAGED, "classical"]]
+STAGED = [folder for folder in ALL_FOLDERS if METHODS[method_of(folder)].staged]
+FUSED = [folder for folder in ALL_FOLDERS if folder not in [*STAGED, "classical"]]
 
 
 rule pseudocolor:
@@ -58,11 +58,12 @@ rule plan:
         gpu=RUN.gpus,
     params:
         folder=dataset_dir,
+        method=lambda wildcards: method_of(wildcards.method),
         model=model_dir,
         device=RUN.device,
     shell:
         "python -m efficientcellseg plan {params.folder:q} {wildcards.sequence} "
-        "--recipe {input.recipe:q} --method {wildcards.method} --model {params.model:q} "
+        "--recipe {input.recipe:q} --method {params.method} --model {params.model:q} "
         "--device {params.device} --output {output:q} > {log:q} 2>&1"
 
 
@@ -200,12 +201,13 @@ rule fused:
         gpu=RUN.gpus,
     params:
         folder=dataset_dir,
+        method=lambda wildcards: method_of(wildcards.method),
         frames=lambda wildcards: shard_frames(wildcards.shard),
         model=model_dir,
         device=RUN.device,
     shell:
         "python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
-        "--method {wildcards.method} --output {output:q} --recipe {input.recipe:q} "
+        "--method {params.method} --output {output:q} --recipe {input.recipe:q} "
         "--model {params.model:q} --device {params.device} --frames {params.frames} --scale-check off "
         "> {log:q} 2>&1"
 
@@ -237,10 +239,11 @@ rule gather:
         mem_mb=500,
     params:
         folder=dataset_dir,
+        method=lambda wildcards: method_of(wildcards.method),
         model=model_dir,
     shell:
         "python -m efficientcellseg gather {params.folder:q} {wildcards.sequence} "
-        "{input.shards:q} --recipe {input.recipe:q} --method {wildcards.method} "
+        "{input.shards:q} --recipe {input.recipe:q} --method {params.method} "
         "--model {params.model:q} --output {output:q} > {log:q} 2>&1"
 
 
@@ -250,6 +253,6 @@ rule segmentation:
         [
             f"<results>/{method}/{name}/{sequence}_RES"
             for name, entry in DATASETS.items()
-            for method in RUN.methods
+            for method in FOLDERS[name]
             for sequence in entry.sequences
         ],

@@ -8,7 +8,8 @@ SUBMITTED_DATA = str(Path(RUN.pathvars.data, "test" if ON_TEST else ""))
 SUBMITTED = RUN.submitted(RECIPES)
 # The folder of networks of a data set and training configuration.
 SUBMITTED_MODELS = {
-    (one.dataset, one.suffix): one.model or networks_dir(one.dataset, SUBMITTED_METHOD)
+    (one.dataset, one.suffix): one.model
+    or networks_dir(one.dataset, SUBMITTED_METHOD, one.sequence)
     for one in SUBMITTED
 }
 # What is packed, as `efficientcellseg package` wants it.

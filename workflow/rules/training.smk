@@ -1,5 +1,6 @@
 # Networks of the run's own: samples, then a job a network. Data sets with the key `training`
-# are segmented with them; those with the key `weights`, with the authors' own.
+# are segmented with them; those with the key `weights`, with the authors' own. What is changed of
+# a training configuration, for a method or to leave a sequence out, goes by --set.
 
 from efficientcellseg.parameters.locations import ROOT
 
@@ -8,6 +9,7 @@ wildcard_constraints:
     training=one_of(TRAININGS),
     weights=one_of(IMPORTED),
     maps="[a-z_+]+",
+    fold=r"(-\d+)?",
 
 
 rule samples:
@@ -19,7 +21,7 @@ rule samples:
             for entry in TRAININGS[wildcards.training].data
             if entry.dataset in DATASETS and not entry.folder
         ],
-        configuration=lambda wildcards: TRAINING_FILES[wildcards.training],
+        configuration=lambda wildcards: TRAINED[wildcards.training].file,
         recipes=lambda wildcards: [
             str(from_here(ROOT / (entry.recipe or find_recipe(entry.dataset) or CHALLENGE)))
             for entry in TRAININGS[wildcards.training].data
@@ -38,23 +40,25 @@ rule samples:
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         data=RUN.pathvars.data,
+        changes=lambda wildcards: TRAINED[wildcards.training].changes,
     shell:
         "python -m efficientcellseg samples {input.configuration:q} --data {params.data:q} "
-        "--output {output:q} > {log:q} 2>&1"
+        "--output {output:q} --set {params.changes:q} > {log:q} 2>&1"
 
 
 rule train:
     """Train the network of some maps; a job that was stopped goes on from its checkpoint."""
     input:
         samples="<results>/samples/{training}.npz",
-        configuration=lambda wildcards: TRAINING_FILES[wildcards.training],
+        configuration=lambda wildcards: TRAINED[wildcards.training].file,
+        start=lambda wildcards: TRAININGS[wildcards.training].weights_files,
     output:
-        card="<results>/models/{training}/{maps}/model.yaml",
-        weights="<results>/models/{training}/{maps}/weights.safetensors",
+        card="<results>/models/{training}/{maps}{fold}/model.yaml",
+        weights="<results>/models/{training}/{maps}{fold}/weights.safetensors",
     log:
-        "<logs>/train/{training}/{maps}.log",
+        "<logs>/train/{training}/{maps}{fold}.log",
     benchmark:
-        "<benchmarks>/train/{training}/{maps}.tsv"
+        "<benchmarks>/train/{training}/{maps}{fold}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: RUN.threads
@@ -65,11 +69,13 @@ rule train:
     params:
         folder=subpath(output.card, parent=True),
         maps=lambda wildcards: wildcards.maps.replace("+", ","),
+        fold=lambda wildcards: wildcards.fold.replace("-", "--fold "),
+        changes=lambda wildcards: TRAINED[wildcards.training].changes,
         device=RUN.device,
     shell:
         "python -m efficientcellseg train {input.configuration:q} --samples {input.samples:q} "
-        "--maps {params.maps} --output {params.folder:q} --device {params.device} "
-        "--threads {threads} > {log:q} 2>&1"
+        "--maps {params.maps} {params.fold} --output {params.folder:q} --device {params.device} "
+        "--threads {threads} --set {params.changes:q} > {log:q} 2>&1"
 
 
 rule import_onnx:

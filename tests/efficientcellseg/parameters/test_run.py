@@ -7,7 +7,13 @@ from refusal import refused
 
 from efficientcellseg.parameters.reading import check_values
 from efficientcellseg.parameters.recipe import open_recipe
-from efficientcellseg.parameters.run import DatasetRun, RunConfiguration, ScoredPart, shard_frames
+from efficientcellseg.parameters.run import (
+    DatasetRun,
+    RunConfiguration,
+    ScoredPart,
+    method_of,
+    shard_frames,
+)
 from efficientcellseg.parameters.submission import SubmissionPlan, plan_text
 
 SIMULATED, OF_THE_CHALLENGE = "Sim-TRIC", "Fluo-C3DL-MDA231"
@@ -71,6 +77,52 @@ def test_parts_of_a_sequence(part, suffix, options):
     found = dataset(parts=[{"frames": "3:4"}, part]).part(suffix)
     assert found == ScoredPart(**part)
     assert found.options == options
+
+
+def test_networks_are_trained_by_method_and_without_a_sequence():
+    own = {"efficientcellseg": (), "unet": ("model={kind: unet}",), "dunet": ("a=1",)}
+    both = {"sequences": {"01": 3, "02": 3}, "training": "some/A.yaml"}
+    configuration = run(
+        entry("A", cross_validation=True, **both),
+        entry("B", **{**both, "training": "B.yaml"}, without=["unet"]),
+        entry("C"),
+        methods=["efficientcellseg", "unet", "classical"],
+        training_changes={"unet": ["b=2"]},
+    )
+    found = configuration.trainings(own)
+    unet = ("model={kind: unet}", "b=2")
+    assert {name: (one.file, one.changes) for name, one in found.items()} == {
+        "A": ("some/A.yaml", ()),
+        "A-without-01": ("some/A.yaml", ("leave_out=[A/01]",)),
+        "A-without-02": ("some/A.yaml", ("leave_out=[A/02]",)),
+        "A-unet": ("some/A.yaml", unet),
+        "A-unet-without-01": ("some/A.yaml", (*unet, "leave_out=[A/01]")),
+        "A-unet-without-02": ("some/A.yaml", (*unet, "leave_out=[A/02]")),
+        "B": ("B.yaml", ()),
+    }
+    first, second, third = (configuration.folders(one, own) for one in configuration.datasets)
+    crossed = ["efficientcellseg-crossval", "unet-crossval"]
+    assert first == ["efficientcellseg", "unet", "classical", *crossed]
+    assert [method_of(folder) for folder in crossed] == ["efficientcellseg", "unet"]
+    assert second == ["efficientcellseg", "classical"]
+    assert third == ["efficientcellseg", "unet", "classical"]
+
+
+def test_cross_validated_scores_are_of_frames_that_nobody_saw():
+    parts = [{"frames": ":2", "seen": True}, {"frames": "2:", "note": "late"}]
+    found = dataset(sequences={"01": 3, "02": 3}, parts=parts)
+    assert found.score_options("unet", "_-2") == ["--frames", ":2", "--seen"]
+    assert found.score_options("unet-crossval", "_-2") == ["--frames", ":2"]
+    assert found.score_options("unet-crossval", "_2-") == ["--frames", "2:", "--note", "late"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"sequences": {"01": 3, "02": 3}}, {"training": "A.yaml"}],
+)
+def test_cross_validation_needs_a_training_and_other_sequences(values):
+    with refused("value-refused", "cross_validation with training and two sequences or more"):
+        dataset(cross_validation=True, **values)
 
 
 def test_names_stand_once():

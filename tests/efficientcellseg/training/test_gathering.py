@@ -76,6 +76,17 @@ def test_frames_may_be_kept_for_later(tiny_dataset, recipes):
     np.testing.assert_array_equal(found.images, alone.images)  # neither 0 nor 2
 
 
+def test_a_sequence_may_be_left_out(tiny_dataset, recipes):
+    entry = {"dataset": "Tiny"}
+    found = gathered([entry], tiny_dataset.parent, leave_out=["Tiny/01"])
+    alone = gathered([{**entry, "sequences": ["02"]}], tiny_dataset.parent)
+    np.testing.assert_array_equal(found.images, alone.images)
+    assert found.fingerprints == alone.fingerprints
+    assert found.origin != gathered([entry], tiny_dataset.parent).origin
+    with refused("frames-unannotated", str(tiny_dataset.parent)):
+        gathered([entry], tiny_dataset.parent, leave_out=["Tiny/01", "Tiny/02"])
+
+
 def test_only_annotated_slices_are_learnt_from(tiny_dataset, recipes):
     folder = tiny_dataset / "01_GT" / "SEG"
     whole = {z: read_volume(folder / "man_seg001.tif")[z : z + 1] for z in (0, 2)}
@@ -110,6 +121,46 @@ def test_gold_truth_goes_before_silver(tiny_dataset, recipes):
     assert full == [False, True, False]
     with refused("folder-missing", "02_ERR_SEG"):
         gathered([{**entry, "reference": "ERR_SEG"}], tiny_dataset.parent)
+
+
+def test_a_reference_that_a_data_set_does_not_have_is_left_out(tiny_dataset, recipes, caplog):
+    caplog.set_level("INFO")
+    entry = {"dataset": "Tiny", "sequences": ["02"]}
+    alone = gathered([entry], tiny_dataset.parent)
+    assert not caplog.messages
+    found = gathered([{**entry, "reference": "ST+GT+ERR_SEG"}], tiny_dataset.parent)
+    np.testing.assert_array_equal(found.targets["cells"], alone.targets["cells"])
+    folders = [tiny_dataset / f"02_{kind}" for kind in ("ST", "ERR_SEG")]
+    wanted = [f"{folder}: no such folder; learning from GT alone" for folder in folders]
+    assert caplog.messages == wanted
+    with refused("folder-missing", "02_ST"):
+        gathered([{**entry, "reference": "ST+ERR_SEG"}], tiny_dataset.parent)
+
+
+def test_gold_slices_leave_the_rest_of_a_frame_to_silver_truth(tiny_dataset, recipes):
+    gold, silver = (tiny_dataset / f"01_{kind}" / "SEG" for kind in ("GT", "ST"))
+    whole = read_volume(gold / "man_seg001.tif")
+    for path in gold.iterdir():
+        path.unlink()
+    write_labels(silver / "man_seg001.tif", whole)
+    write_labels(gold / "man_seg_001_001.tif", np.zeros((1, *whole.shape[1:]), np.uint16))
+    entry = {"dataset": "Tiny", "sequences": ["01"], "reference": "GT+ST"}
+    found = gathered([{**entry, "partial": ["GT"]}], tiny_dataset.parent)
+    alone = gathered([{**entry, "reference": "ST"}], tiny_dataset.parent)
+    assert len(found.images) == 6 * len(whole)
+    for name, target in found.targets.items():
+        np.testing.assert_array_equal(target, alone.targets[name])
+    # Where gold truth leaves nothing out, its empty slice is empty.
+    found = gathered([entry], tiny_dataset.parent, targets=["cells"])
+    empty = found.targets["cells"][found.plane == 1]
+    assert not empty.any()
+    assert found.targets["cells"].max() == 254
+    # Where there is no silver truth, little is known.
+    (silver / "man_seg001.tif").unlink()
+    write_labels(silver / "man_seg000.tif", whole)
+    found = gathered([{**entry, "partial": ["GT"]}], tiny_dataset.parent, targets=["cells"])
+    known = [(found.targets["cells"][found.frame == frame] != 255).any() for frame in (0, 1)]
+    assert known == [True, False]
 
 
 def test_a_slice_that_the_frame_does_not_have_is_refused(tiny_dataset, recipes):

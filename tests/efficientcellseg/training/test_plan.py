@@ -32,6 +32,13 @@ def test_one_network_where_the_configuration_has_all_maps():
     assert planned({"kind": "dunet"}, *distances) == [distances]
 
 
+def test_each_fold_is_a_network():
+    values = {"model": {}, "data": [{"dataset": "Tiny"}], "training": {"folds": 2}}
+    found = plan_networks(check_values(values, TrainingConfiguration, "test"), ["cells", "centers"])
+    cells, centers = ("cells",), ("centers",)
+    assert found == {"cells-0": cells, "cells-1": cells, "centers-0": centers, "centers-1": centers}
+
+
 def test_offsets_stay_together():
     assert planned({}, "cells", *reversed(OFFSETS)) == [("cells",), OFFSETS]
     with refused("maps-incomplete", "offset_planes"):

@@ -42,7 +42,7 @@ def test_background_far_from_annotated_cells_is_unknown_where_cells_were_left_ou
     labels = np.zeros((2, 64, 64), np.uint16)
     labels[1, 20:30, 20:30] = 5
     volume = np.random.default_rng(0).integers(0, 99, labels.shape).astype(np.uint8)
-    empty, sparse = frame_samples(volume, labels, recipe, 64, ["cells"], partial=True)
+    empty, sparse = frame_samples(volume, labels, recipe, 64, ["cells"], partial={0, 1})
     assert (empty.targets["cells"] == 255).all()
     target = sparse.targets["cells"][0]
     assert (target[20:30, 20:30] == 254).all()

