@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from efficientcellseg.frozen import Count, Frozen, WholeNumber
+from efficientcellseg.frozen import Count, Frozen, Positive, WholeNumber
 from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.values import (
     DatasetName,
@@ -20,6 +21,9 @@ from efficientcellseg.parameters.values import (
     TrainingKind,
     Unique,
 )
+
+# There where a driver has found a GPU that networks can run on; looking takes no time.
+FIRST_GPU = Path("/dev/nvidia0")
 
 Device = Annotated[str, Field(pattern="^(auto|cpu|cuda(:[0-9]+)?)$")]
 Folder = Annotated[str, Field(min_length=1)]
@@ -94,8 +98,8 @@ class DatasetRun(Frozen):
     """First frame of each sequence to run; the numbers of frames count from 0 nevertheless."""
 
     frames_per_shard: Count = 10
-    """Frames of a job. More: fewer starts of Python, 2 to 6 s each; fewer: less disk for what \
-lies between the steps (about 30 bytes a voxel) and more jobs side by side."""
+    """Frames of a job, fewer where `disk_gb` asks for it. More: fewer starts of Python, 2 to 6 s \
+each; fewer: more jobs side by side."""
 
     frame: tuple[Count, Count, Count] = (32, 512, 512)
     """Planes, rows, columns of the largest frame: what memory and time a job asks for on a \
@@ -130,13 +134,27 @@ ecs_tric, which are downloaded, or a file or address of your own; null: networks
         """Give the frames of a sequence that are run, as A:B, B exclusive."""
         return f"{self.first}:{self.sequences[sequence]}"
 
-    def shards(self, sequence: str) -> list[str]:
-        """List the shards of a sequence, named by their frames: 0010-0020, the latter exclusive."""
+    def shards(self, sequence: str, at_once: int | None = None) -> list[str]:
+        """List the shards of a sequence, named by their frames: 0010-0020, the latter exclusive.
+
+        Each has at most `at_once` frames.
+        """
         end = self.sequences[sequence]
+        frames = min(self.frames_per_shard, at_once or self.frames_per_shard)
         return [
-            f"{start:04d}-{min(start + self.frames_per_shard, end):04d}"
-            for start in range(self.first, end, self.frames_per_shard)
+            f"{start:04d}-{min(start + frames, end):04d}"
+            for start in range(self.first, end, frames)
         ]
+
+    def shard_before(self, sequence: str, shard: str, at_once: int | None) -> str | None:
+        """Give the shard that must be done before another begins; None for the first ones.
+
+        So never more than `at_once` frames are under way.
+        """
+        shards = self.shards(sequence, at_once)
+        together = at_once // min(self.frames_per_shard, at_once) if at_once else len(shards)
+        place = shards.index(shard) - together
+        return shards[place] if place >= 0 else None
 
     def part(self, suffix: str) -> ScoredPart:
         """Find the part whose files end in ``suffix``."""
@@ -218,9 +236,14 @@ one."""
     device: Device = "auto"
     """Where networks run; auto takes a GPU where there is one."""
 
-    gpus: WholeNumber = 1
+    gpus: WholeNumber | None = None
     """GPUs that a job with networks asks for. Only counted where the profile limits them, as the \
-default one does to 1 at a time."""
+default one does to 1 at a time. null: one, but none for the device cpu, nor where jobs run on \
+this machine and it has no /dev/nvidia0, the first one's device file."""
+
+    disk_gb: Positive = 6.0
+    """Disk for what lies between the steps, 35 bytes a voxel: a shard of frames begins when so \
+many before it are done that all have room. Raise it on a cluster, where many run side by side."""
 
     threads: Count = 2
     """CPU threads of a job with networks, and of a score."""
@@ -257,6 +280,14 @@ default one does to 1 at a time."""
                 f"(not so: {', '.join(unknown)})"
             )
         return submission
+
+    def gpus_of_a_job(self, *, local: bool) -> int:
+        """Give how many GPUs a job with networks asks for; `local`: it runs on this machine."""
+        if self.gpus is not None:
+            return self.gpus
+        if self.device == "auto" and local:
+            return int(FIRST_GPU.exists())
+        return int(self.device != "cpu")
 
     def submitted(self, recipes: Mapping[str, Recipe]) -> list[SequenceToSubmit]:
         """List what is submitted, the training configurations one after the other.

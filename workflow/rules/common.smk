@@ -4,6 +4,7 @@
 
 from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders
+from efficientcellseg.parameters.disk import frames_at_once
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import find_recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
@@ -59,6 +60,27 @@ wildcard_constraints:
     sequence=r"\d{2}",
     shard=r"\d+-\d+",
     part=r"(_\d*-\d*)?",
+
+
+# How many frames of a sequence may lie between the steps at a time.
+STAGED_HERE = sum(METHODS[method].staged for method in RUN.methods)
+AT_ONCE = told(frames_at_once, RUN.datasets, RUN.disk_gb / STAGED_HERE) if STAGED_HERE else {}
+
+
+def shard_names(wildcards):
+    """List the shards of a sequence."""
+    place = wildcards.dataset, wildcards.sequence
+    return DATASETS[wildcards.dataset].shards(wildcards.sequence, AT_ONCE.get(place))
+
+
+def masks_before(wildcards):
+    """Give the masks that must be there before a shard begins, so that the disk has room."""
+    place = wildcards.dataset, wildcards.sequence
+    before = DATASETS[wildcards.dataset].shard_before(
+        wildcards.sequence, wildcards.shard, AT_ONCE.get(place)
+    )
+    folder = f"{RUN.pathvars.results}/work/{wildcards.method}/{'/'.join(place)}"
+    return [f"{folder}/{before}/masks"] if before else []
 
 
 def recipe_file(wildcards):

@@ -2,6 +2,8 @@
 
 from math import ceil
 
+RUN = RUN.model_copy(update={"gpus": RUN.gpus_of_a_job(local=workflow.local_exec)})
+
 
 def memory(bytes_per_voxel, base=1000):
     """Make the MB that a job asks for: for the largest frame, and more at each attempt."""
@@ -18,8 +20,10 @@ def minutes(seconds_per_million):
 
     def runtime(wildcards, attempt):
         entry = DATASETS[wildcards.dataset]
-        frames = entry.frames_per_shard
-        if not hasattr(wildcards, "shard"):
+        if hasattr(wildcards, "shard"):
+            first, end = map(int, wildcards.shard.split("-"))
+            frames = end - first
+        else:
             frames = entry.sequences.get(getattr(wildcards, "sequence", None), 1)
         seconds = frames * seconds_per_million * entry.voxels / 1e6
         return attempt * (10 + ceil(seconds / 60))

@@ -1,5 +1,6 @@
-# From frames to masks: a job a step and shard of frames. What lies between is temporary; later
-# steps come first, so that little of it lies there at a time.
+# From frames to masks: a job a step and shard of frames. What lies between is temporary. A shard
+# begins when its networks are there and the masks of one before it: so disk_gb has room for all
+# that is under way, however long GPUs are taken.
 
 from efficientcellseg.parameters.run import shard_frames
 
@@ -12,7 +13,9 @@ rule pseudocolor:
     """Paint into each slice what its neighbors show; DIR/tTTT.npy, (Z, Y, X, 3)."""
     input:
         ready="<results>/ready/{dataset}.done",
-        recipe=recipe_file,
+        recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
+        model=model_files,
+        before=ancient(masks_before),
     output:
         temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/pseudocolor")),
     log:
@@ -215,7 +218,7 @@ rule gather:
     input:
         shards=lambda wildcards: [
             f"<results>/work/{{method}}/{{dataset}}/{{sequence}}/{shard}/masks"
-            for shard in DATASETS[wildcards.dataset].shards(wildcards.sequence)
+            for shard in shard_names(wildcards)
         ],
         ready="<results>/ready/{dataset}.done",
         recipe=lambda wildcards: (
