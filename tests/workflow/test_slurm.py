@@ -68,8 +68,8 @@ def test_shards_spread_over_jobs_of_the_cluster(
     # 10 minutes, and 20 s a million voxels for networks, 2 s for pseudocoloring.
     networks = [job for job in jobs if "gpu:1" in str(job)]
     assert sorted(job["TimeLimit"] for job in networks) == ["00:12:00", *["00:16:00"] * 2]
-    # 1000 MB and 60 bytes a voxel for pseudocoloring.
-    assert [job["MinMemoryNode"] for job in jobs].count("1503M") == 2
+    # 300 MB and 30 bytes a voxel for pseudocoloring.
+    assert [job["MinMemoryNode"] for job in jobs].count("552M") == 2
 
     fused = tmp_path / "fused"
     options = ["--recipe", str(recipe_file), "--model", str(models), "--device", "cpu"]

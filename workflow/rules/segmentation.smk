@@ -28,7 +28,7 @@ rule pseudocolor:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=memory(60),
+        mem_mb=memory(30, 300),
         runtime=minutes(2),
     params:
         folder=dataset_dir,
@@ -56,7 +56,7 @@ rule plan:
         "../../envs/torch.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=memory(40, 2000),
+        mem_mb=memory(15, 1600),
         runtime=minutes(4),
         gpu=RUN.gpus,
     params:
@@ -88,7 +88,7 @@ rule tile:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(40),
+        mem_mb=memory(38, 300),
         runtime=minutes(1),
     params:
         model=model_dir,
@@ -116,7 +116,7 @@ rule infer:
         "../../envs/torch.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=memory(40, 2000),
+        mem_mb=memory(16, 1600),
         runtime=minutes(20),
         gpu=RUN.gpus,
     params:
@@ -145,7 +145,7 @@ rule label:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=memory(120),
+        mem_mb=memory(40, 300),
         runtime=minutes(4),
     shell:
         "python -m efficientcellseg label {input.maps:q} --output {output:q} "
@@ -169,7 +169,7 @@ rule classical:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=memory(120),
+        mem_mb=memory(40, 300),
         runtime=minutes(4),
     params:
         folder=dataset_dir,

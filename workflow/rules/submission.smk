@@ -80,7 +80,7 @@ rule segment:
         "../../envs/torch.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=memory(150, 3000),
+        mem_mb=memory(0, 2500),
         runtime=1440,
         gpu=RUN.gpus,
     params:
