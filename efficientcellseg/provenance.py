@@ -26,7 +26,8 @@ from efficientcellseg.networks.folders import (
 )
 from efficientcellseg.networks.naming import and_join, name_networks, tell_training
 from efficientcellseg.parameters.locations import ROOT
-from efficientcellseg.parameters.recipe import Recipe, SimulationSource, load_recipe
+from efficientcellseg.parameters.recipe import Recipe, SimulationSource, ZipSource, load_recipe
+from efficientcellseg.parameters.run import RunConfiguration
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
@@ -160,7 +161,10 @@ def _without_score(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_run(
-    recipes: Sequence[Path], models: Sequence[Path] | None, device: str
+    recipes: Sequence[Path],
+    models: Sequence[Path] | None,
+    device: str,
+    configuration: RunConfiguration | None = None,
 ) -> dict[str, Any]:
     """Collect what is needed to repeat a run.
 
@@ -171,17 +175,20 @@ def describe_run(
         Folders of networks, the recipes' own by default; none for a run without networks.
     device : str
         As given on the command line.
+    configuration : RunConfiguration, optional
+        The workflow's.
 
     Returns
     -------
     dict
         Fit for JSON: what :func:`describe_software` says, ``device``, ``recipes`` and ``models``
-        with their hashes, ``seeds`` of simulated data sets.
+        with their hashes, ``seeds`` of simulated data sets; with a configuration this itself,
+        the ``frames`` that were run, and the hashes of ``zips``.
 
     Raises
     ------
     InputError
-        A recipe that does not load.
+        A recipe that does not load; no frames.
     """
     loaded = {path: load_recipe(path) for path in recipes}
     if models is None:
@@ -199,11 +206,52 @@ def describe_run(
         "models": {
             _relative(folder): {
                 "sha256": file_hash(folder / WEIGHTS),
-                "architecture": read_card(folder).architecture.model_dump(mode="json"),
+                "architecture": (card := read_card(folder)).architecture.model_dump(mode="json"),
+                "seed": card.configuration.get("training", {}).get("seed"),
             }
             for folder in folders
         },
+        **(_describe_data(configuration, list(loaded.values())) if configuration else {}),
     }
+
+
+def _describe_data(configuration: RunConfiguration, recipes: Sequence[Recipe]) -> dict[str, Any]:
+    """Say what was run, and on which data: the frames of all that are there, hashes of zips."""
+    data = Path(configuration.pathvars.data)
+    return {
+        "configuration": _without_places(configuration.model_dump(mode="json")),
+        "frames": {
+            entry.name: {
+                sequence: {
+                    "run": entry.frames(sequence),
+                    "there": len(frame_files(data / entry.name / sequence)),
+                }
+                for sequence in entry.sequences
+            }
+            for entry in configuration.datasets
+        },
+        "zips": {
+            one.name: one.source.sha256.training or _recorded_hash(data / f"{one.name}.zip")
+            for one in recipes
+            if isinstance(one.source, ZipSource)
+        },
+    }
+
+
+def _recorded_hash(archive: Path) -> str | None:
+    """Read what the download has written beside an archive; None where that was not downloaded."""
+    record = archive.with_name(f"{archive.name}.sha256")
+    return record.read_text(encoding="utf-8").split()[0] if record.is_file() else None
+
+
+def _without_places(values: Any) -> Any:
+    """Name paths from the project's root in nested values, so that no machine's own are told."""
+    if isinstance(values, dict):
+        return {key: _without_places(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_without_places(value) for value in values]
+    is_place = isinstance(values, str) and Path(values).is_absolute()
+    return _relative(Path(values)) if is_place else values
 
 
 def describe_software() -> dict[str, Any]:

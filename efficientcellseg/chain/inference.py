@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,13 +26,17 @@ PATCHES_AT_ONCE = 2
 FLIPS = ((1, 2), (1, 3), (2, 3))
 
 
-def tile_volume(colored: np.ndarray, tiling: Tiling, size: int) -> np.ndarray:
+def tile_volume(
+    colored: Iterable[np.ndarray], shape: tuple[int, ...], tiling: Tiling, size: int
+) -> np.ndarray:
     """Cut all slices of a volume into tiles.
 
     Parameters
     ----------
-    colored : ndarray of shape (Z, Y, X, 3), float32
-        From :func:`efficientcellseg.chain.pseudocolor.pseudocolor`.
+    colored : iterable of ndarray of shape (Y, X, 3), float32
+        The slices, of :func:`efficientcellseg.chain.pseudocolor.pseudocolor`.
+    shape : tuple of int
+        (Z, Y, X) of the volume.
     tiling : Tiling
     size : int
         Side of the network's input.
@@ -41,8 +46,12 @@ def tile_volume(colored: np.ndarray, tiling: Tiling, size: int) -> np.ndarray:
     ndarray of shape (Z * N, 3, size, size), float32
         The N tiles of the first slice, then those of the next.
     """
-    tiles = plan_tiles(colored.shape[1:3], tiling)
-    return np.concatenate([cut(image, tiles, size) for image in colored])
+    planes, rows, columns = shape
+    tiles = plan_tiles((rows, columns), tiling)
+    found = np.empty((planes, len(tiles), 3, size, size), np.float32)
+    for place, image in zip(found, colored, strict=True):
+        place[:] = cut(image, tiles, size)
+    return found.reshape(-1, 3, size, size)
 
 
 def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int]) -> np.ndarray:
@@ -72,11 +81,17 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
             f"{shape[0]} slices: cut the tiles again with this recipe",
             code="tiles-count",
         )
-    return np.stack([paste(part, tiles, shape[1:]) for part in np.split(maps, shape[0])])
+    found = np.empty(shape, np.float32)
+    for place, part in zip(found, np.split(maps, shape[0]), strict=True):
+        place[:] = paste(part, tiles, shape[1:])
+    return found
 
 
 def predict(
-    networks: Sequence[Network], tiles: np.ndarray, test_time_flips: bool = False
+    networks: Sequence[Network],
+    tiles: np.ndarray,
+    test_time_flips: bool = False,
+    maps: Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Run networks over tiles; what several of them predict is averaged.
 
@@ -88,6 +103,8 @@ def predict(
     test_time_flips : bool
         Average over the tiles as they are and flipped along two axes of planes (red and blue
         change places), rows and columns: four times the work.
+    maps : sequence of str, optional
+        Which maps are wanted, where networks predict others, too; all by default.
 
     Returns
     -------
@@ -95,38 +112,51 @@ def predict(
         Each map, 0..1.
     """
     if test_time_flips:
-        total = predict(networks, tiles)
+        total = predict(networks, tiles, maps=maps)
         for axes in FLIPS:
-            for name, maps in _predict_flipped(networks, tiles, axes).items():
-                total[name] += maps
-        return {name: maps / np.float32(1 + len(FLIPS)) for name, maps in total.items()}
+            for name, flipped in _predict_flipped(networks, tiles, maps, axes).items():
+                total[name] += flipped
+        return {name: one / np.float32(1 + len(FLIPS)) for name, one in total.items()}
     import torch
 
-    found: dict[str, list[np.ndarray]] = {}
+    found: dict[str, np.ndarray] = {}
+    counts = Counter(name for network in networks for name in network.maps)
     with torch.inference_mode():
         for network in networks:
             # A compiled network has no parameters, and takes tensors of the CPU.
             device = next((p.device for p in network.parameters()), torch.device("cpu"))
-            parts = []
+            wanted = [
+                channel for channel, name in enumerate(network.maps) if maps is None or name in maps
+            ]
+            predicted = np.empty((len(wanted), len(tiles), *tiles.shape[2:]), np.float32)
             for start in range(0, len(tiles), TILES_AT_ONCE):
                 batch = torch.from_numpy(tiles[start : start + TILES_AT_ONCE]).to(device)
-                parts.append(network(batch).float().sigmoid())
-            predicted = torch.cat(parts, dim=0).cpu().numpy()
-            for channel, name in enumerate(network.maps):
-                found.setdefault(name, []).append(predicted[:, channel])
-    return {name: sum(maps[1:], maps[0]) / np.float32(len(maps)) for name, maps in found.items()}
+                probabilities = network(batch).float().sigmoid().cpu().numpy()
+                for place, channel in zip(predicted, wanted, strict=True):
+                    place[start : start + TILES_AT_ONCE] = probabilities[:, channel]
+            for one, channel in zip(predicted, wanted, strict=True):
+                name = network.maps[channel]
+                found[name] = found[name] + one if name in found else one
+    return {
+        name: one / np.float32(counts[name]) if counts[name] > 1 else one
+        for name, one in found.items()
+    }
 
 
 def _predict_flipped(
-    networks: Sequence[Network], tiles: np.ndarray, axes: tuple[int, ...]
+    networks: Sequence[Network],
+    tiles: np.ndarray,
+    maps: Sequence[str] | None,
+    axes: tuple[int, ...],
 ) -> dict[str, np.ndarray]:
     """Predict tiles (N, 3, S, S) flipped along planes (1), rows (2) or columns (3); flip back.
 
     Where a map, (N, S, S) in 0..1, is a direction along a flipped axis, 0 and 1 change places.
     """
     found = {}
-    for name, maps in predict(networks, np.ascontiguousarray(np.flip(tiles, axes))).items():
-        back = np.flip(maps, tuple(axis - 1 for axis in axes if axis > 1))
+    flipped = predict(networks, np.ascontiguousarray(np.flip(tiles, axes)), maps=maps)
+    for name, one in flipped.items():
+        back = np.flip(one, tuple(axis - 1 for axis in axes if axis > 1))
         along = MAPS[name].axis
         found[name] = back if along is None or along + 1 not in axes else 1 - back
     return found

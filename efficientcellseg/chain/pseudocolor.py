@@ -5,6 +5,7 @@ Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,6 +53,14 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     they are the slice itself: the gray inputs that the paper compares with. In a volume of one
     plane, which has no neighbors, `context_2d` takes the place of `context`.
     """
+    colored = np.empty((*volume.shape, 3), np.float32)
+    for z, plane in enumerate(pseudocolored_planes(volume, parameters)):
+        colored[z] = plane
+    return colored
+
+
+def pseudocolored_planes(volume: np.ndarray, parameters: Pseudocolor) -> Iterator[np.ndarray]:
+    """Color slice after slice, (Y, X, 3) each: :func:`pseudocolor` in little memory."""
     if volume.dtype not in (np.uint8, np.uint16):
         raise InputError(
             f"volume of {volume.dtype}; expected uint8 or uint16: convert the images, without "
@@ -60,38 +69,38 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
         )
     if any(parameters.smoothing):
         volume = _smooth(volume, parameters.smoothing)
-    green = volume.astype(np.float32)
-    if parameters.normalize == "volume":
-        green = _scale(green, green.min(), np.quantile(green, 1 - CLIPPED_SHARE))
-    colored = np.repeat(green[..., None], 3, axis=-1)
+    by_volume = parameters.normalize == "volume"
+    low, high = _range_of(volume) if by_volume else (0, 1)
     context = parameters.context if len(volume) > 1 else parameters.context_2d
-    if context == "intensity":
-        _show_neighbors(colored, parameters.distance)
-    elif context == "highlight":
-        _highlight(colored, volume, parameters)
-    if parameters.normalize != "volume":
-        axes = (1, 2) if parameters.normalize == "channel" else (1, 2, 3)
-        low, high = (f(axis=axes, keepdims=True) for f in (colored.min, colored.max))
-        colored = _scale(colored, low, high)
-    return colored
+    highlight = context == "highlight"
+    regions = [bright_regions(plane, parameters) for plane in volume] if highlight else []
+
+    def green(z: int) -> np.ndarray:
+        plane = volume[z].astype(np.float32)
+        return _scale(plane, low, high) if by_volume else plane
+
+    for z in range(len(volume)):
+        colored = np.repeat(green(z)[..., None], 3, axis=-1)
+        for neighbor, channel in ((z - parameters.distance, 0), (z + parameters.distance, 2)):
+            inside = 0 <= neighbor < len(volume)
+            if context == "intensity":
+                colored[..., channel] = green(neighbor) if inside else 0
+            elif highlight and inside:
+                colored[..., channel] += colored[..., 1] * regions[neighbor]
+            if highlight and by_volume:
+                colored[..., channel] /= 2
+        if not by_volume:
+            axes = (0, 1) if parameters.normalize == "channel" else (0, 1, 2)
+            lowest, highest = (f(axis=axes, keepdims=True) for f in (colored.min, colored.max))
+            colored = _scale(colored, lowest, highest)
+        yield colored
 
 
-def _show_neighbors(colored: np.ndarray, apart: int) -> None:
-    """Put the slices so far away into red and blue of gray slices (Z, Y, X, 3)."""
-    green = colored[..., 1]
-    colored[apart:, ..., 0], colored[:-apart, ..., 2] = green[:-apart], green[apart:]
-    colored[:apart, ..., 0], colored[-apart:, ..., 2] = 0, 0
-
-
-def _highlight(colored: np.ndarray, volume: np.ndarray, parameters: Pseudocolor) -> None:
-    """Brighten red and blue of gray slices (Z, Y, X, 3) where the neighbors of (Z, Y, X) are."""
-    for z, plane in enumerate(volume):
-        regions = bright_regions(plane, parameters)
-        for neighbor, channel in ((z + parameters.distance, 0), (z - parameters.distance, 2)):
-            if 0 <= neighbor < len(volume):
-                colored[neighbor, ..., channel] += colored[neighbor, ..., 1] * regions
-    if parameters.normalize == "volume":
-        colored[..., [0, 2]] /= 2
+def _range_of(volume: np.ndarray) -> tuple[np.float32, np.float32]:
+    """Find which intensities of a volume become 0 and 1."""
+    values = volume.astype(np.float32)
+    low = values.min()
+    return low, np.quantile(values, 1 - CLIPPED_SHARE, overwrite_input=True)
 
 
 def _smooth(volume: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:

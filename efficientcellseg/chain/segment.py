@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # Frames read ahead of the network, and masks behind it: memory stays flat in the frames.
 AHEAD = 2
+# Larger frames go one at a time, since each takes 2 GB by itself. Voxels.
+LARGE = 16_000_000
 
 
 class FrameMethod(Protocol):
@@ -129,11 +132,30 @@ def segment_sequence(
         log_anisotropy(recipe)
         method = load()
         _claim(output, record, [masks[number] for number in todo])
-        empty |= _stream(todo, frames, masks, method, recipe, progress)
+        stream = _one_by_one if prod(shape) > LARGE else _overlapping
+        empty |= stream(todo, frames, masks, method, recipe, progress)
     warn_of_empty(sum(empty.values()), len(empty))
 
 
-def _stream(
+def _one_by_one(
+    todo: Sequence[int],
+    frames: Mapping[int, Path],
+    masks: Mapping[int, Path],
+    method: FrameMethod,
+    recipe: Recipe,
+    progress: Callable[[Sequence[int]], Iterable[int]],
+) -> dict[int, bool]:
+    """Segment frame after frame. Tells of each mask whether it is all but empty."""
+    empty = {}
+    for number in progress(todo):
+        # No step has a name here: what it gives is freed as soon as the next has used it.
+        empty[number] = _write(
+            masks[number], _label(method.maps(method.prepare(read_volume(frames[number]))), recipe)
+        )
+    return empty
+
+
+def _overlapping(
     todo: Sequence[int],
     frames: Mapping[int, Path],
     masks: Mapping[int, Path],
@@ -151,9 +173,7 @@ def _stream(
         return method.prepare(read_volume(frames[number]))
 
     def finish(number: int, maps: Maps) -> None:
-        labels = _label(maps, recipe)
-        write_labels(masks[number], labels)
-        empty[number] = is_empty(labels)
+        empty[number] = _write(masks[number], _label(maps, recipe))
 
     with ThreadPoolExecutor(AHEAD) as before, ThreadPoolExecutor(AHEAD) as after:
         prepared = {n: before.submit(prepare, n) for n in todo[:AHEAD]}
@@ -171,6 +191,12 @@ def _stream(
         finally:
             before.shutdown(wait=False, cancel_futures=True)
     return empty
+
+
+def _write(mask: Path, labels: np.ndarray) -> bool:
+    """Write a mask; tell whether it is all but empty."""
+    write_labels(mask, labels)
+    return is_empty(labels)
 
 
 def _label(maps: Maps, recipe: Recipe) -> np.ndarray:

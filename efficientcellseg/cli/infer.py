@@ -41,11 +41,7 @@ def run(args: argparse.Namespace) -> int:
         arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
     ):
         shape = tuple(arrays["shape"].tolist())
-        maps = {
-            name: untile_volume(predicted, recipe.tiling, shape)
-            for name, predicted in predict(
-                networks, arrays["tiles"], recipe.test_time_flips
-            ).items()
-        }
+        predicted = predict(networks, arrays["tiles"], recipe.test_time_flips, recipe.maps)
+        maps = {name: untile_volume(one, recipe.tiling, shape) for name, one in predicted.items()}
         write_arrays(args.output / f"{stem}.npz", maps)
     return 0

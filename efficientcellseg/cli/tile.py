@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     size = input_size(model_of(args, recipe), recipe.maps)
     for stem, arrays in arrays_of(args.pseudocolor, ".npy"):
         colored = arrays["array"]
-        tiles = tile_volume(colored, recipe.tiling, size)
-        shape = np.array(colored.shape[:3])
-        write_arrays(args.output / f"{stem}.npz", {"tiles": tiles, "shape": shape})
+        shape = colored.shape[:3]
+        tiles = tile_volume(colored, shape, recipe.tiling, size)
+        write_arrays(args.output / f"{stem}.npz", {"tiles": tiles, "shape": np.array(shape)})
     return 0

@@ -44,7 +44,10 @@ def marker_watershed(
     # The heatmap separates cells whose outline has no neck; far from centers it says nothing,
     # and there the distance to the background leads on. Both are at most 1.
     depth = smooth(distance(foreground, anisotropy), parameters.smoothing, anisotropy)
-    return flood(height + depth / max(depth.max(), 1), markers, foreground)
+    depth /= max(depth.max(), 1)
+    height += depth
+    del depth
+    return flood(height, markers, foreground)
 
 
 MARKER_WATERSHED = Labeling(MarkerWatershedParameters, ("cells", "centers"), marker_watershed)

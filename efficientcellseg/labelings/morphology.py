@@ -11,7 +11,7 @@ def connected(labels: np.ndarray) -> np.ndarray:
     """Give each connected piece of each object a number, int32; faces connect voxels."""
     import cc3d
 
-    return cc3d.connected_components(labels, connectivity=6).astype(np.int32, copy=False)
+    return cc3d.connected_components(labels, connectivity=6, out_dtype=np.uint32).view(np.int32)
 
 
 def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:
@@ -25,7 +25,8 @@ def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:
     found = edt.edt(
         np.ascontiguousarray(foreground), anisotropy=(anisotropy, 1.0, 1.0), black_border=False
     )
-    return np.where(np.isfinite(found), found, 0)
+    found[~np.isfinite(found)] = 0
+    return found
 
 
 def smooth(values: np.ndarray, sigma: float, anisotropy: float) -> np.ndarray:
@@ -96,16 +97,23 @@ def peaks(
 def flood(height: np.ndarray, markers: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     """Flood from markers: every foreground voxel goes to the marker whose basin it lies in.
 
-    A piece of foreground without any marker is an object of its own.
+    A piece of foreground without any marker is an object of its own. The watershed takes more
+    memory than all else, so that no array is left beside it: both are used up, `height` turned
+    upside down, and `markers` given those pieces.
     """
     from skimage.segmentation import watershed
 
+    _mark_lonely(markers, foreground)
+    return watershed(np.negative(height, out=height), markers, mask=foreground)
+
+
+def _mark_lonely(markers: np.ndarray, foreground: np.ndarray) -> None:
+    """Give each piece of foreground without any marker one of its own."""
     pieces = connected(foreground)
     marked = np.zeros(pieces.max() + 1, bool)
     marked[pieces[markers > 0]] = True
     lonely = foreground & ~marked[pieces]
-    markers = np.where(lonely, pieces + markers.max(), markers)
-    return watershed(-height, markers, mask=foreground)
+    markers[lonely] = pieces[lonely] + markers.max()
 
 
 def largest_pieces(labels: np.ndarray) -> np.ndarray:

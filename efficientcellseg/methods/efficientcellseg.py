@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from efficientcellseg.chain.inference import predict, tile_volume, untile_volume
-from efficientcellseg.chain.pseudocolor import pseudocolor
+from efficientcellseg.chain.pseudocolor import pseudocolored_planes
 from efficientcellseg.maps import Maps
 from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.recipe import Recipe
@@ -49,16 +49,14 @@ class EfficientCellSeg:
 
     def prepare(self, volume: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
         """Pseudocolor and tile."""
-        colored = pseudocolor(volume, self.recipe.pseudocolor)
-        tiles = tile_volume(colored, self.recipe.tiling, self.networks[0].input_size)
-        return tiles, volume.shape
+        colored = pseudocolored_planes(volume, self.recipe.pseudocolor)
+        size = self.networks[0].input_size
+        return tile_volume(colored, volume.shape, self.recipe.tiling, size), volume.shape
 
     def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
         """Run the networks and put their tiles back in place."""
         tiles, shape = prepared
-        return {
-            name: untile_volume(predicted, self.recipe.tiling, shape)
-            for name, predicted in predict(
-                self.networks, tiles, self.recipe.test_time_flips
-            ).items()
-        }
+        recipe = self.recipe
+        predicted = predict(self.networks, tiles, recipe.test_time_flips, recipe.maps)
+        del prepared, tiles  # where this is all that holds them, they make room
+        return {name: untile_volume(one, recipe.tiling, shape) for name, one in predicted.items()}

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from ctc_eval.format import frames_shared, parse_frames
-from efficientcellseg.frozen import Count, Frozen, WholeNumber
+from efficientcellseg.frozen import Count, Frozen, Positive, WholeNumber
+from efficientcellseg.parameters.dataset_run import CROSS_VALIDATED, DatasetRun, NetworksToTrain
 from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.values import (
-    DatasetName,
-    FrameRange,
     OneOrMore,
-    SequenceName,
     SubmittedMethod,
     TrainingKind,
     Unique,
 )
 
+# There where a driver has found a GPU that networks can run on; looking takes no time.
+FIRST_GPU = Path("/dev/nvidia0")
+
 Device = Annotated[str, Field(pattern="^(auto|cpu|cuda(:[0-9]+)?)$")]
 Folder = Annotated[str, Field(min_length=1)]
 Change = Annotated[str, Field(pattern="^[^=]+=")]
-# What folders of results end in whose networks have not learnt from the sequence.
-CROSS_VALIDATED = "-crossval"
-FrameCounts = Annotated[
-    dict[SequenceName, Annotated[int, Field(ge=1, le=9999)]],
-    Field(min_length=1, json_schema_extra={"additionalProperties": False}),
-]
 
 
 class RunFolders(Frozen):
@@ -55,160 +48,6 @@ class AblationPlan(Frozen):
 
     models: dict[str, tuple[Change, ...]] = Field(default={})
     """For each model the changes of the training configuration, KEY=VALUE."""
-
-
-class ScoredPart(Frozen):
-    """A range of frames that is scored apart."""
-
-    frames: FrameRange
-    """First frame and the one after the last, as 0:12; : is all."""
-
-    seen: bool = False
-    """Score frames, too, that the networks have learnt from, and say so in the table; refused \
-otherwise."""
-
-    note: str = ""
-    """What the table's reference column says of them."""
-
-    @property
-    def suffix(self) -> str:
-        """What files of the part end in: _0-12 for frames 0:12, nothing for all."""
-        return "" if self.frames == ":" else f"_{self.frames.replace(':', '-')}"
-
-    @property
-    def options(self) -> list[str]:
-        """How ``ctc-eval score`` is told of the part."""
-        note = ["--note", self.note] if self.note else []
-        return ["--frames", self.frames, *note, *["--seen"] * self.seen]
-
-
-class DatasetRun(Frozen):
-    """A data set, and what of it is run."""
-
-    name: DatasetName
-    """Name of its folder and of its recipe."""
-
-    recipe: str | None = None
-    """Recipe file; null: config/datasets/<name>.yaml."""
-
-    sequences: FrameCounts
-    """Number of frames of each sequence to run, named by two digits in quotes."""
-
-    first: WholeNumber = 0
-    """First frame of each sequence to run; the numbers of frames count from 0 nevertheless."""
-
-    frames_per_shard: Count = 10
-    """Frames of a job. More: fewer starts of Python, 2 to 6 s each; fewer: less disk for what \
-lies between the steps (about 30 bytes a voxel) and more jobs side by side."""
-
-    frame: tuple[Count, Count, Count] = (32, 512, 512)
-    """Planes, rows, columns of the largest frame: what memory and time a job asks for on a \
-cluster follows from it."""
-
-    model: str | None = None
-    """Folder with a model folder for each network; null: that of the configuration, else the \
-recipe's."""
-
-    weights: Annotated[str, Field(pattern="^[A-Za-z0-9_.:/-]+$")] | None = None
-    """The authors' cell network, imported from ONNX into <results>/models/<its name>: ecs_a549 or \
-ecs_tric, which are downloaded, or a file or address of your own; null: networks that there are."""
-
-    training: str | None = None
-    """Training configuration by which the run trains the networks first, into \
-<results>/models/<its name>; null: networks that there are."""
-
-    cross_validation: bool = False
-    """Train once more for each sequence, on the others alone, and segment it with those networks, \
-too: results of their own in <results>/<method>-crossval, beside those of `training` as it is."""
-
-    without: Unique[str] = ()
-    """Methods of the run that it is not segmented by: the 3D U-Net learns from no single slices."""
-
-    parts: Annotated[tuple[ScoredPart, ...], Field(min_length=1)] = (ScoredPart(frames=":"),)
-    """Ranges of frames that are scored apart, a row of the table each; of these, the frames that \
-are run."""
-
-    @field_validator("parts")
-    @classmethod
-    def _each_sequence_in_some(
-        cls, parts: tuple[ScoredPart, ...], others: ValidationInfo
-    ) -> tuple[ScoredPart, ...]:
-        """Refuse parts that no frame of a sequence is in, where these are none of the faults."""
-        first, ends = others.data.get("first", 0), others.data.get("sequences", {})
-        ranges = [parse_frames(part.frames) for part in parts]
-        for name, end in ends.items():
-            if not any(frames_shared(one, slice(first, end)) for one in ranges):
-                raise ValueError(f"a part with some of the frames {first}:{end} of sequence {name}")
-        return parts
-
-    @model_validator(mode="after")
-    def _has_others(self) -> DatasetRun:
-        if self.cross_validation and not (self.training and len(self.sequences) > 1):
-            raise ValueError("cross_validation with training and two sequences or more")
-        return self
-
-    @property
-    def voxels(self) -> int:
-        """Voxels of the largest frame."""
-        return prod(self.frame)
-
-    @property
-    def pictured(self) -> str:
-        """The sequence that the data set's picture shows, its first one."""
-        return next(iter(self.sequences))
-
-    def frames(self, sequence: str) -> str:
-        """Give the frames of a sequence that are run, as A:B, B exclusive."""
-        return f"{self.first}:{self.sequences[sequence]}"
-
-    def shards(self, sequence: str) -> list[str]:
-        """List the shards of a sequence, named by their frames: 0010-0020, the latter exclusive."""
-        end = self.sequences[sequence]
-        return [
-            f"{start:04d}-{min(start + self.frames_per_shard, end):04d}"
-            for start in range(self.first, end, self.frames_per_shard)
-        ]
-
-    def scored_parts(self, sequence: str) -> list[ScoredPart]:
-        """List the parts of which frames of a sequence are run: a trial may end before others."""
-        run = slice(self.first, self.sequences[sequence])
-        return [part for part in self.parts if frames_shared(parse_frames(part.frames), run)]
-
-    def part(self, suffix: str) -> ScoredPart:
-        """Find the part whose files end in ``suffix``."""
-        return next(part for part in self.parts if part.suffix == suffix)
-
-    def score_options(self, method: str, suffix: str) -> list[str]:
-        """Tell ``ctc-eval score`` of a part; of cross-validated results, no frame may be seen."""
-        options = self.part(suffix).options
-        crossed = method.endswith(CROSS_VALIDATED)
-        return [one for one in options if not (crossed and one == "--seen")]
-
-    def networks(self, method: str, left_out: str = "") -> str:
-        """Name the networks that are trained for a method, on all sequences but one or on all."""
-        words = [Path(self.training or "").stem]
-        words += [method] * (method != "efficientcellseg") + [f"without-{left_out}"] * bool(
-            left_out
-        )
-        return "-".join(words)
-
-
-def method_of(folder: str) -> str:
-    """Give the method whose results a folder holds, cross-validated or not."""
-    return folder.removesuffix(CROSS_VALIDATED)
-
-
-def shard_frames(shard: str) -> str:
-    """Give the frames of a shard as command lines take them: 10:20 for 0010-0020."""
-    return ":".join(str(int(number)) for number in shard.split("-"))
-
-
-@dataclass(frozen=True)
-class NetworksToTrain:
-    """Networks that the run trains: a training configuration's file, and its changes."""
-
-    file: str
-    changes: tuple[str, ...]
 
 
 class SubmittedNetworks(Frozen):
@@ -285,9 +124,14 @@ a key out."""
     device: Device = "auto"
     """Where networks run; auto takes a GPU where there is one."""
 
-    gpus: WholeNumber = 1
+    gpus: WholeNumber | None = None
     """GPUs that a job with networks asks for. Only counted where the profile limits them, as the \
-default one does to 1 at a time."""
+default one does to 1 at a time. null: one, but none for the device cpu, nor where jobs run on \
+this machine and it has no /dev/nvidia0, the first one's device file."""
+
+    disk_gb: Positive = 6.0
+    """Disk for what lies between the steps, 35 bytes a voxel: a shard of frames begins when so \
+many before it are done that all have room. Raise it on a cluster, where many run side by side."""
 
     threads: Count = 2
     """CPU threads of a job with networks, and of a score."""
@@ -361,6 +205,14 @@ default one does to 1 at a time."""
                         entry.training or "", (*changes, *kept)
                     )
         return found
+
+    def gpus_of_a_job(self, *, local: bool) -> int:
+        """Give how many GPUs a job with networks asks for; `local`: it runs on this machine."""
+        if self.gpus is not None:
+            return self.gpus
+        if self.device == "auto" and local:
+            return int(FIRST_GPU.exists())
+        return int(self.device != "cpu")
 
     def submitted(self, recipes: Mapping[str, Recipe]) -> list[SequenceToSubmit]:
         """List what is submitted, the training configurations one after the other.

@@ -1,6 +1,7 @@
 """What masks and runs were made with: the record beside masks, the record of a run."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -182,3 +183,28 @@ def test_a_run_has_hashes_of_recipes_and_networks(tmp_path, recipe_file, tiny_mo
 def test_a_run_without_networks_has_none(tmp_path, recipe_file):
     # A configuration with `methods: [classical]` alone.
     assert described(tmp_path, recipe_file, "--model")["models"] == {}
+
+
+def test_a_run_has_its_configuration_frames_zips_and_seeds(tmp_path, tiny_dataset, tiny_models):
+    recipe = tiny_recipe(
+        tmp_path / "recipes" / "Tiny.yaml",
+        source={"kind": "zip", "training": "https://a.org/T.zip", "test": "https://a.org/t.zip"},
+    )
+    (tiny_dataset.parent / "Tiny.zip.sha256").write_text("ab" * 32 + "  Tiny.zip\n")
+    card = tmp_path / "models" / "cells"
+    shutil.copytree(tiny_models / "cells", card)
+    values = yaml.safe_load((card / "model.yaml").read_text())
+    values["configuration"] = {"training": {"seed": 7}}
+    (card / "model.yaml").write_text(yaml.safe_dump(values))
+    configuration = {
+        "pathvars": {"data": str(tiny_dataset.parent), "results": "results"},
+        "datasets": [{"name": "Tiny", "sequences": {"01": 2}, "first": 1}],
+    }
+    words = (recipe, "--model", card, "--configuration", json.dumps(configuration))
+    found = described(tmp_path, *words)
+    assert found["frames"] == {"Tiny": {"01": {"run": "1:2", "there": 3}}}
+    assert found["zips"] == {"Tiny": "ab" * 32}
+    assert [one["seed"] for one in found["models"].values()] == [7]
+    assert found["configuration"]["datasets"][0]["frames_per_shard"] == 10
+    assert found["configuration"]["disk_gb"] == 6
+    assert str(tmp_path) not in (tmp_path / "run.json").read_text()

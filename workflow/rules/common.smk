@@ -6,7 +6,7 @@ from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, WEIGHTS, network_folders
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import find_recipe, open_recipe
-from efficientcellseg.parameters.run import method_of
+from efficientcellseg.parameters.dataset_run import method_of
 from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.training.plan import plan_networks
 

@@ -122,7 +122,7 @@ rule overlay:
 
 
 rule provenance:
-    """Write versions, device, seeds, and the hashes of recipes and weights."""
+    """Write versions, device, seeds, configuration, hashes of recipes, weights and zips."""
     input:
         table="<results>/tables/benchmark.csv",
         recipes=list(RECIPE_FILES.values()),
@@ -152,9 +152,11 @@ rule provenance:
             }
         ),
         device=RUN.device,
+        configuration=RUN.model_dump_json(),
     shell:
         "python -m efficientcellseg provenance {input.recipes:q} --model {params.models:q} "
-        "--device {params.device} --output {output:q} > {log:q} 2>&1"
+        "--device {params.device} --configuration {params.configuration:q} --output {output:q} "
+        "> {log:q} 2>&1"
 
 
 rule scores:

@@ -2,6 +2,10 @@
 
 from math import ceil
 
+from efficientcellseg.parameters.disk import frames_at_once
+
+RUN = RUN.model_copy(update={"gpus": RUN.gpus_of_a_job(local=workflow.local_exec)})
+
 
 def memory(bytes_per_voxel, base=1000):
     """Make the MB that a job asks for: for the largest frame, and more at each attempt."""
@@ -18,10 +22,33 @@ def minutes(seconds_per_million):
 
     def runtime(wildcards, attempt):
         entry = DATASETS[wildcards.dataset]
-        frames = entry.frames_per_shard
-        if not hasattr(wildcards, "shard"):
+        if hasattr(wildcards, "shard"):
+            first, end = map(int, wildcards.shard.split("-"))
+            frames = end - first
+        else:
             frames = entry.sequences.get(getattr(wildcards, "sequence", None), 1)
         seconds = frames * seconds_per_million * entry.voxels / 1e6
         return attempt * (10 + ceil(seconds / 60))
 
     return runtime
+
+
+# How many frames of a sequence may lie between the steps at a time.
+STAGED_HERE = sum(METHODS[method_of(folder)].staged for folder in ALL_FOLDERS)
+AT_ONCE = told(frames_at_once, RUN.datasets, RUN.disk_gb / STAGED_HERE) if STAGED_HERE else {}
+
+
+def shard_names(wildcards):
+    """List the shards of a sequence."""
+    place = wildcards.dataset, wildcards.sequence
+    return DATASETS[wildcards.dataset].shards(wildcards.sequence, AT_ONCE.get(place))
+
+
+def masks_before(wildcards):
+    """Give the masks that must be there before a shard begins, so that the disk has room."""
+    place = wildcards.dataset, wildcards.sequence
+    before = DATASETS[wildcards.dataset].shard_before(
+        wildcards.sequence, wildcards.shard, AT_ONCE.get(place)
+    )
+    folder = f"{RUN.pathvars.results}/work/{wildcards.method}/{'/'.join(place)}"
+    return [f"{folder}/{before}/masks"] if before else []

@@ -1,7 +1,8 @@
-# From frames to masks: a job a step and shard of frames. What lies between is temporary; later
-# steps come first, so that little of it lies there at a time.
+# From frames to masks: a job a step and shard of frames. What lies between is temporary. A shard
+# begins when its networks are there and the masks of one before it: so disk_gb has room for all
+# that is under way, however long GPUs are taken.
 
-from efficientcellseg.parameters.run import shard_frames
+from efficientcellseg.parameters.dataset_run import shard_frames
 
 # The methods that run step by step; the others run in one job a shard.
 STAGED = [folder for folder in ALL_FOLDERS if METHODS[method_of(folder)].staged]
@@ -12,7 +13,9 @@ rule pseudocolor:
     """Paint into each slice what its neighbors show; DIR/tTTT.npy, (Z, Y, X, 3)."""
     input:
         ready="<results>/ready/{dataset}.done",
-        recipe=recipe_file,
+        recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
+        model=model_files,
+        before=ancient(masks_before),
     output:
         temp(directory("<results>/work/{method}/{dataset}/{sequence}/{shard}/pseudocolor")),
     log:
@@ -25,7 +28,7 @@ rule pseudocolor:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=memory(60),
+        mem_mb=memory(30, 300),
         runtime=minutes(2),
     params:
         folder=dataset_dir,
@@ -53,7 +56,7 @@ rule plan:
         "../../envs/torch.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=memory(40, 2000),
+        mem_mb=memory(15, 1600),
         runtime=minutes(4),
         gpu=RUN.gpus,
     params:
@@ -86,7 +89,7 @@ rule tile:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(40),
+        mem_mb=memory(38, 300),
         runtime=minutes(1),
     params:
         model=model_dir,
@@ -114,7 +117,7 @@ rule infer:
         "../../envs/torch.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=memory(40, 2000),
+        mem_mb=memory(16, 1600),
         runtime=minutes(20),
         gpu=RUN.gpus,
     params:
@@ -143,7 +146,7 @@ rule label:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=memory(120),
+        mem_mb=memory(40, 300),
         runtime=minutes(4),
     shell:
         "python -m efficientcellseg label {input.maps:q} --output {output:q} "
@@ -167,7 +170,7 @@ rule classical:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=memory(120),
+        mem_mb=memory(40, 300),
         runtime=minutes(4),
     params:
         folder=dataset_dir,
@@ -217,7 +220,7 @@ rule gather:
     input:
         shards=lambda wildcards: [
             f"<results>/work/{{method}}/{{dataset}}/{{sequence}}/{shard}/masks"
-            for shard in DATASETS[wildcards.dataset].shards(wildcards.sequence)
+            for shard in shard_names(wildcards)
         ],
         ready="<results>/ready/{dataset}.done",
         recipe=lambda wildcards: (

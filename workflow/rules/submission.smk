@@ -81,7 +81,7 @@ rule segment:
         "../../envs/torch.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=memory(150, 3000),
+        mem_mb=memory(0, 2500),
         runtime=1440,
         gpu=RUN.gpus,
     params:
@@ -112,7 +112,7 @@ rule submission:
         scores=SUBMITTED_SCORES,
     output:
         plan="<results>/submission.json",
-        folder=directory("<results>/submission"),
+        manifest="<results>/submission/SW/manifest.json",
     log:
         "<logs>/submission.log",
     benchmark:
@@ -124,7 +124,9 @@ rule submission:
         mem_mb=4000,
     params:
         plan=lambda wildcards, input: told(plan_text, PACKED, input.scores),
+        # No output itself: Snakemake would leave a file of its own in it.
+        folder=subpath(output.manifest, ancestor=2),
     shell:
-        "(printf '%s' {params.plan:q} > {output.plan:q}; "
-        "python -m efficientcellseg package {output.plan:q} --output {output.folder:q}) "
+        "(printf '%s' {params.plan:q} > {output.plan:q}; rm -rf {params.folder:q}; "
+        "python -m efficientcellseg package {output.plan:q} --output {params.folder:q}) "
         "> {log:q} 2>&1"

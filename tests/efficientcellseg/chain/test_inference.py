@@ -85,3 +85,13 @@ def test_tiles_of_a_volume_come_back_in_their_planes():
     maps = np.arange(8, dtype=np.float32)[:, None, None] * np.ones((1, 2, 3), np.float32)
     found = untile_volume(maps, Tiling(rows=2, columns=2), (2, 4, 6))
     np.testing.assert_array_equal(found[:, ::2, ::3], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])
+
+
+def test_only_the_maps_that_are_wanted():
+    tiles = np.random.default_rng(0).random((3, 3, 4, 4), dtype=np.float32)
+    networks = [Mean("cells"), Mean("centers", "cells")]
+    wanted = predict(networks, tiles, maps=["cells"])
+    assert wanted.keys() == {"cells"}
+    np.testing.assert_array_equal(wanted["cells"], predict(networks, tiles)["cells"])
+    flipped = predict(networks, tiles, test_time_flips=True, maps=["centers"])
+    assert flipped.keys() == {"centers"}

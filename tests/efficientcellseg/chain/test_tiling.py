@@ -189,7 +189,7 @@ def test_a_volume_through_a_network_pixel_by_pixel():
     network.maps = ("cells",)
     colored = np.random.default_rng(0).random((3, 48, 80, 3), np.float32)
     tiling = Tiling(rows=2, columns=4, overlap=0.5)
-    tiles = tile_volume(colored, tiling, 32)
+    tiles = tile_volume(colored, colored.shape[:3], tiling, 32)
     assert tiles.shape == (24, 3, 32, 32)
     np.testing.assert_array_equal(tiles[8], np.moveaxis(colored[1, :32, :32], -1, 0))
     weight, bias = (p.detach().numpy() for p in network.parameters())

@@ -12,6 +12,7 @@ from conftest import tiny_recipe
 
 from ctc_eval.__main__ import main as judge
 from ctc_eval.format import fingerprint, read_volume, write_volume
+from efficientcellseg.chain import segment as chain
 
 
 @pytest.mark.parametrize("sequence", ["01", "02"])
@@ -44,6 +45,23 @@ def test_so_do_other_recipes_with_one_network(tiny_dataset, tiny_models, tmp_pat
     found = masks(staged(tiny_dataset, "02", recipe, tiny_models, tmp_path / "staged"))
     assert segment(tiny_dataset, "02", recipe, tiny_models) == 0
     assert masks(tiny_dataset / "02_RES") == found
+
+
+def test_large_frames_go_one_at_a_time(tiny_dataset, recipe_file, tiny_models, monkeypatch):
+    """To the same masks; no frame is read before the mask of the one before is written."""
+    assert segment(tiny_dataset, "01", recipe_file, tiny_models) == 0
+    overlapping = masks(tiny_dataset / "01_RES")
+    events = []
+
+    def told(name, function):
+        return lambda *given: (events.append(name), function(*given))[1]
+
+    monkeypatch.setattr(chain, "LARGE", 0)
+    monkeypatch.setattr(chain, "read_volume", told("read", chain.read_volume))
+    monkeypatch.setattr(chain, "write_labels", told("write", chain.write_labels))
+    assert segment(tiny_dataset, "01", recipe_file, tiny_models, "--overwrite") == 0
+    assert masks(tiny_dataset / "01_RES") == overlapping
+    assert events == ["read", "write"] * 3
 
 
 def test_frames_are_a_shard(tiny_dataset, recipe_file, tiny_models, tmp_path):

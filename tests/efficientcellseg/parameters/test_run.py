@@ -5,15 +5,15 @@ import json
 import pytest
 from refusal import refused
 
-from efficientcellseg.parameters.reading import check_values
-from efficientcellseg.parameters.recipe import open_recipe
-from efficientcellseg.parameters.run import (
+from efficientcellseg.parameters.dataset_run import (
     DatasetRun,
-    RunConfiguration,
     ScoredPart,
     method_of,
     shard_frames,
 )
+from efficientcellseg.parameters.reading import check_values
+from efficientcellseg.parameters.recipe import open_recipe
+from efficientcellseg.parameters.run import RunConfiguration
 from efficientcellseg.parameters.submission import SubmissionPlan, plan_text
 
 SIMULATED, OF_THE_CHALLENGE = "Sim-TRIC", "Fluo-C3DL-MDA231"
