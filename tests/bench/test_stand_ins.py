@@ -87,7 +87,7 @@ def test_frames_drift_and_markers_go_with_them(zips, tmp_path):
     assert np.abs(frames[1][..., :-1] - frames[0][..., 1:]).max() <= 8
     assert not np.array_equal(frames[1][..., :-1], frames[0][..., 1:])
     assert frames[0].max() < 2**14
-    tracks = read_tracks(dataset / "01_GT" / "TRA" / "man_track.txt")
+    tracks, _ = read_tracks(dataset / "01_GT" / "TRA" / "man_track.txt")
     for t in range(3):
         markers = read_volume(dataset / "01_GT" / "TRA" / f"man_track00{t}.tif")
         sizes = np.bincount(markers.ravel())
