@@ -28,7 +28,12 @@ log = logging.getLogger("bench.rehearsal")
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.rehearsal", description=__doc__)
-    parser.add_argument("--frames", default="2", help="frames of a sequence, or all (default: 2)")
+    parser.add_argument(
+        "--frames",
+        type=lambda word: None if word == "all" else int(word),
+        default=2,
+        help="frames of a sequence, 2 or more, since training holds one out, or all (default: 2)",
+    )
     parser.add_argument("--size", choices=["real", "small"], default="real")
     parser.add_argument("--cores", default="all", help="of Snakemake (default: all)")
     parser.add_argument(
@@ -78,7 +83,7 @@ def main(words: list[str] | None = None) -> int:
     """Rehearse."""
     args = parse(words)
     small = args.size == "small"
-    ones = stand_ins(small=small, frames=None if args.frames == "all" else int(args.frames))
+    ones = stand_ins(small=small, frames=args.frames)
     folder = args.output.resolve()
     made = [folder / name for name in ("zips", "certificates", "project", "elsewhere")]
     for path in made:
@@ -93,7 +98,7 @@ def main(words: list[str] | None = None) -> int:
     with serve(zips, certificates) as (address, trusted):
         for name in args.configurations:
             rehearsal.run(checkout, name, address, trusted)
-    title = f"Rehearsal: {args.frames} frames a sequence, {args.size} size"
+    title = f"Rehearsal: {args.frames or 'all'} frames a sequence, {args.size} size"
     measured = rehearsal.costs, rehearsal.watched, rehearsal.phases, rehearsal.tables
     report = describe(title, *measured)
     (folder / "report.md").write_text(report, encoding="utf-8")

@@ -19,8 +19,10 @@ SMALL_NETWORK = ("tf_efficientnet_lite0", 64)
 
 def write_encoder(checkout: Path, *, small: bool) -> str:
     """Write random weights where the hub's of ImageNet would be; give the file's name."""
-    import timm
     from safetensors.torch import save_file
+
+    import efficientcellseg.networks.torchvision_guard  # noqa: F401  (must come before timm)
+    import timm  # isort: skip
 
     encoder = SMALL_NETWORK[0] if small else "tf_efficientnet_b5"
     save_file(timm.create_model(encoder, pretrained=False).state_dict(), checkout / ENCODER)

@@ -15,7 +15,7 @@ SENT = {"download_test", "segment", "submission"}
 
 
 def test_from_the_zips_to_the_submissions_scripts(tmp_path, capsys):
-    words = ["--size", "small", "--frames", "1", "--cores", "2", "--output", str(tmp_path)]
+    words = ["--size", "small", "--frames", "2", "--cores", "2", "--output", str(tmp_path)]
     assert main(words) == 0
     report = (tmp_path / "report.md").read_text()
     assert capsys.readouterr().out == report
