@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.rehearsal.budget import write_budget
 from bench.rehearsal.report import RuleCost, costs, describe, write_csv
 from bench.rehearsal.server import serve
-from bench.rehearsal.stand_ins import StandIn, stand_ins, write_zips
+from bench.rehearsal.stand_ins import REAL, StandIn, stand_ins, write_zips
 from bench.rehearsal.stranger import check_table, copy_project, run_scripts, run_workflow
 from bench.rehearsal.watch import Watch
 
@@ -38,6 +38,14 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cores", default="all", help="of Snakemake (default: all)")
     parser.add_argument(
         "--configurations", nargs="+", default=["config", "paper"], help="of config/, run in turn"
+    )
+    parser.add_argument(
+        "--datasets",
+        nargs="+",
+        choices=[one.name for one in REAL],
+        default=[one.name for one in REAL],
+        metavar="NAME",
+        help="some of the three (default: all)",
     )
     parser.add_argument("--output", type=Path, default=Path("results/rehearsal"))
     parser.add_argument("--keep", action="store_true", help="keep zips, data and results")
@@ -83,7 +91,7 @@ def main(words: list[str] | None = None) -> int:
     """Rehearse."""
     args = parse(words)
     small = args.size == "small"
-    ones = stand_ins(small=small, frames=args.frames)
+    ones = [one for one in stand_ins(small=small, frames=args.frames) if one.name in args.datasets]
     folder = args.output.resolve()
     made = [folder / name for name in ("zips", "certificates", "project", "elsewhere")]
     for path in made:

@@ -72,6 +72,8 @@ def write_budget(
         if entry["name"] in known
     ]
     changed: dict[str, Any] = {"datasets": datasets}
+    if small:
+        changed["threads"] = 1  # small jobs take as long with two
     if any(entry.get("training") for entry in datasets):
         changes = [
             "training.epochs=1",

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
+from bench.rehearsal.stand_ins import stand_ins, write_zips
 from efficientcellseg.cli.main import main
 
 # The base where none is named: Debian's Python is that of the lock file.
@@ -108,9 +110,10 @@ def base(scratch: Path, buildah: Buildah) -> str:
 
 
 def test_a_frame_is_segmented_in_the_container_without_a_network(scratch, wheels, buildah, base):
-    dataset = scratch / "data" / "Sim-TRIC-calibrated"
-    simulate = ["simulate", "Sim-TRIC-calibrated", str(dataset)]
-    assert main([*simulate, "--sequences", "01", "--frames", "1"]) == 0
+    (one,) = [one for one in stand_ins(small=True, frames=1) if one.name == "Fluo-N3DL-TRIC"]
+    with zipfile.ZipFile(write_zips(one, scratch)[1]) as archive:
+        archive.extractall(scratch / "data")
+    dataset = scratch / "data" / one.name
     options = ["--device", "cpu"]
     assert main(["segment", str(dataset), "01", *options, "--output", str(scratch / "here")]) == 0
 
@@ -121,7 +124,7 @@ def test_a_frame_is_segmented_in_the_container_without_a_network(scratch, wheels
         *("--file", ROOT / "Containerfile", ROOT),
     )
     image = buildah.run("from", "localhost/built")
-    entry = ["./run_seq.sh", "/data/Sim-TRIC-calibrated", "01", *options]
+    entry = ["./run_seq.sh", f"/data/{one.name}", "01", *options]
     mounts = ["--isolation", "chroot", "--volume", f"{dataset.parent}:/data"]
     buildah.run("run", *mounts, image, "--", *entry, before=("unshare", "--net"))
     made = (dataset / "01_RES" / "mask000.tif").read_bytes()
