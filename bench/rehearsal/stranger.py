@@ -78,7 +78,7 @@ def check_table(results: Path, configuration: dict[str, Any]) -> Path:
         for entry in configuration["datasets"]
         for sequence in entry["sequences"]
     }
-    if found != wanted or len(rows) < len(wanted) * len(configuration["methods"]):
+    if not found >= wanted or len(rows) < len(wanted) * len(configuration["methods"]):
         raise SystemExit(f"{table}: {len(rows)} rows of {sorted(found)}; expected {sorted(wanted)}")
     return table.with_suffix(".txt")
 
