@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import sys
 import time
@@ -83,7 +84,11 @@ class Rehearsal:
         self.tables[name], self.watched[name] = self.folder / f"{name}.txt", watched
         self.costs += costs(name, results, watched)
         begun = time.perf_counter()
-        run_scripts(results / "submission", data / "test", self.folder / "elsewhere" / name)
+        # Snakemake gives a job no more threads than there are cores.
+        cores = os.cpu_count() if self.cores == "all" else int(self.cores)
+        threads = min(values["threads"], cores or 1)
+        elsewhere = self.folder / "elsewhere" / name
+        run_scripts(results / "submission", data / "test", elsewhere, threads)
         self.clock(f"{name}: the submission's scripts", begun)
 
 

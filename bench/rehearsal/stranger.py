@@ -97,7 +97,7 @@ def without_network(folder: Path) -> tuple[list[str], dict[str, str]]:
     return [], {"PYTHONPATH": str(blocker)}
 
 
-def run_scripts(submission: Path, data: Path, elsewhere: Path) -> dict[str, float]:
+def run_scripts(submission: Path, data: Path, elsewhere: Path, threads: int) -> dict[str, float]:
     """Run a submission's scripts in another place, with the network off.
 
     Parameters
@@ -107,6 +107,9 @@ def run_scripts(submission: Path, data: Path, elsewhere: Path) -> dict[str, floa
     data : Path
         The folder of the test sequences.
     elsewhere : Path
+    threads : int
+        As many as the packed masks were made with: sums of float32 are rounded otherwise with
+        others, which shows where a network is undecided.
 
     Returns
     -------
@@ -134,7 +137,12 @@ def run_scripts(submission: Path, data: Path, elsewhere: Path) -> dict[str, floa
         done = subprocess.run(
             [*before, f"./{script.name}"],
             cwd=script.parent,
-            env={"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(elsewhere), **variables},
+            env={
+                "PATH": f"{BIN}:/usr/bin:/bin",
+                "HOME": str(elsewhere),
+                "OMP_NUM_THREADS": str(threads),
+                **variables,
+            },
             capture_output=True,
             text=True,
             check=False,

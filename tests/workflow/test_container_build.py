@@ -21,6 +21,7 @@ PIP = """[global]
 no-index = true
 find-links = /wheels
 break-system-packages = true
+no-compile = true
 root-user-action = ignore
 disable-pip-version-check = true
 """

@@ -7,6 +7,7 @@ start takes seconds, and `make rehearsal` has all of them.
 import csv
 
 import pytest
+from runs import as_a_user, checkout, jobs
 
 from bench.rehearsal.__main__ import main
 
@@ -17,6 +18,11 @@ AFTER = {"validate", "score", "table", "tables", "overlay", "provenance"}
 SENT = {"download_test", "segment", "submission"}
 
 
+def test_a_target_of_the_workflow_but_no_part_of_it(tmp_path):
+    assert jobs(as_a_user(checkout(tmp_path), "rehearsal", "-n")) == {"rehearsal": 1, "total": 1}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "datasets", "more"),
     [
