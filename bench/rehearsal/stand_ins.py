@@ -39,6 +39,7 @@ class StandIn:
     cells: int
     shapes: dict[str, Shape]
     frames: dict[str, int]
+    test_frames: int | None = None  # of a test sequence; None: as many as in training
     gold_slices: int = 0  # of a sequence; 0: all frames, whole
     gold_cells: int = 0  # of a slice, at most; 0: all
     silver: bool = False
@@ -85,11 +86,11 @@ _SMALL: dict[str, tuple[int, dict[str, Shape]]] = {
 
 
 def stand_ins(*, small: bool, frames: int | None) -> list[StandIn]:
-    """List the stand-ins, with so many frames a sequence at most; None for all."""
+    """List the stand-ins, with so many frames a sequence at most, and one of tests; None: all."""
     chosen = []
     for one in REAL:
         counts = {seq: min(count, frames or count) for seq, count in one.frames.items()}
-        one = replace(one, frames=counts)
+        one = replace(one, frames=counts, test_frames=1 if frames else None)
         if small:
             cells, shapes = _SMALL[one.name]
             one = replace(one, cells=cells, shapes=shapes)
@@ -110,12 +111,12 @@ class Simulated:
     def __init__(self, one: StandIn) -> None:
         self.one = one
 
-    def sequence(self, sequence: str, seed: int) -> Sequence:
-        """Simulate a sequence."""
+    def sequence(self, sequence: str, count: int, seed: int) -> Sequence:
+        """Simulate a sequence of so many frames."""
         simulation = simulate_sequence(
             scene=open_scene(self.one.scene),
             shape=self.one.shapes[sequence],
-            frames=self.one.frames[sequence],
+            frames=count,
             cells=self.one.cells,
             seed=sequence_seed(seed, sequence),
             voxel_size=open_recipe(self.one.name).voxel_size,
@@ -143,9 +144,9 @@ class Drift:
         )
         ((self.raw, self.labels),) = simulation
 
-    def sequence(self, sequence: str, seed: int) -> Sequence:
-        """Cut out a sequence; another one, or another seed, looks from another side."""
-        (depth, rows, columns), count = self.one.shapes[sequence], self.one.frames[sequence]
+    def sequence(self, sequence: str, count: int, seed: int) -> Sequence:
+        """Cut out so many frames; another sequence, or seed, looks from another side."""
+        depth, rows, columns = self.one.shapes[sequence]
         along, across = (1 if seed % 2 else -1), (1 if sequence == "01" else -1)
         sides = np.s_[:depth, ::along, ::across]
         raw, labels = (field[sides][:, :rows] for field in (self.raw, self.labels))
@@ -235,8 +236,12 @@ def write_zips(one: StandIn, folder: Path) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for sequence in one.shapes:
-                made = source.sequence(sequence, seed)
-                for name, content in members(one, sequence, made, test=kind == "test"):
+                test = kind == "test"
+                count = one.frames[sequence]
+                if test and one.test_frames:
+                    count = one.test_frames
+                made = source.sequence(sequence, count, seed)
+                for name, content in members(one, sequence, made, test=test):
                     archive.writestr(f"{one.name}/{name}", content)
         log.info("%s: %.0f MB", path, path.stat().st_size / 1e6)
         written.append(path)

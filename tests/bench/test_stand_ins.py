@@ -46,7 +46,10 @@ def test_real_sizes():
         TRIC: ((13, 2454, 1693), 210),
     }
     assert stand_ins(small=False, frames=None) == list(REAL)
-    assert [one.frames for one in stand_ins(small=False, frames=2)] == [{"01": 2, "02": 2}] * 3
+    assert REAL[2].test_frames is None
+    few = stand_ins(small=False, frames=2)
+    assert [one.frames for one in few] == [{"01": 2, "02": 2}] * 3
+    assert [one.test_frames for one in few] == [1] * 3
 
 
 def test_layout(zips, tmp_path):
@@ -67,7 +70,7 @@ def test_layout(zips, tmp_path):
     assert slices == [5, 5]
     assert not any("_ST" in name for name in tric)
     test = kinds(unpacked(zips, tmp_path / "test", TRIC, "test"))
-    assert test == {"01/tNNN.tif": 3, "02/tNNN.tif": 3}
+    assert test == {"01/tNNN.tif": 1, "02/tNNN.tif": 1}
 
 
 def test_gold_truth_has_few_cells_of_the_silver_truths(zips, tmp_path):
