@@ -2,20 +2,22 @@
 
 PYTHON ?= python3
 CORES ?= all
+FRAMES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo test check lint format bench install
+.PHONY: help demo test check lint format bench rehearsal install
 
 help:
-	@echo "make demo     run everything on small data, into results/demo"
-	@echo "make test     lint and the fast tests, under 3 minutes"
-	@echo "make check    lint and all tests: cluster, conda, package, whole runs of the workflow"
-	@echo "make lint     style, types, imports between the rooms, workflow"
-	@echo "make format   put the code into its form"
-	@echo "make bench    measure speed and memory, into results/bench"
-	@echo "make install  set up .venv from requirements.lock, with efficientcellseg and ctc-eval"
+	@echo "make demo       run everything on small data, into results/demo"
+	@echo "make test       lint and the fast tests, under 3 minutes"
+	@echo "make check      lint and all tests: cluster, conda, package, whole runs of the workflow"
+	@echo "make lint       style, types, imports between the rooms, workflow"
+	@echo "make format     put the code into its form"
+	@echo "make bench      measure speed and memory, into results/bench"
+	@echo "make rehearsal  the benchmark on simulated zips of real size (FRAMES=all for all frames)"
+	@echo "make install    set up .venv from requirements.lock, with efficientcellseg and ctc-eval"
 
 install: .venv/.project
 
@@ -57,3 +59,6 @@ format: install
 
 bench: install
 	for script in bench/*.py; do $(BIN)/python "$$script" || exit 1; done
+
+rehearsal: install
+	$(BIN)/python -m bench.rehearsal --frames $(FRAMES) --cores $(CORES)

@@ -50,6 +50,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/submission.smk"
+include: "workflow/rules/rehearsal.smk"
 
 
 # On a cluster: what takes no computing, and what needs the network.
@@ -64,6 +65,7 @@ localrules:
     gather,
     table,
     import_onnx,
+    rehearsal,
 
 
 rule all:

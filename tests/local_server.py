@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from efficientcellseg.datasets.fetching import fetch
+from efficientcellseg.datasets.fetching import MIRROR, fetch
 
 
 class Server(ThreadingHTTPServer):
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", MIRROR):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(fetch, "__defaults__", ((0.0, 0.0),))
     with Server() as running:

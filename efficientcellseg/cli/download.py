@@ -12,8 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Bring a data set onto the disk in challenge layout: DATA_DIR/NAME/SEQ/tTTT.tif, test "
         "data in DATA_DIR/test/NAME/SEQ. Skipped where it lies already; broken downloads are "
         "taken up again. Zips stay beside the data with their SHA-256 in NAME.zip.sha256; a zip "
-        "placed there by hand is used. Exit code 1 with one line on stderr where the network, "
-        "an archive or a folder is at fault."
+        "placed there by hand is used. The variable EFFICIENTCELLSEG_MIRROR names a mirror, which "
+        "takes the place of https://HOST before a file's path. Exit code 1 with one line on "
+        "stderr where the network, an archive or a folder is at fault."
     )
     parser.add_argument("recipe", help="recipe's name, such as Fluo-N3DH-CHO, or file (.yaml)")
     parser.add_argument("data_dir", type=Path, help="folder of all data sets")

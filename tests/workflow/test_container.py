@@ -1,4 +1,7 @@
-"""The container's recipe, as far as it can be checked without building it."""
+"""The container's recipe, as far as it can be checked without building it.
+
+test_container_build.py builds it.
+"""
 
 import json
 import re
@@ -30,8 +33,10 @@ def copies() -> list[tuple[str, str]]:
 
 
 def test_python_is_that_of_the_environments():
+    (base,) = [value for name, value in instructions() if name == "ARG"]
     (image,) = [value for name, value in instructions() if name == "FROM"]
-    version = re.fullmatch(r"docker\.io/library/python:(\d+\.\d+)-slim", image)[1]
+    assert image == "${BASE}"
+    version = re.fullmatch(r"BASE=docker\.io/library/python:(\d+\.\d+)-slim", base)[1]
     for path in (ROOT / "envs").glob("*.yaml"):
         assert f"python={version}" in yaml.safe_load(path.read_text())["dependencies"]
 

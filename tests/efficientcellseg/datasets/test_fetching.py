@@ -56,3 +56,13 @@ def test_a_refusal_is_not_tried_again(server, tmp_path):
     with refused("download-refused", "HTTP 404"):
         fetch(server.url("none.zip"), tmp_path / "none.zip")
     assert len(server.ranges) == 1
+
+
+def test_a_mirror_takes_the_hosts_place(server, tmp_path, monkeypatch):
+    server.files["here/training-datasets/A.zip"] = b"0123456789"
+    monkeypatch.setenv("EFFICIENTCELLSEG_MIRROR", server.url("here/"))
+    fetch("https://no.such.host/training-datasets/A.zip", tmp_path / "A.zip")
+    assert (tmp_path / "A.zip").read_bytes() == b"0123456789"
+    monkeypatch.setenv("EFFICIENTCELLSEG_MIRROR", "here")
+    with refused("mirror-address", "EFFICIENTCELLSEG_MIRROR=here"):
+        fetch("https://no.such.host/training-datasets/A.zip", tmp_path / "B.zip")
