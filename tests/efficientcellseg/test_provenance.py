@@ -100,7 +100,7 @@ def test_weights_and_slices_are_those_of_all_networks(
     assert (score["parameters"], score["training"]) == (parameters, training)
 
 
-@pytest.mark.parametrize("name", ["generalist", "Sim-MDA231"])
+@pytest.mark.parametrize("name", ["embryos", "generalist", "Sim-MDA231"])
 def test_the_shipped_networks_are_named(tiny_dataset, recipe_file, name):
     folder = ROOT / "resources" / "weights" / name
     score = mask_record("efficientcellseg", load_recipe(recipe_file), folder,

@@ -14,7 +14,11 @@ from efficientcellseg.networks.folders import load_model, read_card
 from efficientcellseg.parameters.locations import ROOT
 
 SHIPPED = ROOT / "resources" / "weights"
-MAPS = {"generalist": ("cells", "centers"), "Sim-MDA231": ("cells", "centers", *OFFSETS)}
+MAPS = {
+    "embryos": ("cells", "centers"),
+    "generalist": ("cells", "centers"),
+    "Sim-MDA231": ("cells", "centers", *OFFSETS),
+}
 HELD_OUT = {"BBBC050": {"09", "10"}}
 
 
@@ -37,6 +41,8 @@ def test_the_card_says_what_was_learnt_and_the_weights_load(name):
             assert not HELD_OUT.get(entry["dataset"], set()) & set(entry.get("sequences", []))
             if entry["dataset"] == "Fluo-N3DH-CHO":
                 assert entry["frames"] == "0:12"
+            if entry["dataset"] == "DSB2018-fluo":
+                assert entry["skip_every"] == 9
         card = card.started_from
 
 
