@@ -10,7 +10,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,9 @@ def _score_record(
     """Say what a score tells of masks: networks and their training, weights, reference."""
     folder, sequence = frames.absolute().parent.name, frames.name
     learnt = tell_training(cards, folder, recipe.name, recipe.sequences)
+    if sequence in learnt.sequences and not seen and any(card.seen for card in cards):
+        # Of that name, but with other frames, such as a simulation of another seed.
+        learnt = replace(learnt, sequences={}, akin=True)
     crossed = learnt.sequences and sequence not in learnt.sequences and not seen
     labeling = recipe.labeling.method.replace("_", " ")
     weights = [card.parameters for card in cards if card.parameters]

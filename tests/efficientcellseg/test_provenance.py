@@ -100,7 +100,7 @@ def test_weights_and_slices_are_those_of_all_networks(
     assert (score["parameters"], score["training"]) == (parameters, training)
 
 
-@pytest.mark.parametrize("name", ["embryos", "generalist", "Sim-MDA231"])
+@pytest.mark.parametrize("name", ["volumes", "generalist", "Sim-MDA231"])
 def test_the_shipped_networks_are_named(tiny_dataset, recipe_file, name):
     folder = ROOT / "resources" / "weights" / name
     score = mask_record("efficientcellseg", load_recipe(recipe_file), folder,
@@ -131,6 +131,17 @@ def test_networks_of_the_data_sets_own_sequences(
     recipe = load_recipe(recipe_file)
     score = mask_record("efficientcellseg", recipe, models, tiny_dataset / sequence)["score"]
     assert (score["trained"], score["crossed"]) == (trained, crossed)
+
+
+def test_other_frames_of_the_same_name_are_not_the_data_sets_own(tiny_dataset, recipe_file, models):
+    """A simulation of another seed was placed where this one is now."""
+    for name in ("cells", "centers"):
+        card = models / name / "model.yaml"
+        learnt = {"configuration": {"data": [{"dataset": "Tiny"}]}, "seen": ["0" * 16]}
+        card.write_text(yaml.safe_dump({**yaml.safe_load(card.read_text()), **learnt}))
+    recipe = load_recipe(recipe_file)
+    score = mask_record("efficientcellseg", recipe, models, tiny_dataset / "01")["score"]
+    assert (score["trained"], score["crossed"]) == ("trained here on other data of its kind", "")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from efficientcellseg.parameters.locations import ROOT
 
 SHIPPED = ROOT / "resources" / "weights"
 MAPS = {
-    "embryos": ("cells", "centers"),
+    "volumes": ("cells", "centers"),
     "generalist": ("cells", "centers"),
     "Sim-MDA231": ("cells", "centers", *OFFSETS),
 }

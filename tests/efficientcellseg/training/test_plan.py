@@ -45,7 +45,7 @@ def test_offsets_stay_together():
         planned({}, "cells", "offset_rows", "offset_columns")
 
 
-@pytest.mark.parametrize("name", ["Sim-MDA231", "embryos", "generalist"])
+@pytest.mark.parametrize("name", ["Sim-MDA231", "volumes", "generalist"])
 def test_the_shipped_networks_are_each_one_for_all_maps(name):
     path = ROOT / "config" / "training" / f"{name}.yaml"
     configuration = read_yaml(path, TrainingConfiguration)
