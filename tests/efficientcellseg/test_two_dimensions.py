@@ -40,10 +40,11 @@ def test_nuclei_are_found(nuclei, tmp_path, capsys):
     assert judge(["validate", str(dataset), "02", "--result", str(result), *FRAMES]) == 0
     assert "note" not in capsys.readouterr().out
     # There are no markers, so that SEG alone can be measured; `benchmark` knows.
-    score = ["score", str(dataset), "02", "--result", str(result), *FRAMES]
+    # The first image is one of every ninth that no network has learnt from.
+    score = ["score", str(dataset), "02", "--result", str(result), "--frames", "0:1"]
     assert judge([*score, "--measures", "SEG", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["SEG"] > 0.6
+    assert found["SEG"] > 0.7
     assert judge([*score, "--measures", "benchmark", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == found
     assert judge(score) == 1
