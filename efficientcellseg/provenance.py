@@ -114,8 +114,8 @@ def _score_record(
     """Say what a score tells of masks: networks and their training, weights, reference."""
     folder, sequence = frames.absolute().parent.name, frames.name
     learnt = tell_training(cards, folder, recipe.name, recipe.sequences)
-    if sequence in learnt.sequences and not seen and any(card.seen for card in cards):
-        # Of that name, but with other frames, such as a simulation of another seed.
+    if recipe.source.kind == "simulation" and sequence in learnt.sequences and not seen:
+        # Of that name, but with other frames: a simulation of another seed.
         learnt = replace(learnt, sequences={}, akin=True)
     crossed = learnt.sequences and sequence not in learnt.sequences and not seen
     labeling = recipe.labeling.method.replace("_", " ")
