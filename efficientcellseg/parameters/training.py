@@ -96,6 +96,14 @@ others silver truth; one that a sequence does not have is left out."""
 over the next reference's of the same slice; where there is none, background far from annotated \
 cells counts neither way."""
 
+    reference_shift: Annotated[
+        dict[SequenceName, tuple[float, float, float]],
+        Field(default={}, json_schema_extra={"additionalProperties": False}),
+    ]
+    """By sequence, how many planes, rows and columns its reference is moved before it is learnt \
+from, so that it lies on the images; `efficientcellseg register` measures it. Of whole volumes \
+alone."""
+
     held_out: bool = False
     """For validation alone, not to learn from; with such a data set, no frames of the others are \
 held out."""
