@@ -11,6 +11,7 @@ from efficientcellseg.frozen import Count, Frozen, Positive, WholeNumber, change
 from efficientcellseg.parameters.architecture import Architecture
 from efficientcellseg.parameters.recipe import Pseudocolor, Recipe, Tiling
 from efficientcellseg.parameters.values import (
+    CellLoss,
     FrameRange,
     MapName,
     OneOrMore,
@@ -171,8 +172,9 @@ validation's share; 0 for none."""
     fold: WholeNumber = 0
     """Which of the folds is held out, 0 the first; `train --fold K` says it."""
 
-    cells_loss: Literal["dice", "dice+entropy"] = "dice"
-    """Loss of the cell map: Dice, as in the paper, or Dice and cross entropy together."""
+    cells_loss: CellLoss = "dice"
+    """Loss of the cell map: Dice, as in the paper, or Dice together with cross entropy, with one \
+that counts most near outlines, or with the Lovasz hinge."""
 
     variation: Variation = Variation()
     """How much samples are varied."""
