@@ -35,7 +35,7 @@ def read_zarr(folder: Path) -> list[Stored]:
         axes = [one if isinstance(one, str) else one["name"] for one in image["axes"]]
         level = image["datasets"][0]
         changes = level.get("coordinateTransformations", [])
-        scale = next((one["scale"] for one in changes if "scale" in one), [])
+        scale: list[float] = next((one["scale"] for one in changes if "scale" in one), [])
         if not (folder / level["path"]).resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"a level outside of it, {level['path']}")
         array = zarr.open_array(folder / level["path"], mode="r")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ctc_eval.format import InputError
-from efficientcellseg.datasets.reading.image import Image
 
 LARGEST = 65535
 
@@ -56,7 +55,7 @@ class Conversion:
         if volume.dtype in (np.uint8, np.uint16):
             return volume
         if self.factor == 1:
-            return (volume - np.asarray(self.offset, volume.dtype)).astype(np.uint16)
+            return (volume.astype(np.float64) - self.offset).astype(np.uint16)
         scaled = (volume.astype(np.float64) - self.offset) * self.factor
         return np.rint(np.clip(scaled, 0, LARGEST)).astype(np.uint16)
 
@@ -65,37 +64,33 @@ class Conversion:
         return asdict(self)
 
 
-def measure_values(
-    image: Image, channel: int, progress: Callable[[Iterable[int]], Iterable[int]] = iter
-) -> Conversion:
-    """Read all of a channel once, frame by frame, and find how its values fit into uint16.
-
-    So all that is damaged shows before work begins.
+def measure_values(volumes: Iterable[np.ndarray], name: str) -> Conversion:
+    """Look at all values of an image once, and find how they fit into uint16.
 
     Parameters
     ----------
-    image : Image
-    channel : int
-    progress : callable
-        Wraps the frames' numbers.
+    volumes : iterable of ndarray
+        Frame by frame.
+    name : str
+        Of the image, for messages.
 
     Raises
     ------
     InputError
-        Values that are no numbers, or all the same; pixels that do not decode; complex values.
+        Values that are no numbers, or all the same.
     """
-    low, high, whole = np.inf, -np.inf, True
-    for frame in progress(range(image.frames)):
-        volume = image.read(frame, channel)
+    low, high, whole, kind = np.inf, -np.inf, True, ""
+    for frame, volume in enumerate(volumes):
+        kind = str(volume.dtype)
         if volume.dtype.kind not in "buif":
             raise InputError(
-                f"{image.path}: pixel type {volume.dtype}; expected real numbers: convert it",
+                f"{name}: pixel type {kind}; expected real numbers: convert the image",
                 code="pixel-type",
             )
         if volume.dtype.kind == "f":
             if wrong := int(np.count_nonzero(~np.isfinite(volume))):
                 raise InputError(
-                    f"{image.path}: frame {frame}: {wrong} of {volume.size} values are not numbers "
+                    f"{name}: {wrong} of {volume.size} values of frame {frame} are not numbers "
                     "(NaN or infinite); expected intensities: replace them, by 0 for example",
                     code="values-nan",
                 )
@@ -103,11 +98,10 @@ def measure_values(
         low, high = min(low, float(volume.min())), max(high, float(volume.max()))
     if low == high:
         raise InputError(
-            f"{image.path}: all pixels of {image.channels[channel]} are {low:g}; expected an image "
-            "with something on it: choose another --channel or file",
+            f"{name}: all pixels are {low:g}; expected an image with something on it: choose "
+            "another channel or file",
             code="image-constant",
         )
-    kind = str(volume.dtype)
     if whole and 0 <= low and high <= LARGEST:
         return Conversion(kind, low, high)
     if whole and high - low <= LARGEST:
