@@ -43,7 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measures",
         type=_measures,
-        default=("SEG", "DET"),
         metavar="LIST",
         help=f"of {', '.join(MEASURES)}, with commas, or {BENCHMARK}: those of the table that "
         "the reference and the parameters allow (default: SEG,DET)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from math import pi, sqrt
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # What has less than this share of a typical cell's voxels is no cell.
-DEBRIS = 0.03
+DEBRIS = 0.01
 # More of the image than this share, brighter than half way to the brightest: bright background.
 MOSTLY_BRIGHT = 0.6
 
@@ -45,6 +46,7 @@ def base_recipe(
     diameter : float, optional
         Of the cells, in micrometers where the voxel size is known, else in pixels.
     """
+    name = re.sub("[^A-Za-z0-9+_-]", "-", name).lstrip("+_-") or "images"
     known = open_recipe("nuclei-3d" if planes > 1 else "nuclei-2d")
     unit = "um" if voxel_size else "pixels"
     return changed(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.format import InputError, is_inside
 from efficientcellseg.datasets.reading.image import Image, choose_channel
 from efficientcellseg.datasets.reading.values import Conversion, measure_values
+from efficientcellseg.methods.scale import evenly_spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,5 +120,5 @@ def group_alike(jobs: Sequence[Job]) -> list[list[Job]]:
 def look_at(jobs: Sequence[Job], count: int) -> list[np.ndarray]:
     """Read a few frames of a group of images, evenly spread."""
     places = [(job, frame) for job in jobs for frame in job.frames]
-    numbers = sorted({len(places) * (2 * i + 1) // (2 * count) for i in range(count)})
-    return [places[number][0].volume(places[number][1]) for number in numbers]
+    chosen = [places[number] for number in evenly_spread(len(places), count)]
+    return [job.volume(frame) for job, frame in chosen]

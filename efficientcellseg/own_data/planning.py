@@ -16,13 +16,15 @@ from efficientcellseg.methods.scale import fit_scale
 from efficientcellseg.own_data.jobs import Job, group_alike, look_at
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from efficientcellseg.methods.method import Method
     from efficientcellseg.parameters.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
-# Frames of a group that a first look sees.
-LOOKED_AT = 4
+# Frames of a group that a first look sees: images of one plane may be of different cells.
+LOOKED_AT, PLANES_LOOKED_AT = 2, 8
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
         how.method,
         how.model or recipe.model_dir,
         group[0].image.shape[1:],
-        partial(look_at, group, LOOKED_AT),
+        partial(_look, group),
         device=how.device,
         backend=how.backend,
         check=how.check and how.recipe is not None,  # an estimate has been checked
@@ -124,7 +126,7 @@ def _recipe_of(group: list[Job], how: How) -> Recipe:
         how.method,
         model or base.model_dir,
         first.shape,
-        partial(look_at, group, LOOKED_AT),
+        partial(_look, group),
         device=how.device,
         backend=how.backend,
         check=how.check,
@@ -145,6 +147,11 @@ def tell_plans(plans: Sequence[Plan]) -> None:
             *(plan.file, "3D" if first.image.shape[0] > 1 else "2D", size),
             *(recipe.labeling.method.replace("_", " "), Path(recipe.model or "").name),
         )
+
+
+def _look(group: Sequence[Job]) -> list[np.ndarray]:
+    """Read a few frames of a group of images."""
+    return look_at(group, LOOKED_AT if group[0].image.shape[0] > 1 else PLANES_LOOKED_AT)
 
 
 @contextmanager
