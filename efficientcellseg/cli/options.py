@@ -19,7 +19,7 @@ from ctc_eval.format import (
 )
 from efficientcellseg.methods import METHODS
 from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import Recipe, open_recipe
+from efficientcellseg.parameters.recipe import Recipe, find_recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
 
 if TYPE_CHECKING:
@@ -143,6 +143,24 @@ def add_output(parser: argparse.ArgumentParser, content: str) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help=f"folder for {content}"
     )
+
+
+def is_sequence(inputs: list[str]) -> bool:
+    """Tell whether inputs are a data set's folder and the name of a sequence in it."""
+    if len(inputs) != 2:
+        return False
+    dataset, sequence = inputs
+    there = (Path(dataset) / sequence).is_dir()
+    return there or (sequence.isdecimal() and not Path(sequence).exists())
+
+
+def is_known(dataset: str) -> bool:
+    """Tell whether there is a recipe of a data set's name."""
+    try:
+        find_recipe(dataset)
+    except InputError:
+        return False
+    return True
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.format import InputError
 from efficientcellseg.cli.options import (
     add_dataset,
     add_device,
@@ -15,11 +14,11 @@ from efficientcellseg.cli.options import (
     add_model,
     add_recipe,
     add_scale_check,
+    is_known,
     model_of,
     recipe_of,
 )
 from efficientcellseg.methods import METHODS
-from efficientcellseg.parameters.recipe import find_recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Write the recipe that a sequence is segmented with, as the method reads it: where it does "
         "not say how large cells are, a few frames are looked at, and tiles follow from that. "
         "`segment` does the same by itself. For a data set of your own, without a recipe, one is "
-        "estimated, and beside it, where there is a reference SEQ_GT, FILE-training.yaml is written, "
+        "estimated, and beside it, where there is a reference SEQ_GT, FILE-training.yaml, "
         "for `train` to make a network of such cells. Exit code 1 where cells are of "
         "another size than the networks know."
     )
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     method = METHODS[args.method]
     how = {"device": args.device, "backend": args.backend, "check": args.scale_check == "on"}
-    if args.recipe is None and not _is_known(args.dataset_dir.resolve().name):
+    if args.recipe is None and not is_known(args.dataset_dir.resolve().name):
         return _plan_own(args, how)
     recipe = method.adapt(recipe_of(args))
     frames = args.dataset_dir / args.sequence
@@ -59,15 +58,6 @@ def run(args: argparse.Namespace) -> int:
     with atomic(args.output) as temporary:
         temporary.write_text(recipe_text(planned), encoding="utf-8")
     return 0
-
-
-def _is_known(dataset: str) -> bool:
-    """Tell whether there is a recipe of a data set's name."""
-    try:
-        find_recipe(dataset)
-    except InputError:
-        return False
-    return True
 
 
 def _plan_own(args: argparse.Namespace, how: dict[str, Any]) -> int:

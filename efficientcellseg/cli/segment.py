@@ -16,6 +16,7 @@ from efficientcellseg.cli.options import (
     add_recipe,
     add_scale_check,
     frames_of,
+    is_sequence,
     model_of,
     progress_of,
     reading_of,
@@ -102,15 +103,6 @@ def run(args: argparse.Namespace) -> int:
         progress=progress_of(args, "segment", "frame"),
     )
     return 0
-
-
-def is_sequence(inputs: list[str]) -> bool:
-    """Tell whether inputs are a data set's folder and the name of a sequence in it."""
-    if len(inputs) != 2:
-        return False
-    dataset, sequence = inputs
-    there = (Path(dataset) / sequence).is_dir()
-    return there or (sequence.isdecimal() and not Path(sequence).exists())
 
 
 def _segment_files(args: argparse.Namespace) -> int:
