@@ -31,8 +31,8 @@ class Kind(NamedTuple):
     options : list of str
         What the command needs beside the input.
     values : str
-        ``uint16`` for a volume as it is, ``uint8`` for one of 8 bits, ``plane`` for its middle
-        plane in 8 bits, ``jpeg`` for what JPEG makes of that.
+        ``uint16`` for a volume as it is, ``uint8`` for one of 8 bits, ``plane`` for its maximum
+        along z in 8 bits, ``jpeg`` for what JPEG makes of that.
     needs : str
         The package that is needed, beyond those that the program needs itself.
     """
@@ -327,4 +327,4 @@ def values_for(kind: Kind, volume: np.ndarray) -> np.ndarray:
     if kind.values == "uint16":
         return volume
     eight = (255.0 * (volume - volume.min()) / (volume.max() - volume.min())).astype(np.uint8)
-    return eight if kind.values == "uint8" else eight[len(eight) // 2][None]
+    return eight if kind.values == "uint8" else eight.max(axis=0)[None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from efficientcellseg.cli.options import add_reading, progress_of, reading_of
@@ -39,7 +40,10 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.own_data.converting import convert_images
 
     reading = reading_of(args)
-    images, labels = (open_images(some, reading) for some in (args.inputs, args.labels))
+    images = open_images(args.inputs, reading)
+    # Labels are of the images' frames, so that what these have is known of them.
+    reading = replace(reading, planes=images[0].shape[0] > 1)
+    labels = open_images(args.labels, reading)
     progress = progress_of(args, "convert", "frame")
     where = (args.dataset_dir, args.sequence)
     count = convert_images(images, args.channel, labels, *where, progress)

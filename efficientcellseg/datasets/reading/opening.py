@@ -35,11 +35,14 @@ class Reading:
     stack : {"z", "t", "none"}, optional
         What the files of a folder are: planes of one volume, time points, or images of their own;
         by default their names say it, and files are images of their own where they do not.
+    planes : bool
+        Whether an axis of which nothing is known can only be that of planes.
     """
 
     axes: str | None = None
     voxel_size: tuple[float, ...] | None = None
     stack: str | None = None
+    planes: bool = False
 
 
 def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
@@ -79,12 +82,11 @@ def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
     for path, refusal in parts:
         if path.resolve() not in done:
             raise refusal
-    return _named_apart(
-        [
-            image_of(_join(group), reading.voxel_size, planes=bool(CHALLENGE.fullmatch(first.name)))
-            for first, group in _group(opened, reading.stack)
-        ]
-    )
+    images = []
+    for first, group in _group(opened, reading.stack):
+        planes = reading.planes or bool(CHALLENGE.fullmatch(first.name))
+        images.append(image_of(_join(group), reading.voxel_size, planes=planes))
+    return _named_apart(images)
 
 
 def read_any(path: Path) -> list[Stored]:

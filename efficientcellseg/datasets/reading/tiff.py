@@ -58,6 +58,8 @@ def read_tiff(path: Path) -> list[Stored]:
             chosen = [one.levels[0] for one in tif.series if not one.keyframe.is_reduced]
             if not chosen:
                 raise tifffile.TiffFileError("no image in it")
+            if ome and any(one.kind != "ome" for one in chosen):
+                raise _planes_missing(path)
             if len(ome) != len(chosen):
                 ome = ome[:1] * len(chosen)
             _check_all_pages(path, tif, chosen)
@@ -106,11 +108,7 @@ def _image_of(
     files = {path}
     for page in pages:
         if page is None:
-            raise InputError(
-                f"{path}: planes that its OME metadata speak of are not there; expected all "
-                f"{len(pages)}: put the files of the series side by side, or save it again",
-                code="ome-planes-missing",
-            )
+            raise _planes_missing(path)
         files.add(Path(page.parent.filehandle.path))
     axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
     kept = [i for i, axis in enumerate(axes) if not (axis == "S" and shape[i] == 1)]
@@ -132,6 +130,14 @@ def _image_of(
         ome.channels if ome else tuple(_labels(tif)),
         interval,
         tuple(sorted(files)),
+    )
+
+
+def _planes_missing(path: Path) -> InputError:
+    return InputError(
+        f"{path}: planes that its OME metadata speak of are not there; expected all of them: put "
+        "the files of the series side by side, or save it again",
+        code="ome-planes-missing",
     )
 
 
