@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from ctc_eval.format import MAX_LABEL, InputError, atomic, frame_name, write_labels, write_volume
 from efficientcellseg.datasets.reading.image import choose_channel
 from efficientcellseg.datasets.reading.values import measure_values
-from efficientcellseg.own_data.jobs import Job, Progress
+from efficientcellseg.own_data.jobs import Counter, Job
 
 if TYPE_CHECKING:
     from efficientcellseg.datasets.reading.image import Image
@@ -27,7 +28,7 @@ def convert_images(
     labels: Sequence[Image],
     dataset_dir: Path,
     sequence: str,
-    progress: Progress = iter,
+    progress: Counter = iter,
 ) -> int:
     """Write images as the frames of a sequence, and label images as its reference.
 
@@ -57,10 +58,8 @@ def convert_images(
         Frames of different shapes; labels of another number or shape, or that are no labels; a
         sequence that is there already; what reading refuses.
     """
-    if not (sequence.isascii() and sequence.isdecimal() and len(sequence) == 2):
-        raise InputError(
-            f"sequence {sequence}; expected two digits, such as 01", code="sequence-malformed"
-        )
+    if not re.fullmatch("[0-9]{2}", sequence):
+        raise InputError(f"sequence {sequence}; expected two digits", code="sequence-malformed")
     places = _alike([(image, frame) for image in images for frame in range(image.frames)])
     annotated = _alike([(image, frame) for image in labels for frame in range(image.frames)])
     _check_labels(places, annotated)
@@ -81,12 +80,17 @@ def convert_images(
                 volume = _labels_of(*annotated[number])
                 write_labels(staged / f"{sequence}_GT" / "SEG" / name, volume)
     jobs = [Job(one, chosen[id(one)], tuple(range(one.frames)), values) for one in images]
+    _write_record(dataset_dir / f"{sequence}.json", jobs, labels)
+    return len(places)
+
+
+def _write_record(path: Path, jobs: Sequence[Job], labels: Sequence[Image]) -> None:
+    """Say what was read and what was done to its values."""
     record: dict[str, Any] = {"images": [job.record() for job in jobs]}
     if labels:
         record["labels"] = [str(image.path) for image in labels]
-    with atomic(dataset_dir / f"{sequence}.json") as temporary:
+    with atomic(path) as temporary:
         temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    return len(places)
 
 
 def _alike(places: list[tuple[Image, int]]) -> list[tuple[Image, int]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 # Wraps what a loop goes over, to show how far it is; `tqdm.tqdm` does.
-Progress = Callable[[Iterable], Iterable]
+Counter = Callable[[Iterable], Iterable]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Job:
 
 
 def make_jobs(
-    images: Sequence[Image], channel: str | None, frames: slice, progress: Progress = iter
+    images: Sequence[Image], channel: str | None, frames: slice, progress: Counter = iter
 ) -> list[Job]:
     """Choose channels and frames, and look at all values once, so that faults show at once.
 

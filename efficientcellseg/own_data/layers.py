@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,12 @@ from efficientcellseg.chain.pseudocolor import pseudocolor
 from efficientcellseg.own_data.segmenting import RECORD_FILE
 
 if TYPE_CHECKING:
+    from efficientcellseg.datasets.reading.image import Image
     from efficientcellseg.own_data.jobs import Job
     from efficientcellseg.own_data.planning import How, Plan
 
 # Data, what napari is to make of them, and the kind of layer.
-Layer = tuple[np.ndarray, dict[str, Any], str]
+Shown = tuple[np.ndarray, dict[str, Any], str]
 
 
 def make_layers(
@@ -35,7 +37,7 @@ def make_layers(
     frame: int,
     labels: np.ndarray | None,
     reference: np.ndarray | None,
-) -> list[Layer]:
+) -> list[Shown]:
     """Compute what there is to see of a frame.
 
     Parameters
@@ -58,7 +60,7 @@ def make_layers(
     image, recipe = job.image, plan.fitted
     scale = image.voxel_size or (1.0, 1.0, 1.0)
     volume = job.volume(frame)
-    layers: list[Layer] = [
+    layers: list[Shown] = [
         (image.read(frame, i), {"name": f"raw, {name}", "scale": scale}, "image")
         for i, name in enumerate(image.channels)
     ]
@@ -80,6 +82,12 @@ def make_layers(
         layers.append((reference, shown, "labels"))
     if labels is not None:
         layers.append((labels, {"name": "cells", "scale": scale}, "labels"))
+    _check_shapes(layers, image)
+    return layers
+
+
+def _check_shapes(layers: Sequence[Shown], image: Image) -> None:
+    """Refuse results of another image."""
     for data, options, _ in layers:
         found = data.shape[:-1] if options.get("rgb") else data.shape
         if found != image.shape:
@@ -88,7 +96,6 @@ def make_layers(
                 "give the --result of these images",
                 code="shape-mismatch",
             )
-    return layers
 
 
 def find_labels(job: Job, frame: int, folder: Path) -> np.ndarray | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Larger label images are OME-TIFFs, compressed: ImageJ's own format is neither. Bytes.
 LARGEST_IMAGEJ = 1_000_000_000
 
-COLUMNS = (
+CELL_COLUMNS = (
     *("image", "frame", "label", "z", "y", "x", "voxels"),
     *("volume_um3", "area_um2", "equivalent_diameter_um"),
 )
@@ -83,7 +83,7 @@ def cell_rows(
     Yields
     ------
     dict
-        Of `COLUMNS` those that there are: centroid in voxels, sizes in micrometers where the
+        Of `CELL_COLUMNS` those that there are: centroid in voxels, sizes in micrometers where the
         voxel's size is known, ``mean_NAME`` for each channel.
     """
     import numpy as np
@@ -115,8 +115,8 @@ def cell_rows(
 
 def write_cells(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write a table of cells as CSV, empty where a value is not known."""
-    more = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
+    more = dict.fromkeys(name for row in rows for name in row if name not in CELL_COLUMNS)
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [*COLUMNS, *more])
+        table = csv.DictWriter(file, [*CELL_COLUMNS, *more])
         table.writeheader()
         table.writerows(rows)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.format import InputError, atomic, check_writable, frame_name, write_labels
 from efficientcellseg.chain.labeling import is_empty, log_anisotropy, warn_of_empty
 from efficientcellseg.chain.segment import FrameMethod, segment_volume
-from efficientcellseg.own_data.jobs import Job, Progress
+from efficientcellseg.own_data.jobs import Counter, Job
 from efficientcellseg.own_data.planning import How, Plan
 from efficientcellseg.own_data.results import cell_rows, write_cells, write_label_image
 from efficientcellseg.parameters.recipe import Recipe, recipe_text
@@ -103,7 +103,7 @@ class _Findings:
 
 
 def segment_images(
-    plans: Sequence[Plan], output: Path, how: How, progress: Progress = iter
+    plans: Sequence[Plan], output: Path, how: How, progress: Counter = iter
 ) -> Found:
     """Segment images by their plans, and write all that was found into a folder.
 

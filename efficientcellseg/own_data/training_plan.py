@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from efficientcellseg.parameters.recipe import Recipe
 
 # Reference images that are measured, and for what network on a CPU core: an hour at most.
-MEASURED_IMAGES, BATCH, EPOCHS, STEPS = 20, 16, 12, 40
+MEASURED_IMAGES, TILES, EPOCHS, STEPS = 20, 16, 12, 40
 
 
 def plan_sequence(
@@ -128,7 +128,7 @@ def plan_training(
             }
         ],
         "training": {
-            "batch": BATCH,
+            "batch": TILES,
             "epochs": EPOCHS,
             "steps": STEPS,
             "learning_rate": 0.0003,

@@ -84,17 +84,22 @@ def train(
         _tell_epoch(progress, parameters)
         save_checkpoint(folder / CHECKPOINT, progress, identity)
         write_curve(folder, progress.curve)
+    _finish(progress, folder)
+
+
+def _finish(progress: Progress, folder: Path) -> None:
+    """Give the network its best weights, and say that it is done."""
     if progress.best["weights"] is None:
         raise InputError(
             f"{folder}: no epoch of the training has a finite loss; lower the learning rate",
             code="training-diverged",
         )
+    progress.model.load_state_dict(progress.best["weights"])
+    progress.model.eval()
     log.info(
-        "done: %d epochs, the weights are those of epoch %d, validation loss %.4f",
-        *(len(progress.curve), progress.best["epoch"], progress.best["loss"]),
+        "done: %d epochs; the weights are those of epoch %d, the best on held out frames",
+        *(len(progress.curve), progress.best["epoch"]),
     )
-    model.load_state_dict(progress.best["weights"])
-    model.eval()
 
 
 def _tell_epoch(progress: Progress, parameters: Optimization) -> None:

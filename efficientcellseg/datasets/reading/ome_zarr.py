@@ -10,8 +10,14 @@ from ctc_eval.format import InputError
 from efficientcellseg.datasets.reading.stored import Spacing, Stored, stored_array
 
 # What OME-Zarr calls units of length and time, in micrometers and seconds.
-LENGTHS = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "angstrom": 1e-4, "meter": 1e6}
-TIMES = {"second": 1.0, "millisecond": 1e-3, "minute": 60.0, "hour": 3600.0}
+MICROMETERS_OF = {
+    "micrometer": 1.0,
+    "nanometer": 1e-3,
+    "millimeter": 1e3,
+    "angstrom": 1e-4,
+    "meter": 1e6,
+}
+SECONDS_OF = {"second": 1.0, "millisecond": 1e-3, "minute": 60.0, "hour": 3600.0}
 
 
 def is_zarr(folder: Path) -> bool:
@@ -82,7 +88,7 @@ def _scale_of(axes: list[Any], scale: list[float]) -> tuple[Spacing | None, floa
     sizes: dict[str, float | None] = {}
     for axis, size in zip(axes, scale, strict=False):
         if isinstance(axis, dict):
-            factor = {**LENGTHS, **TIMES}.get(str(axis.get("unit")))
+            factor = {**MICROMETERS_OF, **SECONDS_OF}.get(str(axis.get("unit")))
             sizes[axis["name"]] = factor and factor * float(size)
     rows, columns = sizes.get("y"), sizes.get("x")
     return (sizes.get("z"), rows, columns) if rows and columns else None, sizes.get("t")

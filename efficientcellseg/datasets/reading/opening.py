@@ -19,7 +19,7 @@ SUFFIXES = (*TIFFS, *PICTURES, *MAKERS, ".zarr")
 
 # What a file's name numbers: `t003`, `img_z012.png`, `a_t3_c1.tif`.
 NUMBERED = re.compile(r"(?:(?<=[_\-. ])|^)(t|z|c|ch)([0-9]+)(?=[_\-. ]|$)", re.IGNORECASE)
-CHALLENGE = re.compile(r"t[0-9]{3,4}\.tif")
+FRAME_NAME = re.compile(r"t[0-9]{3,4}\.tif")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
             raise refusal
     images = []
     for first, group in _group(opened, reading.stack):
-        planes = reading.planes or bool(CHALLENGE.fullmatch(first.name))
+        planes = reading.planes or bool(FRAME_NAME.fullmatch(first.name))
         images.append(image_of(_join(group), reading.voxel_size, planes=planes))
     return _named_apart(images)
 
@@ -183,11 +183,11 @@ def _join(group: tuple[str, dict[tuple[int, ...], Stored]]) -> Stored:
     """Make one image of a group."""
     axes, parts = group
     first = parts[min(parts)]
-    if len(parts) == 1 and not CHALLENGE.fullmatch(first.path.name):
+    if len(parts) == 1 and not FRAME_NAME.fullmatch(first.path.name):
         return first
     folder = first.path.resolve().parent
     name = NUMBERED.sub("", first.path.stem).strip("_-. ") or folder.name
-    if CHALLENGE.fullmatch(first.path.name) and re.fullmatch("[0-9]{2}", folder.name):
+    if FRAME_NAME.fullmatch(first.path.name) and re.fullmatch("[0-9]{2}", folder.name):
         name = f"{folder.parent.name}_{folder.name}"
     return join_files(parts, axes, name)
 

@@ -48,7 +48,7 @@ def test_what_is_refused_leaves_nothing(tmp_path, capsys):
     pillow_stack(tmp_path / "a.tif", volume)
     pillow_stack(tmp_path / "b.tif", volume[:3])
     labels = volume.astype(np.float32) / 7
-    tifffile.imwrite(tmp_path / "c.tif", labels)
+    tifffile.imwrite(tmp_path / "c.tif", labels, photometric="minisblack")
     data = tmp_path / "Mine"
     zyx = ("--axes", "ZYX", "-q")
     for inputs, sequence, options, code in (
@@ -109,4 +109,4 @@ def test_four_commands_from_painted_cells_to_masks(tmp_path, capsys, monkeypatch
     assert judge(["score", "MyCells", "01", "--seen"]) == 0
     told = capsys.readouterr()
     assert told.out.startswith("SEG measure: ")
-    assert told.out.count("\n") == 1
+    assert "DET" not in told.out
