@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +82,11 @@ class _Findings:
     ----------
     pictured : sequence of Job
         Those that the picture shows, by their middle frames.
+
+    Attributes
+    ----------
+    tell : callable
+        Takes ``cells``, how many were found so far.
     """
 
     def __init__(self, pictured: Sequence[Job]) -> None:
@@ -89,6 +94,7 @@ class _Findings:
         self.rows: list[dict[str, object]] = []
         self.views: list[View] = []
         self.empty: list[bool] = []
+        self.tell: Callable[..., object] = lambda **_: None
 
     def add(self, job: Job, frame: int, volume: np.ndarray, labels: np.ndarray) -> None:
         """Add a frame."""
@@ -96,6 +102,7 @@ class _Findings:
         channels = [image.read(frame, i) for i in range(len(image.channels))]
         self.rows.extend(cell_rows(image, frame, labels, channels))
         self.empty.append(is_empty(labels))
+        self.tell(cells=len(self.rows))
         if job in self.pictured and frame == job.frames[len(job.frames) // 2]:
             name = f"{image.name}, frame {frame}: " if image.frames > 1 else f"{image.name}: "
             views = views_of(name, volume, labels)
@@ -128,7 +135,8 @@ def segment_images(
     """
     jobs = [job for plan in plans for job in plan.jobs]
     found = _Findings(jobs[:: max(len(jobs) // PICTURED, 1)][:PICTURED])
-    todo = iter(progress([frame for job in jobs for frame in job.frames]))
+    shown = progress([frame for job in jobs for frame in job.frames])
+    todo, found.tell = iter(shown), getattr(shown, "set_postfix", found.tell)
     output.mkdir(parents=True, exist_ok=True)
     for plan in plans:
         _write_text(output / plan.file, recipe_text(plan.recipe))

@@ -90,9 +90,10 @@ def _check_all_pages(path: Path, tif: tifffile.TiffFile, series: list[Any]) -> N
     pages: list[Any] = list(tif.pages)
     there = sum(not page.is_reduced for page in pages)
     virtual = one.dataoffset is not None and there == 1
-    if one.is_truncated or (planes != there and not virtual):
+    told = (tif.imagej_metadata or {}).get("images", 1)
+    if (planes != there and not virtual) or told > planes * one.keyframe.samplesperpixel:
         raise InputError(
-            f"{path}: {there} planes, and metadata for {planes} (truncated, or changed since); "
+            f"{path}: {there} planes, and metadata for {max(planes, told)} (truncated, or changed since); "
             "expected as many: save it again",
             code="tiff-truncated",
         )

@@ -119,6 +119,14 @@ def test_planes_that_imagej_does_not_count(tmp_path):
         open_images([path], Reading())
 
 
+def test_a_large_imagej_stack_that_is_cut(tmp_path):
+    """Its one header speaks of pixels behind the end of the file."""
+    about = "ImageJ=1.54f\nimages=9\nslices=9\n"
+    path = pillow_stack(tmp_path / "a.tif", VOLUME[:1], about)
+    with refused("tiff-truncated", "metadata for"):
+        open_images([path], Reading())
+
+
 def test_a_truncated_stack(tmp_path):
     path = plain(tmp_path / "a", VOLUME)
     with tifffile.TiffFile(path) as tif:
