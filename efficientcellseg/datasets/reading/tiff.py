@@ -93,8 +93,8 @@ def _check_all_pages(path: Path, tif: tifffile.TiffFile, series: list[Any]) -> N
     told = (tif.imagej_metadata or {}).get("images", 1)
     if (planes != there and not virtual) or told > planes * one.keyframe.samplesperpixel:
         raise InputError(
-            f"{path}: {there} planes, and metadata for {max(planes, told)} (truncated, or changed since); "
-            "expected as many: save it again",
+            f"{path}: {there} planes, and metadata for {max(planes, told)} (truncated, or changed "
+            "since); expected as many: save it again",
             code="tiff-truncated",
         )
 
