@@ -88,6 +88,7 @@ def napari(monkeypatch):
     return pytest.importorskip("napari", reason="napari is not installed; it is optional")
 
 
+@pytest.mark.filterwarnings("ignore")  # napari's own
 def test_the_widget_segments_a_layer(napari):
     import npe2
     from qtpy.QtWidgets import QApplication
@@ -115,6 +116,7 @@ def test_the_widget_segments_a_layer(napari):
     assert application is not None
 
 
+@pytest.mark.filterwarnings("ignore")  # napari's own
 def test_a_series_goes_frame_by_frame(napari):
     from efficientcellseg.own_data.napari_widget import segment_layer
 
