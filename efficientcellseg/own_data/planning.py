@@ -35,7 +35,7 @@ class How:
     ----------
     method : type of Method
     recipe : Recipe, optional
-        Estimated where there is none.
+        Estimated where there is none; the images' own voxel size takes the place of its.
     diameter : float, optional
         Of the cells, for the estimate: in micrometers where the voxel size is known, else pixels.
     model : Path, optional
@@ -113,18 +113,15 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
 def _recipe_of(group: list[Job], how: How) -> Recipe:
     """Give the recipe that a group is segmented with, estimated where there is none."""
     first = group[0].image
-    model = how.model
     if how.recipe:
-        given = how.recipe
-        if given.voxel_size == (1.0, 1.0, 1.0) and first.voxel_size:
-            given = changed(given, voxel_size=first.voxel_size)
-        return how.method.adapt(given)
+        known = {"voxel_size": first.voxel_size} if first.voxel_size else {}
+        return how.method.adapt(changed(how.recipe, **known))
     base = base_recipe(first.name, first.shape[0], first.voxel_size, how.diameter)
     base = how.method.adapt(base)
     return estimate_recipe(
         base,
         how.method,
-        model or base.model_dir,
+        how.model or base.model_dir,
         first.shape,
         partial(_look, group),
         device=how.device,

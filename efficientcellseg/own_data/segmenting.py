@@ -138,6 +138,7 @@ def segment_images(
     shown = progress([frame for job in jobs for frame in job.frames])
     todo, found.tell = iter(shown), getattr(shown, "set_postfix", found.tell)
     output.mkdir(parents=True, exist_ok=True)
+    (output / RECORD_FILE).unlink(missing_ok=True)  # until all that it tells of is there
     for plan in plans:
         _write_text(output / plan.file, recipe_text(plan.recipe))
         log_anisotropy(plan.fitted)

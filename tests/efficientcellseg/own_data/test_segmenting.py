@@ -202,3 +202,15 @@ def test_where_results_go(tmp_path, monkeypatch):
     assert default_output(["plate/a.ome.tif"]) == tmp_path / "plate" / "a_cells"
     assert default_output(["plate/*.png"]) == tmp_path / "plate_cells"
     assert str(default_output(["plate/a.png", "plate/b.png"])) == "plate/cells"
+
+
+def test_the_images_voxel_size_counts_not_the_recipes(tmp_path, recipe_file, tiny_models):
+    path = movie(tmp_path / "a.ome.tif", frames=1)
+    options = ("--recipe", recipe_file, "--model", tiny_models, *CPU)
+    assert run("segment", path, *options) == 0
+    recipe = yaml.safe_load((tmp_path / "a_cells" / "plan.yaml").read_text())
+    assert recipe["voxel_size"] == [2.0, 0.5, 0.25]
+    out = ("--output", tmp_path / "b")
+    assert run("segment", path, *options, *out, "--voxel-size", "3", "1", "1") == 0
+    recipe = yaml.safe_load((tmp_path / "b" / "plan.yaml").read_text())
+    assert recipe["voxel_size"] == [3.0, 1.0, 1.0]
