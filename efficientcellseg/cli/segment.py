@@ -130,7 +130,7 @@ def _segment_files(args: argparse.Namespace) -> int:
     frames = parse_frames(args.frames)
     jobs = make_jobs(images, args.channel, frames, progress_of(args, "read", "image"))
     plans = plan_images(jobs, how)
-    tell_plans(plans)
+    tell_plans(plans, output)
     found = segment_images(plans, output, how, progress_of(args, "segment", "frame"))
     sys.stdout.write(
         f"{found.frames} frames, {found.cells} cells -> {output}, picture -> {found.picture}\n"

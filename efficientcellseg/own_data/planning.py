@@ -130,8 +130,8 @@ def _recipe_of(group: list[Job], how: How) -> Recipe:
     )
 
 
-def tell_plans(plans: Sequence[Plan]) -> None:
-    """Say what is assumed of each group of images, in two lines."""
+def tell_plans(plans: Sequence[Plan], output: Path) -> None:
+    """Say what is assumed of each group of images, in two lines, and how to change it."""
     for plan in plans:
         first, recipe = plan.jobs[0], plan.recipe
         log.info("%s%s", first, f", and {len(plan.jobs) - 1} alike" if len(plan.jobs) > 1 else "")
@@ -144,6 +144,7 @@ def tell_plans(plans: Sequence[Plan]) -> None:
             *(plan.file, "3D" if first.image.shape[0] > 1 else "2D", size),
             *(recipe.labeling.method.replace("_", " "), Path(recipe.model or "").name),
         )
+    log.info("to change what is assumed: edit %s, and give it by --recipe", output / plans[0].file)
 
 
 def _look(group: Sequence[Job]) -> list[np.ndarray]:
