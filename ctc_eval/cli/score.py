@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_measures,
         metavar="LIST",
         help=f"of {', '.join(MEASURES)}, with commas, or {BENCHMARK}: those of the table that "
-        "the reference and the parameters allow (default: SEG,DET)",
+        "the reference and the parameters allow (default: SEG, and DET where there are markers)",
     )
     parser.add_argument(
         "--seen", action="store_true", help="score frames, too, that the networks have learnt from"
