@@ -67,13 +67,17 @@ def plan_scale(
         What :func:`fit_scale` and reading frames refuse.
     """
     files = list(frame_files(frames).values())
-    looked_at = sorted({len(files) * (2 * i + 1) // (2 * FRAMES) for i in range(FRAMES)})
     (_, rows, columns), _ = volume_shape(files[0])
 
     def look() -> list[np.ndarray]:
-        return [read_volume(files[number]) for number in looked_at]
+        return [read_volume(files[number]) for number in evenly_spread(len(files), FRAMES)]
 
     return fit_scale(recipe, method, model, (rows, columns), look, **how)
+
+
+def evenly_spread(count: int, wanted: int) -> list[int]:
+    """Choose so many of the numbers from 0 to count - 1, or all of fewer, evenly spread."""
+    return sorted({count * (2 * i + 1) // (2 * wanted) for i in range(wanted)})
 
 
 def fit_scale(
