@@ -109,7 +109,7 @@ def _maxima(height: np.ndarray, foreground: np.ndarray, lowest: float) -> np.nda
 
 
 def _touching(places: np.ndarray) -> np.ndarray:
-    """Number the groups of voxels (N, 3) that touch by faces or corners, from 0; (N,)."""
+    """Number groups of voxels (N, 3) that touch by faces or corners, from 0; gives (N,)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import KDTree
@@ -252,7 +252,7 @@ def fill_holes(labels: np.ndarray) -> np.ndarray:
     ]
     # Large boxes first: a hole within nested objects goes to the innermost.
     for number, box, flat in sorted(boxes, key=lambda item: -labels[item[1]].size):
-        if not (pockets[box].any() or flat and len(labels) > 1):
+        if not (pockets[box].any() or (flat and len(labels) > 1)):
             continue
         piece = (labels[box] == number)[0] if flat else labels[box] == number
         holes = binary_fill_holes(piece).reshape(labels[box].shape) & (labels[box] == 0)
