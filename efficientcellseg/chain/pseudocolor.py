@@ -184,7 +184,8 @@ def bright_regions(plane: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
         return blurred > parameters.threshold + rise * parameters.step
 
     def is_small(rise: int) -> bool:
-        return np.count_nonzero(brighter(rise)) <= parameters.adjacent_mean * plane.size
+        count = np.count_nonzero(brighter(rise))
+        return bool(count <= parameters.adjacent_mean * plane.size)
 
     # The first threshold of those that rise; regions only shrink, so that halving finds it.
     return brighter(bisect_left(range(parameters.steps), True, key=is_small))

@@ -34,11 +34,16 @@ def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:
     )
 
 
-def smooth(values: np.ndarray, sigma: float, anisotropy: float) -> np.ndarray:
-    """Gaussian blur; `sigma` in in-plane pixels, so less than that from plane to plane."""
+def smooth(
+    values: np.ndarray, sigma: float, anisotropy: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Gaussian blur; `sigma` in in-plane pixels, so less than that from plane to plane.
+
+    `out` may be `values`.
+    """
     from scipy.ndimage import gaussian_filter
 
-    return gaussian_filter(values, (sigma / anisotropy, sigma, sigma))
+    return gaussian_filter(values, (sigma / anisotropy, sigma, sigma), output=out)
 
 
 def peaks(
@@ -109,7 +114,7 @@ def _maxima(height: np.ndarray, foreground: np.ndarray, lowest: float) -> np.nda
 
 
 def _touching(places: np.ndarray) -> np.ndarray:
-    """Number groups of voxels (N, 3) that touch by faces or corners, from 0; gives (N,)."""
+    """Find groups of voxels (N, 3) that touch by faces or corners; numbers from 0, (N,)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import KDTree
