@@ -20,6 +20,7 @@ def segment(
     *,
     model: str | Path | None = None,
     device: str = "auto",
+    backend: str = "auto",
 ) -> np.ndarray:
     """Segment the cells of a volume, as Wagner & Rohr, EfficientCellSeg, MIDL 2022.
 
@@ -33,6 +34,9 @@ def segment(
         A model folder, or a folder of such; the recipe's by default.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    backend : str
+        What runs the networks: ``auto`` (the fastest that agrees with torch), ``torch``,
+        ``onnxruntime`` or ``openvino``.
 
     Returns
     -------
@@ -63,11 +67,20 @@ def segment(
     from efficientcellseg.chain.segment import segment_volume
     from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
     from efficientcellseg.methods.scale import fit_scale
+    from efficientcellseg.networks.loading import choose_backend
     from efficientcellseg.parameters.recipe import open_recipe
 
     chosen = EfficientCellSeg.adapt(open_recipe(recipe))
     log_anisotropy(chosen)
     folder = Path(model) if model else chosen.model_dir
-    shape = volume.shape[-2:]
-    chosen = fit_scale(chosen, EfficientCellSeg, folder, shape, lambda: [volume], device=device)
-    return segment_volume(volume, EfficientCellSeg(chosen, folder, device), chosen)
+    backend = choose_backend(backend, folder, chosen.maps, device)
+    chosen = fit_scale(
+        chosen,
+        EfficientCellSeg,
+        folder,
+        volume.shape[-2:],
+        lambda: [volume],
+        device=device,
+        backend=backend,
+    )
+    return segment_volume(volume, EfficientCellSeg(chosen, folder, device, backend), chosen)

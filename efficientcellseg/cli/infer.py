@@ -13,6 +13,7 @@ from efficientcellseg.cli.options import (
     add_recipe,
     model_of,
     recipe_of,
+    with_backend,
 )
 
 
@@ -36,7 +37,11 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.networks.loading import load_networks
 
     recipe = recipe_of(args)
-    networks = load_networks(model_of(args, recipe), recipe.maps, args.device, args.backend)
+    model = model_of(args, recipe)
+    recipe = with_backend(args, recipe, model)
+    networks = load_networks(
+        model, recipe.maps, args.device, recipe.backend, precision=recipe.precision
+    )
     for stem, arrays in tqdm(
         arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
     ):

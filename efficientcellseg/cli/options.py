@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import get_args
 
 from ctc_eval.format import (
     InputError,
@@ -18,6 +19,7 @@ from efficientcellseg.methods import METHODS
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import Recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
+from efficientcellseg.parameters.values import Backend, Precision
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +87,15 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend",
-        choices=["torch", "onnxruntime", "openvino"],
-        default="torch",
-        help="what runs the networks; the others are faster on a CPU (default: torch)",
+        choices=get_args(Backend),
+        help="what runs the networks; auto: the fastest that is installed and predicts what torch "
+        "does to a thousandth (default: the recipe's, which is auto unless told)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        help="what the networks compute in; bf16 is faster where the processor has it (default: "
+        "the recipe's, which is float32 unless told)",
     )
 
 
@@ -106,6 +114,16 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
     """Give the folder of networks that the options or the recipe name."""
     return args.model or recipe.model_dir
+
+
+def with_backend(args: argparse.Namespace, recipe: Recipe, model: Path) -> Recipe:
+    """Give the recipe with what runs the networks in the folder `model`: no longer ``auto``."""
+    from efficientcellseg.networks.loading import choose_backend
+
+    precision = args.precision or recipe.precision
+    backend = args.backend or recipe.backend
+    backend = choose_backend(backend, model, recipe.maps, args.device, precision)
+    return recipe.model_copy(update={"backend": backend, "precision": precision})
 
 
 def frames_of(args: argparse.Namespace) -> dict[int, Path]:

@@ -14,6 +14,7 @@ from efficientcellseg.cli.options import (
     add_scale_check,
     model_of,
     recipe_of,
+    with_backend,
 )
 from efficientcellseg.methods import METHODS
 
@@ -22,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Write the recipe that a sequence is segmented with, as the method reads it: where it does "
-        "not say how large cells are, a few frames are looked at, and tiles follow from that. "
+        "not say how large cells are, a few frames are looked at, and tiles follow from that; it "
+        "names what runs the networks. "
         "`segment` does the same by itself. Exit code 1 where cells are of another size than the "
         "networks know."
     )
@@ -45,13 +47,15 @@ def run(args: argparse.Namespace) -> int:
 
     method = METHODS[args.method]
     recipe = method.adapt(recipe_of(args))
+    model = model_of(args, recipe)
+    recipe = with_backend(args, recipe, model)
     planned = plan_scale(
         recipe,
         method,
-        model_of(args, recipe),
+        model,
         args.dataset_dir / args.sequence,
         device=args.device,
-        backend=args.backend,
+        backend=recipe.backend,
         check=args.scale_check == "on",
     )
     with atomic(args.output) as temporary:

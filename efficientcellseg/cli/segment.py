@@ -17,6 +17,7 @@ from efficientcellseg.cli.options import (
     frames_of,
     model_of,
     recipe_of,
+    with_backend,
 )
 from efficientcellseg.methods import METHODS
 
@@ -53,21 +54,22 @@ def run(args: argparse.Namespace) -> int:
     recipe = method.adapt(recipe_of(args))
     frames, folder = frames_of(args), args.dataset_dir / args.sequence
     model = model_of(args, recipe)
-    where = {"device": args.device, "backend": args.backend}
+    recipe = with_backend(args, recipe, model)
+    where = {"device": args.device, "backend": recipe.backend}
     recipe = plan_scale(recipe, method, model, folder, **where, check=args.scale_check == "on")
     output = args.output or args.dataset_dir / f"{args.sequence}_RES"
     there = [path.stem.removeprefix("mask") for path in output.glob("mask*.tif")]
     segment_sequence(
         frames,
         output,
-        partial(method, recipe, model, args.device, args.backend),
+        partial(method, recipe, model, **where),
         recipe,
         mask_record(
             args.method,
             recipe,
             model,
             folder,
-            args.backend,
+            recipe.backend,
             title=method.title,
             run={*frames, *(int(number) for number in there if number.isdecimal())},
         ),

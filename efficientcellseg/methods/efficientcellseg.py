@@ -46,7 +46,9 @@ class EfficientCellSeg:
 
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.recipe = recipe
-        self.networks = load_networks(model, recipe.maps, device, backend, self.kind)
+        self.networks = load_networks(
+            model, recipe.maps, device, backend, self.kind, recipe.precision
+        )
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:

@@ -21,6 +21,7 @@ def load_networks(
     device: str = "auto",
     backend: str = "torch",
     kind: str = "efficientcellseg",
+    precision: str = "float32",
 ) -> list[Network]:
     """Load the networks that predict a recipe's maps.
 
@@ -36,6 +37,8 @@ def load_networks(
         What runs them; on a GPU torch alone.
     kind : str
         What they must be, as their architecture names it.
+    precision : {"float32", "bf16"}
+        What they compute in; bf16 in torch and OpenVINO alone.
 
     Returns
     -------
@@ -48,14 +51,49 @@ def load_networks(
         A model that is not there or damaged; networks of another kind, or of different input
         sizes; a device or backend that is not there; another backend than torch for a 3D network.
     """
+    from efficientcellseg.networks.backends import Autocast, compile_network
+
     place = device_of(device)
-    networks = {folder.name: load_model(folder) for folder in network_folders(model, maps)}
+    folders = network_folders(model, maps)
+    networks = {folder.name: load_model(folder) for folder in folders}
     _check_alike(model, networks, kind)
     if backend != "torch":
-        from efficientcellseg.networks.backends import compile_network
+        return [
+            compile_network(network, backend, device, precision, read_card(folder).sha256)
+            for network, folder in zip(networks.values(), folders, strict=True)
+        ]
+    placed = [_placed(network, place) for network in networks.values()]
+    return placed if precision == "float32" else list(map(Autocast, placed))
 
-        return [compile_network(network, backend, device) for network in networks.values()]
-    return [_placed(network, place) for network in networks.values()]
+
+def choose_backend(
+    backend: str,
+    model: Path,
+    maps: tuple[str, ...],
+    device: str = "auto",
+    precision: str = "float32",
+) -> str:
+    """Say what runs the networks that predict a recipe's maps, where that is left open.
+
+    Parameters
+    ----------
+    backend : {"auto", "torch", "onnxruntime", "openvino"}
+    model, maps, device, precision
+        As for :func:`load_networks`.
+
+    Returns
+    -------
+    {"torch", "onnxruntime", "openvino"}
+        Of ``auto``, torch on a GPU and where there is no network, else what
+        :func:`efficientcellseg.networks.backends.fastest_backend` says.
+    """
+    if backend != "auto":
+        return backend
+    if not maps or device_of(device).type != "cpu":
+        return "torch"
+    from efficientcellseg.networks.backends import fastest_backend
+
+    return fastest_backend(network_folders(model, maps), precision)
 
 
 def _check_alike(model: Path, networks: Mapping[str, Network], kind: str) -> None:
