@@ -25,6 +25,7 @@ COMMANDS = {
     "label": ("efficientcellseg.cli.label", "turn maps into label images"),
     "gather": ("efficientcellseg.cli.gather", "bring the masks of shards together"),
     "segment": ("efficientcellseg.cli.segment", "all steps at once: frames to masks"),
+    "register": ("efficientcellseg.cli.register", "tell how far references lie beside images"),
     "samples": ("efficientcellseg.cli.samples", "make training samples"),
     "train": ("efficientcellseg.cli.train", "train a network"),
     "import-onnx": ("efficientcellseg.cli.import_onnx", "read a network exported from Keras"),

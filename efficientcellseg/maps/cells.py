@@ -11,6 +11,10 @@ from efficientcellseg.maps.map import Map
 if TYPE_CHECKING:
     from torch import Tensor
 
+# How near to an outline a pixel counts more in `dice_outline_loss`, in pixels, and how much more.
+OUTLINE = 2
+OUTLINE_WEIGHT = 4.0
+
 
 def cell_mask(labels: np.ndarray, anisotropy: float) -> np.ndarray:
     """Give 1 where there is a cell.
@@ -55,11 +59,57 @@ def dice_entropy_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     The sum that Isensee et al. (nnU-Net, 2021) train with; parameters as for :func:`dice_loss`,
     cross entropy a mean over the pixels that are known.
     """
+    return dice_loss(logits, target, known) + _entropy(logits, target, known)
+
+
+def dice_outline_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Dice loss and a cross entropy that counts most near outlines; parameters as for `dice_loss`.
+
+    As Ronneberger et al. (U-Net, 2015) weigh pixels between cells, but on both sides of an outline.
+    """
+    from torch.nn import functional
+
+    def largest(values: Tensor) -> Tensor:
+        flat = values.flatten(0, -3)[:, None]
+        pooled = functional.max_pool2d(flat, 2 * OUTLINE + 1, stride=1, padding=OUTLINE)
+        return pooled.reshape(values.shape)
+
+    near = largest(target) + largest(-target)
+    return dice_loss(logits, target, known) + _entropy(
+        logits, target, known * (1 + OUTLINE_WEIGHT * near)
+    )
+
+
+def dice_lovasz_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Dice loss and the Lovasz hinge, a convex surrogate of the Jaccard index over the batch.
+
+    Berman, Triki, Blaschko: The Lovasz-Softmax loss, CVPR 2018; parameters as for `dice_loss`.
+    """
+    counts = known > 0
+    scores, truth = logits[counts], target[counts].round()
+    errors, order = (1 - scores * (2 * truth - 1)).sort(descending=True)
+    truth = truth[order]
+    # How much worse the Jaccard index becomes with each further error.
+    union = truth.sum() + (1 - truth).cumsum(0)
+    jaccard = 1 - (truth.sum() - truth.cumsum(0)) / union.clamp(min=1)
+    steps = jaccard.diff(prepend=jaccard.new_zeros(1))
+    return dice_loss(logits, target, known) + (errors.relu() * steps).sum()
+
+
+def _entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Take the weighted mean of cross entropy."""
     from torch.nn import functional
 
     entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    mean = (entropy * known).sum() / known.sum().clamp(min=1)
-    return dice_loss(logits, target, known) + mean
+    return (entropy * weight).sum() / weight.sum().clamp(min=1)
 
+
+# What a training configuration's `cells_loss` names.
+CELL_LOSSES = {
+    "dice": dice_loss,
+    "dice+entropy": dice_entropy_loss,
+    "dice+outlines": dice_outline_loss,
+    "dice+lovasz": dice_lovasz_loss,
+}
 
 CELLS = Map("cells", cell_mask, dice_loss)

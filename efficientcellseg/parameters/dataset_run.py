@@ -142,15 +142,20 @@ are run."""
         run = slice(self.first, self.sequences[sequence])
         return [part for part in self.parts if frames_shared(parse_frames(part.frames), run)]
 
-    def shard_before(self, sequence: str, shard: str, at_once: int | None) -> str | None:
-        """Give the shard that must be done before another begins; None for the first ones.
+    def shard_before(
+        self, sequence: str, shard: str, at_once: int | None
+    ) -> tuple[str, str] | None:
+        """Give the sequence and shard that must be done before another begins, if there is one.
 
-        So never more than `at_once` frames are under way.
+        So never more than `at_once` frames of the data set are under way; its sequences go one
+        after the other.
         """
-        shards = self.shards(sequence, at_once)
-        together = at_once // min(self.frames_per_shard, at_once) if at_once else len(shards)
-        place = shards.index(shard) - together
-        return shards[place] if place >= 0 else None
+        if at_once is None:
+            return None
+        every = [(name, one) for name in self.sequences for one in self.shards(name, at_once)]
+        together = at_once // min(self.frames_per_shard, at_once)
+        place = every.index((sequence, shard)) - together
+        return every[place] if place >= 0 else None
 
     def part(self, suffix: str) -> ScoredPart:
         """Find the part whose files end in ``suffix``."""

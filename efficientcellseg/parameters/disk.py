@@ -12,10 +12,8 @@ from efficientcellseg.parameters.dataset_run import DatasetRun
 BETWEEN = 35
 
 
-def frames_at_once(
-    datasets: Iterable[DatasetRun], disk_gb: float
-) -> dict[tuple[str, str], int | None]:
-    """Share the disk among the sequences of a run, each of which runs by itself.
+def frames_at_once(datasets: Iterable[DatasetRun], disk_gb: float) -> dict[str, int | None]:
+    """Share the disk among the data sets of a run, each of which runs by itself.
 
     Parameters
     ----------
@@ -25,9 +23,9 @@ def frames_at_once(
 
     Returns
     -------
-    dict of (str, str) to int or None
-        For each data set and sequence, how many frames may lie between the steps at a time: at
-        least one; None for all. Those whose frames are small get more of them.
+    dict of str to int or None
+        For each data set, how many of its frames may lie between the steps at a time: at least one;
+        None for all. Those whose frames are small get more of them.
 
     Raises
     ------
@@ -36,16 +34,15 @@ def frames_at_once(
     """
     size, missing = {}, {}
     for entry in datasets:
-        for sequence, end in entry.sequences.items():
-            size[entry.name, sequence] = BETWEEN * entry.voxels / 1e9
-            missing[entry.name, sequence] = end - entry.first - 1
+        size[entry.name] = BETWEEN * entry.voxels / 1e9
+        missing[entry.name] = sum(end - entry.first for end in entry.sequences.values()) - 1
     frames = dict.fromkeys(size, 1)
     left = disk_gb - sum(size.values())
     if left < 0:
         raise InputError(
             f"disk_gb: {disk_gb:g}; expected at least {sum(size.values()):.1f}, room for one frame "
-            "of each sequence between the steps: raise it where the disk has so much, or run fewer "
-            "sequences at a time",
+            "of each data set between the steps: raise it where the disk has so much, or run fewer "
+            "data sets at a time",
             code="disk-small",
         )
     waiting = [one for one in size if missing[one] > 0]

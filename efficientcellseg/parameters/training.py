@@ -11,6 +11,7 @@ from efficientcellseg.frozen import Count, Frozen, Positive, WholeNumber, change
 from efficientcellseg.parameters.architecture import Architecture
 from efficientcellseg.parameters.recipe import Pseudocolor, Recipe, Tiling
 from efficientcellseg.parameters.values import (
+    CellLoss,
     FrameRange,
     MapName,
     OneOrMore,
@@ -96,6 +97,14 @@ others silver truth; one that a sequence does not have is left out."""
 over the next reference's of the same slice; where there is none, background far from annotated \
 cells counts neither way."""
 
+    reference_shift: Annotated[
+        dict[SequenceName, tuple[float, float, float]],
+        Field(default={}, json_schema_extra={"additionalProperties": False}),
+    ]
+    """By sequence, how many planes, rows and columns its reference is moved before it is learnt \
+from, so that it lies on the images; `efficientcellseg register` measures it. Of whole volumes \
+alone."""
+
     held_out: bool = False
     """For validation alone, not to learn from; with such a data set, no frames of the others are \
 held out."""
@@ -163,8 +172,9 @@ validation's share; 0 for none."""
     fold: WholeNumber = 0
     """Which of the folds is held out, 0 the first; `train --fold K` says it."""
 
-    cells_loss: Literal["dice", "dice+entropy"] = "dice"
-    """Loss of the cell map: Dice, as in the paper, or Dice and cross entropy together."""
+    cells_loss: CellLoss = "dice"
+    """Loss of the cell map: Dice, as in the paper, or Dice together with cross entropy, with one \
+that counts most near outlines, or with the Lovasz hinge."""
 
     variation: Variation = Variation()
     """How much samples are varied."""

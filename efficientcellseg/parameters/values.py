@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from efficientcellseg.maps import MAPS
+from efficientcellseg.maps.cells import CELL_LOSSES
 
 DatasetName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9+_-]*$")]
 SequenceName = Annotated[str, Field(pattern="^[0-9]{2}$")]
@@ -25,8 +26,10 @@ Precision = Literal["float32", "bf16"]
 
 if TYPE_CHECKING:
     MapName = str
+    CellLoss = str
 else:
     MapName = Literal[tuple(MAPS)]
+    CellLoss = Literal[tuple(CELL_LOSSES)]
 
 
 def _no_entry_twice(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.recipe import open_recipe
 from efficientcellseg.training.annotations import ReferenceLayer, find_annotations, read_annotations
 from efficientcellseg.training.cell_sizes import measure_cells_shown
+from efficientcellseg.training.registration import move_labels
 from efficientcellseg.training.sample_files import origin_of
 from efficientcellseg.training.samples import UNKNOWN, Samples, frame_samples
 
@@ -47,12 +48,15 @@ class AnnotatedFrame:
         The raw frame.
     annotations : list of ReferenceLayer
         Its reference images, the better first.
+    shift : tuple of float
+        How far these are moved, in planes, rows and columns.
     """
 
     dataset: int
     recipe: Recipe
     image: Path
     annotations: list[ReferenceLayer]
+    shift: tuple[float, float, float]
 
 
 def gather(configuration: TrainingConfiguration, data: Path) -> Samples:
@@ -83,6 +87,8 @@ def gather(configuration: TrainingConfiguration, data: Path) -> Samples:
     for count, frame in enumerate(tqdm(frames, desc="samples", unit="frame")):
         volume = read_volume(frame.image)
         labels, partial = read_annotations(frame.annotations, volume.shape, frame.image)
+        if any(frame.shift) and isinstance(labels, np.ndarray):
+            labels = move_labels(labels, frame.shift)
         cells.append(measure_cells_shown(labels, frame.recipe.tiling, size, frame.dataset))
         for part in frame_samples(volume, labels, frame.recipe, size, targets, partial):
             many = len(part.images)
@@ -136,7 +142,8 @@ def find_frames(configuration: TrainingConfiguration, data: Path) -> list[Annota
                         "frame or remove the mask",
                         code="frame-missing",
                     )
-                found.append(AnnotatedFrame(index, recipe, raw[number], masks[number]))
+                shift = entry.reference_shift.get(sequence, (0.0, 0.0, 0.0))
+                found.append(AnnotatedFrame(index, recipe, raw[number], masks[number], shift))
     if not found:
         raise InputError(
             f"{data}: no reference mask within the frames of the configuration; expected one at "

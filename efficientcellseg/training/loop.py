@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ctc_eval.format import InputError
 from efficientcellseg.maps import MAPS
-from efficientcellseg.maps.cells import dice_entropy_loss
+from efficientcellseg.maps.cells import CELL_LOSSES
 from efficientcellseg.networks.base import Network
 from efficientcellseg.training.augmentation import Augmentation
 from efficientcellseg.training.batches import Batches, drawable_samples
@@ -173,8 +173,8 @@ def _measure(
         cells = network.maps.index("cells")
         overlap.add(logits[:, cells], target[:, cells], known[:, cells])
     chosen = {name: MAPS[name].loss for name in network.maps}
-    if "cells" in chosen and parameters.cells_loss == "dice+entropy":
-        chosen["cells"] = dice_entropy_loss
+    if "cells" in chosen:
+        chosen["cells"] = CELL_LOSSES[parameters.cells_loss]
     losses = [
         chosen[name](logits[:, i].float(), target[:, i], known[:, i])
         for i, name in enumerate(network.maps)

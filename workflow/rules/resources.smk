@@ -33,22 +33,20 @@ def minutes(seconds_per_million):
     return runtime
 
 
-# How many frames of a sequence may lie between the steps at a time.
+# How many frames of a data set may lie between the steps at a time.
 STAGED_HERE = sum(METHODS[method_of(folder)].staged for folder in ALL_FOLDERS)
 AT_ONCE = told(frames_at_once, RUN.datasets, RUN.disk_gb / STAGED_HERE) if STAGED_HERE else {}
 
 
 def shard_names(wildcards):
     """List the shards of a sequence."""
-    place = wildcards.dataset, wildcards.sequence
-    return DATASETS[wildcards.dataset].shards(wildcards.sequence, AT_ONCE.get(place))
+    name = wildcards.dataset
+    return DATASETS[name].shards(wildcards.sequence, AT_ONCE.get(name))
 
 
 def masks_before(wildcards):
     """Give the masks that must be there before a shard begins, so that the disk has room."""
-    place = wildcards.dataset, wildcards.sequence
-    before = DATASETS[wildcards.dataset].shard_before(
-        wildcards.sequence, wildcards.shard, AT_ONCE.get(place)
-    )
-    folder = f"{RUN.pathvars.results}/work/{wildcards.method}/{'/'.join(place)}"
-    return [f"{folder}/{before}/masks"] if before else []
+    name = wildcards.dataset
+    before = DATASETS[name].shard_before(wildcards.sequence, wildcards.shard, AT_ONCE.get(name))
+    folder = f"{RUN.pathvars.results}/work/{wildcards.method}/{name}"
+    return [f"{folder}/{'/'.join(before)}/masks"] if before else []

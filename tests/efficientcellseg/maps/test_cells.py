@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from efficientcellseg.maps.cells import cell_mask, dice_entropy_loss, dice_loss
+from efficientcellseg.maps.cells import (
+    cell_mask,
+    dice_entropy_loss,
+    dice_loss,
+    dice_lovasz_loss,
+    dice_outline_loss,
+)
 
 
 def test_the_mask_is_where_there_are_cells():
@@ -50,3 +56,39 @@ def test_dice_and_entropy_worked_by_hand():
     found = dice_entropy_loss(logits, target, known).item()
     assert found == pytest.approx(dice + entropy, rel=1e-5)
     assert dice_entropy_loss(logits, target, 0 * known).item() == 0
+
+
+def test_outlines_count_five_times_as_much():
+    target = torch.zeros(1, 1, 9, 16)
+    target[..., 8:] = 1
+    known = torch.ones_like(target)
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(target.shape, generator=generator)
+    # The outline lies between columns 7 and 8; two columns on each side are near.
+    weight = np.array([1.0] * 6 + [5.0] * 4 + [1.0] * 6)
+    probability = 1 / (1 + np.exp(-logits.double().numpy()))
+    hit = np.where(target.numpy() > 0, probability, 1 - probability)
+    entropy = (-np.log(hit) * weight).sum() / (9 * weight.sum())
+    found = dice_outline_loss(logits, target, known) - dice_loss(logits, target, known)
+    assert found.item() == pytest.approx(entropy, rel=1e-5)
+    assert dice_outline_loss(logits, target, 0 * known).item() == 0
+
+
+def test_the_lovasz_hinge_of_sure_predictions_is_twice_the_jaccard_distance():
+    generator = torch.Generator().manual_seed(2)
+    target, guess = (torch.rand(2, 1, 8, 8, generator=generator).round() for _ in range(2))
+    known = torch.ones_like(target)
+    logits = 2 * guess - 1  # right by a margin of 1, or wrong by one
+    jaccard = (target * guess).sum() / ((target + guess) > 0).sum()
+    found = dice_lovasz_loss(logits, target, known) - dice_loss(logits, target, known)
+    assert found.item() == pytest.approx(2 * (1 - jaccard.item()), rel=1e-5)
+    right = dice_lovasz_loss(2 * target - 1, target, known)
+    assert right.item() == pytest.approx(dice_loss(2 * target - 1, target, known).item())
+
+
+def test_the_lovasz_hinge_leaves_out_what_is_not_known():
+    target = torch.tensor([1.0, 1.0, 0.0, 0.0]).reshape(1, 1, 1, 4)
+    logits = torch.tensor([2.0, -3.0, -2.0, 5.0]).reshape(1, 1, 1, 4)
+    known = torch.tensor([1.0, 0.0, 1.0, 0.0]).reshape(1, 1, 1, 4)
+    found = dice_lovasz_loss(logits, target, known) - dice_loss(logits, target, known)
+    assert found.item() == pytest.approx(0, abs=1e-6)

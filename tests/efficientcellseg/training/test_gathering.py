@@ -58,6 +58,23 @@ def test_an_entry_may_name_a_recipe_file(tiny_dataset, recipes, tmp_path, monkey
     assert len(gathered([named], tiny_dataset.parent).images) == 3
 
 
+def test_a_reference_is_moved_before_it_is_learnt_from(tiny_dataset, recipes):
+    entry = {"dataset": "Tiny", "sequences": ["01"], "frames": "1:2"}
+    shift = {"01": [0, 3, -1], "02": [0, 9, 9]}
+    plain = gathered([entry], tiny_dataset.parent)
+    moved = gathered([{**entry, "reference_shift": shift}], tiny_dataset.parent)
+    mask = tiny_dataset / "01_GT" / "SEG" / "man_seg001.tif"
+    labels = read_volume(mask)
+    by_hand = np.zeros_like(labels)
+    by_hand[:, 3:, :-1] = labels[:, :-3, 1:]
+    write_labels(mask, by_hand)
+    expected = gathered([entry], tiny_dataset.parent)
+    np.testing.assert_array_equal(moved.images, plain.images)
+    for name in ("cells", "centers"):
+        np.testing.assert_array_equal(moved.targets[name], expected.targets[name])
+        assert (moved.targets[name] != plain.targets[name]).any()
+
+
 def test_frames_go_by_number_where_the_reference_leaves_some_out(tiny_dataset, recipes):
     (tiny_dataset / "02_GT" / "SEG" / "man_seg000.tif").unlink()
     entry = {"dataset": "Tiny", "sequences": ["02"]}

@@ -10,7 +10,7 @@ from refusal import refused
 from tiny_training import CPU, QUICK, Pixelwise, rows, run, squares
 
 from efficientcellseg.frozen import changed
-from efficientcellseg.maps import MAPS
+from efficientcellseg.maps.cells import CELL_LOSSES
 from efficientcellseg.training import loop
 from efficientcellseg.training.batches import Batches
 from efficientcellseg.training.loop import train
@@ -66,7 +66,7 @@ def test_gradients_of_several_batches_make_one_step(tmp_path, monkeypatch):
 
 def use_loss(monkeypatch, loss):
     """Give the map of cells another loss."""
-    monkeypatch.setitem(MAPS, "cells", replace(MAPS["cells"], loss=loss))
+    monkeypatch.setitem(CELL_LOSSES, "dice", loss)
 
 
 def test_training_ends_early_where_nothing_is_gained(tmp_path, monkeypatch):
