@@ -6,7 +6,7 @@ Arrays in, arrays out; the on-disk format lives in :mod:`ctc_eval.format`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,6 @@ def segment(
     *,
     model: str | Path | None = None,
     device: str = "auto",
-    backend: str = "auto",
 ) -> np.ndarray:
     """Segment the cells of a volume, as Wagner & Rohr, EfficientCellSeg, MIDL 2022.
 
@@ -34,9 +33,6 @@ def segment(
         A model folder, or a folder of such; the recipe's by default.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-    backend : str
-        What runs the networks: ``auto`` (the fastest that agrees with torch), ``torch``,
-        ``onnxruntime`` or ``openvino``.
 
     Returns
     -------
@@ -73,14 +69,8 @@ def segment(
     chosen = EfficientCellSeg.adapt(open_recipe(recipe))
     log_anisotropy(chosen)
     folder = Path(model) if model else chosen.model_dir
-    backend = choose_backend(backend, folder, chosen.maps, device)
-    chosen = fit_scale(
-        chosen,
-        EfficientCellSeg,
-        folder,
-        volume.shape[-2:],
-        lambda: [volume],
-        device=device,
-        backend=backend,
-    )
-    return segment_volume(volume, EfficientCellSeg(chosen, folder, device, backend), chosen)
+    where: dict[str, Any] = {"device": device}
+    where["backend"] = choose_backend("auto", folder, chosen.maps, device)
+    shape = volume.shape[-2:]
+    chosen = fit_scale(chosen, EfficientCellSeg, folder, shape, lambda: [volume], **where)
+    return segment_volume(volume, EfficientCellSeg(chosen, folder, **where), chosen)
