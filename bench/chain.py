@@ -225,7 +225,7 @@ def floor() -> dict[str, float]:
     for name, kind in (("float32", torch.float32), ("bf16", torch.bfloat16)):
         one = torch.ones(2048, 2048, dtype=kind)
         seconds = []
-        for _ in range(5):
+        for _ in range(30):
             start = time.process_time()
             one @ one
             seconds.append(time.process_time() - start)
