@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from ctc_eval.format import InputError, atomic
 from efficientcellseg.networks.base import Network
-from efficientcellseg.networks.folders import load_model, read_card
+from efficientcellseg.networks.folders import check_weights, load_model, read_card
+from efficientcellseg.parameters.architecture import Architecture
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +44,14 @@ class Compiled(Network):
 
     Parameters
     ----------
-    network : Network
-        The one that it computes.
+    architecture : Architecture
+        Of the network that it computes.
     run : callable
         Turns (N, 3, S, S) into logits (N, C, S, S), both float32 arrays.
     """
 
-    def __init__(self, network: Network, run: Callable[[np.ndarray], np.ndarray]) -> None:
-        super().__init__(network.architecture)
+    def __init__(self, architecture: Architecture, run: Callable[[np.ndarray], np.ndarray]) -> None:
+        super().__init__(architecture)
         self.run = run
 
     def forward(self, image: Tensor) -> Tensor:
@@ -110,7 +111,7 @@ def _difference(folder: Path, backend: str) -> float:
     model = load_model(folder)
     if model.planes:
         return float("inf")  # 3D networks run in torch alone
-    compiled = compile_network(model, backend, key=sha256)
+    compiled = load_compiled(folder, backend)
     tiles = torch.from_numpy(_made_up_tiles(model.input_size))
     with torch.inference_mode():
         apart = (compiled(tiles).sigmoid() - model(tiles).sigmoid()).abs().max()
@@ -151,12 +152,30 @@ def _keep(path: Path, data: bytes) -> None:
         log.debug("%s: not kept (%s)", path, error)
 
 
+def load_compiled(
+    folder: Path, backend: str, device: str = "auto", precision: str = "float32"
+) -> Compiled:
+    """Load a model folder into another program; what the cache has is not made anew.
+
+    Raises
+    ------
+    InputError
+        What :func:`compile_network` and
+        :func:`efficientcellseg.networks.folders.load_model` refuse.
+    """
+    card = check_weights(folder)
+    known = cached(f"{card.sha256}-torch-{torch.__version__}.onnx")
+    try:
+        data = known.read_bytes()
+    except OSError:
+        data = to_onnx(load_model(folder))
+        _keep(known, data)
+    kept = cached("openvino") if os.access(known.parent, os.W_OK) else None
+    return _compile(card.architecture, data, backend, device, precision, kept)
+
+
 def compile_network(
-    model: Network,
-    backend: str,
-    device: str = "auto",
-    precision: str = "float32",
-    key: str | None = None,
+    model: Network, backend: str, device: str = "auto", precision: str = "float32"
 ) -> Compiled:
     """Hand a network over to another program.
 
@@ -168,8 +187,6 @@ def compile_network(
     device : {"auto", "cpu"}
     precision : {"float32", "bf16"}
         What it computes in; bf16 in OpenVINO alone.
-    key : str, optional
-        Hash of the weights, under which the cache keeps what is made of them.
 
     Returns
     -------
@@ -181,6 +198,11 @@ def compile_network(
     InputError
         The program is not installed; a GPU or a precision is asked for that it does not know.
     """
+    return _compile(model.architecture, to_onnx(model), backend, device, precision)
+
+
+def _check_fit(backend: str, device: str, precision: str) -> None:
+    """Refuse what a program does not know, or that is not there."""
     if device not in ("auto", "cpu"):
         raise InputError(
             f"device {device}: {backend} runs on the CPU here; expected --device cpu, or "
@@ -193,34 +215,33 @@ def compile_network(
             "expected one of these, or --backend torch or openvino",
             code="backend-unfit",
         )
-    package = require(backend)
-    data, threads = _onnx_of(model, key), torch.get_num_threads()
+    require(backend)
+
+
+def _compile(
+    architecture: Architecture,
+    data: bytes,
+    backend: str,
+    device: str,
+    precision: str,
+    kept: Path | None = None,
+) -> Compiled:
+    """Compile an ONNX file; OpenVINO keeps what it makes in the folder `kept`."""
+    _check_fit(backend, device, precision)
+    package, threads = require(backend), torch.get_num_threads()
     if backend == "onnxruntime":
         options = package.SessionOptions()
         options.intra_op_num_threads = threads
         session = package.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        return Compiled(model, lambda tiles: session.run(None, {"x": tiles})[0])
+        return Compiled(architecture, lambda tiles: session.run(None, {"x": tiles})[0])
     # OpenVINO would round to bfloat16 unasked where the processor has it.
     hint = {"float32": "f32"}.get(precision, precision)
     hints = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads}
     core = package.Core()
-    if key and os.access(cached("").parent, os.W_OK):
-        core.set_property({"CACHE_DIR": str(cached("openvino"))})
+    if kept:
+        core.set_property({"CACHE_DIR": str(kept)})
     request = core.compile_model(core.read_model(data), "CPU", hints)
-    return Compiled(model, lambda tiles: request(tiles)[0])
-
-
-def _onnx_of(model: Network, key: str | None) -> bytes:
-    """Give a network as ONNX, from the cache where that has it."""
-    if key is None:
-        return to_onnx(model)
-    known = cached(f"{key}-torch-{torch.__version__}.onnx")
-    try:
-        return known.read_bytes()
-    except OSError:
-        data = to_onnx(model)
-        _keep(known, data)
-        return data
+    return Compiled(architecture, lambda tiles: request(tiles)[0])
 
 
 def to_onnx(model: Network, output: str = "logits") -> bytes:

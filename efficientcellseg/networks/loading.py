@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from efficientcellseg.networks.base import Network
+    from efficientcellseg.parameters.architecture import Architecture
 
 
 def load_networks(
@@ -51,18 +52,14 @@ def load_networks(
         A model that is not there or damaged; networks of another kind, or of different input
         sizes; a device or backend that is not there; another backend than torch for a 3D network.
     """
-    from efficientcellseg.networks.backends import Autocast, compile_network
+    from efficientcellseg.networks.backends import Autocast, load_compiled
 
     place = device_of(device)
     folders = network_folders(model, maps)
-    networks = {folder.name: load_model(folder) for folder in folders}
-    _check_alike(model, networks, kind)
+    _check_alike(model, {folder.name: read_card(folder).architecture for folder in folders}, kind)
     if backend != "torch":
-        return [
-            compile_network(network, backend, device, precision, read_card(folder).sha256)
-            for network, folder in zip(networks.values(), folders, strict=True)
-        ]
-    placed = [_placed(network, place) for network in networks.values()]
+        return [load_compiled(folder, backend, device, precision) for folder in folders]
+    placed = [_placed(load_model(folder), place) for folder in folders]
     return placed if precision == "float32" else list(map(Autocast, placed))
 
 
@@ -96,9 +93,9 @@ def choose_backend(
     return fastest_backend(network_folders(model, maps), precision)
 
 
-def _check_alike(model: Path, networks: Mapping[str, Network], kind: str) -> None:
+def _check_alike(model: Path, networks: Mapping[str, Architecture], kind: str) -> None:
     """Refuse networks of another kind, or that cannot share their tiles."""
-    found = {network.architecture.kind for network in networks.values()}
+    found = {network.kind for network in networks.values()}
     if found != {kind}:
         raise InputError(
             f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "

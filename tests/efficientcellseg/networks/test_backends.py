@@ -112,7 +112,7 @@ def test_the_difference_to_torch_is_measured_once(tiny_models, own_cache, instal
     assert fastest_backend([folder]) == "onnxruntime"
     (verdict,) = own_cache.glob("*onnxruntime*.json")
     assert (own_cache / next(own_cache.glob("*.onnx"))).stat().st_size > 1000
-    monkeypatch.setattr(backends, "compile_network", None)  # is not asked again
+    monkeypatch.setattr(backends, "load_compiled", None)  # is not asked again
     assert fastest_backend([folder]) == "onnxruntime"
     verdict.write_text('{"difference": 0.5}')
     assert fastest_backend([folder]) == "torch"
@@ -130,6 +130,14 @@ def test_a_network_that_another_program_computes_otherwise(tiny_models, own_cach
     own_cache.mkdir()
     (own_cache / f"{sha256}-torch-{torch.__version__}.onnx").write_bytes(other)
     assert fastest_backend([tiny_models / "cells"]) == "torch"
+
+
+def test_what_is_compiled_already_needs_no_network_in_torch(tiny_models, own_cache, monkeypatch):
+    tiles = random_tiles(3, 64)
+    wanted = predict(load_networks(tiny_models, ("cells",), "cpu", "onnxruntime"), tiles)
+    monkeypatch.setattr(backends, "load_model", None)
+    found = predict(load_networks(tiny_models, ("cells",), "cpu", "onnxruntime"), tiles)
+    np.testing.assert_array_equal(found["cells"], wanted["cells"])
 
 
 def test_a_cache_that_cannot_be_written(tiny_models, tmp_path, monkeypatch, installed):
