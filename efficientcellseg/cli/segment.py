@@ -21,6 +21,7 @@ from efficientcellseg.cli.options import (
     progress_of,
     reading_of,
     recipe_of,
+    with_backend,
 )
 from efficientcellseg.methods import METHODS
 
@@ -81,21 +82,22 @@ def run(args: argparse.Namespace) -> int:
     recipe = method.adapt(recipe_of(args))
     frames, folder = frames_of(args), args.dataset_dir / args.sequence
     model = model_of(args, recipe)
-    where = {"device": args.device, "backend": args.backend}
+    recipe = with_backend(args, recipe, model)
+    where = {"device": args.device, "backend": recipe.backend}
     recipe = plan_scale(recipe, method, model, folder, **where, check=args.scale_check == "on")
     output = args.output or args.dataset_dir / f"{args.sequence}_RES"
     there = [path.stem.removeprefix("mask") for path in output.glob("mask*.tif")]
     segment_sequence(
         frames,
         output,
-        partial(method, recipe, model, args.device, args.backend),
+        partial(method, recipe, model, **where),
         recipe,
         mask_record(
             args.method,
             recipe,
             model,
             folder,
-            args.backend,
+            recipe.backend,
             title=method.title,
             run={*frames, *(int(number) for number in there if number.isdecimal())},
         ),
@@ -114,13 +116,15 @@ def _segment_files(args: argparse.Namespace) -> int:
     from efficientcellseg.own_data.segmenting import check_output, default_output, segment_images
     from efficientcellseg.parameters.recipe import open_recipe
 
+    recipe = open_recipe(args.recipe) if args.recipe else None
     how = How(
         method=METHODS[args.method],
-        recipe=open_recipe(args.recipe) if args.recipe else None,
+        recipe=recipe,
         diameter=args.diameter,
         model=args.model,
         device=args.device,
-        backend=args.backend,
+        backend=args.backend or (recipe.backend if recipe else "auto"),
+        precision=args.precision,
         check=args.scale_check == "on",
         challenge=args.ctc,
     )

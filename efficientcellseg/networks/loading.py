@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from efficientcellseg.networks.base import Network
+    from efficientcellseg.parameters.architecture import Architecture
 
 
 def load_networks(
@@ -21,6 +22,7 @@ def load_networks(
     device: str = "auto",
     backend: str = "torch",
     kind: str = "efficientcellseg",
+    precision: str = "float32",
 ) -> list[Network]:
     """Load the networks that predict a recipe's maps.
 
@@ -32,10 +34,12 @@ def load_networks(
         For example ``("cells", "centers")``.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-    backend : {"torch", "onnxruntime", "openvino"}
-        What runs them; on a GPU torch alone.
+    backend : {"auto", "torch", "onnxruntime", "openvino"}
+        What runs them; on a GPU torch alone. Of ``auto``, :func:`choose_backend` says.
     kind : str
         What they must be, as their architecture names it.
+    precision : {"float32", "bf16"}
+        What they compute in; bf16 in torch and OpenVINO alone.
 
     Returns
     -------
@@ -48,19 +52,51 @@ def load_networks(
         A model that is not there or damaged; networks of another kind, or of different input
         sizes; a device or backend that is not there; another backend than torch for a 3D network.
     """
+    from efficientcellseg.networks.backends import Autocast, load_compiled
+
     place = device_of(device)
-    networks = {folder.name: load_model(folder) for folder in network_folders(model, maps)}
-    _check_alike(model, networks, kind)
+    folders = network_folders(model, maps)
+    backend = choose_backend(backend, model, maps, device, precision)
+    _check_alike(model, {folder.name: read_card(folder).architecture for folder in folders}, kind)
     if backend != "torch":
-        from efficientcellseg.networks.backends import compile_network
+        return [load_compiled(folder, backend, device, precision) for folder in folders]
+    placed = [_placed(load_model(folder), place) for folder in folders]
+    return placed if precision == "float32" else list(map(Autocast, placed))
 
-        return [compile_network(network, backend, device) for network in networks.values()]
-    return [_placed(network, place) for network in networks.values()]
+
+def choose_backend(
+    backend: str,
+    model: Path,
+    maps: tuple[str, ...],
+    device: str = "auto",
+    precision: str = "float32",
+) -> str:
+    """Say what runs the networks that predict a recipe's maps, where that is left open.
+
+    Parameters
+    ----------
+    backend : {"auto", "torch", "onnxruntime", "openvino"}
+    model, maps, device, precision
+        As for :func:`load_networks`.
+
+    Returns
+    -------
+    {"torch", "onnxruntime", "openvino"}
+        Of ``auto``, torch on a GPU and where there is no network, else what
+        :func:`efficientcellseg.networks.backends.fastest_backend` says.
+    """
+    if backend != "auto":
+        return backend
+    if not maps or device_of(device).type != "cpu":
+        return "torch"
+    from efficientcellseg.networks.backends import fastest_backend
+
+    return fastest_backend(network_folders(model, maps), precision)
 
 
-def _check_alike(model: Path, networks: Mapping[str, Network], kind: str) -> None:
+def _check_alike(model: Path, networks: Mapping[str, Architecture], kind: str) -> None:
     """Refuse networks of another kind, or that cannot share their tiles."""
-    found = {network.architecture.kind for network in networks.values()}
+    found = {network.kind for network in networks.values()}
     if found != {kind}:
         raise InputError(
             f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "

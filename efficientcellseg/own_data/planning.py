@@ -41,6 +41,8 @@ class How:
     model : Path, optional
         Folder of networks; the recipe's by default.
     device, backend : str
+    precision : str, optional
+        In place of the recipe's.
     check : bool
         Whether cells of another size than the networks know are refused.
     challenge : bool
@@ -52,7 +54,8 @@ class How:
     diameter: float | None = None
     model: Path | None = None
     device: str = "auto"
-    backend: str = "torch"
+    backend: str = "auto"
+    precision: str | None = None
     check: bool = True
     challenge: bool = False
 
@@ -113,11 +116,12 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
 def _recipe_of(group: list[Job], how: How) -> Recipe:
     """Give the recipe that a group is segmented with, estimated where there is none."""
     first = group[0].image
+    computed = {"precision": how.precision} if how.precision else {}
     if how.recipe:
         known = {"voxel_size": first.voxel_size} if first.voxel_size else {}
-        return how.method.adapt(changed(how.recipe, **known))
+        return how.method.adapt(changed(how.recipe, **known, **computed))
     base = base_recipe(first.name, first.shape[0], first.voxel_size, how.diameter)
-    base = how.method.adapt(base)
+    base = how.method.adapt(changed(base, **computed))
     return estimate_recipe(
         base,
         how.method,
