@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from ctc_eval.format import (
     InputError,
@@ -17,9 +19,12 @@ from ctc_eval.format import (
 )
 from efficientcellseg.methods import METHODS
 from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import Recipe, open_recipe
+from efficientcellseg.parameters.recipe import Recipe, find_recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
 from efficientcellseg.parameters.values import Backend, Precision
+
+if TYPE_CHECKING:
+    from efficientcellseg.datasets.reading.opening import Reading
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +104,70 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add what files do not say themselves."""
+    group = parser.add_argument_group("what files do not say, or say wrong")
+    group.add_argument(
+        "--axes",
+        metavar="LETTERS",
+        help="of each file, such as ZYX or TCZYX: T time, C channel, Z plane, Y row, X column",
+    )
+    group.add_argument(
+        "--channel", metavar="C", help="that shows the cells: its name, or its number from 0"
+    )
+    group.add_argument(
+        "--voxel-size",
+        type=float,
+        nargs="+",
+        metavar="UM",
+        help="micrometers along plane, row and column, or one number for rows and columns",
+    )
+    group.add_argument(
+        "--stack",
+        choices=["z", "t", "none"],
+        help="what the files of a folder are: planes of one volume, time points, images of their "
+        "own (default: as their names say, such as img_t003_z012.tif; images of their own else)",
+    )
+
+
+def reading_of(args: argparse.Namespace) -> Reading:
+    """Give what the options say of files."""
+    from efficientcellseg.datasets.reading.opening import Reading
+
+    size = tuple(args.voxel_size) if args.voxel_size else None
+    return Reading(args.axes, size, args.stack)
+
+
+def progress_of(args: argparse.Namespace, what: str, unit: str) -> Callable[[Any], Any]:
+    """Give what shows how far a loop is, at which rate, and how long it will take."""
+    from tqdm import tqdm
+
+    return partial(tqdm, desc=what, unit=unit, disable=getattr(args, "quiet", False))
+
+
 def add_output(parser: argparse.ArgumentParser, content: str) -> None:
     """Add the folder that a step fills."""
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help=f"folder for {content}"
     )
+
+
+def is_sequence(inputs: list[str]) -> bool:
+    """Tell whether inputs are a data set's folder and the name of a sequence in it."""
+    if len(inputs) != 2:
+        return False
+    dataset, sequence = inputs
+    there = (Path(dataset) / sequence).is_dir()
+    return there or (sequence.isdecimal() and not Path(sequence).exists())
+
+
+def is_known(dataset: str) -> bool:
+    """Tell whether there is a recipe of a data set's name."""
+    try:
+        find_recipe(dataset)
+    except InputError:
+        return False
+    return True
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
@@ -116,14 +180,9 @@ def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
     return args.model or recipe.model_dir
 
 
-def with_backend(args: argparse.Namespace, recipe: Recipe, model: Path) -> Recipe:
-    """Give the recipe with what runs the networks in the folder `model`: no longer ``auto``."""
-    from efficientcellseg.networks.loading import choose_backend
-
-    precision = args.precision or recipe.precision
-    backend = args.backend or recipe.backend
-    backend = choose_backend(backend, model, recipe.maps, args.device, precision)
-    return recipe.model_copy(update={"backend": backend, "precision": precision})
+def where_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Give where the networks run, in what, and what they compute in, as the options say."""
+    return {"device": args.device, "backend": args.backend, "precision": args.precision}
 
 
 def frames_of(args: argparse.Namespace) -> dict[int, Path]:

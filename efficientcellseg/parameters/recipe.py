@@ -296,7 +296,8 @@ def find_recipe(dataset: str) -> Path | None:
     )
     raise InputError(
         f"{dataset}: no recipe of that name; known: {known}: use one of these "
-        "names for the data set's folder, or give the file of a recipe of your own",
+        "names for the data set's folder, or give a recipe of your own; images alone, as in "
+        "`segment FOLDER/01`, need none",
         code="recipe-unknown",
     )
 
