@@ -175,11 +175,12 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
             log.warning("%s: %s", entry.masks, findings.note)
         backend, precision = entry.made_in
         recipe = plan_scale(
-            entry.recipe.model_copy(update={"precision": precision}),
+            entry.recipe,
             METHODS[entry.method],
             entry.model,
             frames,
             backend=backend,
+            precision=precision,
             check=False,
         )
         record = mask_record(entry.method, recipe, entry.model, frames, backend)

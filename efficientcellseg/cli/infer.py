@@ -13,7 +13,7 @@ from efficientcellseg.cli.options import (
     add_recipe,
     model_of,
     recipe_of,
-    with_backend,
+    where_of,
 )
 
 
@@ -34,11 +34,11 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from efficientcellseg.chain.inference import check_tiles, predict_slices
-    from efficientcellseg.networks.loading import load_networks
+    from efficientcellseg.networks.loading import load_networks, with_backend
 
     recipe = recipe_of(args)
     model = model_of(args, recipe)
-    recipe = with_backend(args, recipe, model)
+    recipe = with_backend(recipe, model, **where_of(args))
     networks = load_networks(
         model, recipe.maps, args.device, recipe.backend, precision=recipe.precision
     )

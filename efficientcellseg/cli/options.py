@@ -180,14 +180,9 @@ def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
     return args.model or recipe.model_dir
 
 
-def with_backend(args: argparse.Namespace, recipe: Recipe, model: Path) -> Recipe:
-    """Give the recipe with what runs the networks in the folder `model`: no longer ``auto``."""
-    from efficientcellseg.networks.loading import choose_backend
-
-    precision = args.precision or recipe.precision
-    backend = args.backend or recipe.backend
-    backend = choose_backend(backend, model, recipe.maps, args.device, precision)
-    return recipe.model_copy(update={"backend": backend, "precision": precision})
+def where_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Give where the networks run, in what, and what they compute in, as the options say."""
+    return {"device": args.device, "backend": args.backend, "precision": args.precision}
 
 
 def frames_of(args: argparse.Namespace) -> dict[int, Path]:

@@ -17,7 +17,7 @@ from efficientcellseg.cli.options import (
     is_known,
     model_of,
     recipe_of,
-    with_backend,
+    where_of,
 )
 from efficientcellseg.methods import METHODS
 
@@ -27,10 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Write the recipe that a sequence is segmented with, as the method reads it: where it does "
         "not say how large cells are, a few frames are looked at, and tiles follow from that; it "
-        "names what runs the networks. `segment` does the same by itself. For a data set of your "
-        "own, without a recipe, one is estimated, and beside it, where there is a reference "
-        "SEQ_GT, FILE-training.yaml, for `train` to make a network of such cells. Exit code 1 "
-        "where cells are of another size than the networks know."
+        "names what runs the networks. "
+        "`segment` does the same by itself. For a data set of your own, without a recipe, one is "
+        "estimated, and beside it, where there is a reference SEQ_GT, FILE-training.yaml, "
+        "for `train` to make a network of such cells. Exit code 1 where cells are of "
+        "another size than the networks know."
     )
     add_dataset(parser)
     add_recipe(parser)
@@ -50,18 +51,12 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.parameters.recipe import recipe_text
 
     method = METHODS[args.method]
-    how = {
-        "device": args.device,
-        "backend": args.backend or "auto",
-        "check": args.scale_check == "on",
-    }
+    how = {**where_of(args), "check": args.scale_check == "on"}
     if args.recipe is None and not is_known(args.dataset_dir.resolve().name):
         return _plan_own(args, how)
     recipe = method.adapt(recipe_of(args))
-    model = model_of(args, recipe)
-    recipe = with_backend(args, recipe, model)
-    frames, how["backend"] = args.dataset_dir / args.sequence, recipe.backend
-    planned = plan_scale(recipe, method, model, frames, **how)
+    frames = args.dataset_dir / args.sequence
+    planned = plan_scale(recipe, method, model_of(args, recipe), frames, **how)
     with atomic(args.output) as temporary:
         temporary.write_text(recipe_text(planned), encoding="utf-8")
     return 0

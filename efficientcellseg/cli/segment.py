@@ -21,7 +21,7 @@ from efficientcellseg.cli.options import (
     progress_of,
     reading_of,
     recipe_of,
-    with_backend,
+    where_of,
 )
 from efficientcellseg.methods import METHODS
 
@@ -82,15 +82,14 @@ def run(args: argparse.Namespace) -> int:
     recipe = method.adapt(recipe_of(args))
     frames, folder = frames_of(args), args.dataset_dir / args.sequence
     model = model_of(args, recipe)
-    recipe = with_backend(args, recipe, model)
-    where = {"device": args.device, "backend": recipe.backend}
-    recipe = plan_scale(recipe, method, model, folder, **where, check=args.scale_check == "on")
+    how = {**where_of(args), "check": args.scale_check == "on"}
+    recipe = plan_scale(recipe, method, model, folder, **how)
     output = args.output or args.dataset_dir / f"{args.sequence}_RES"
     there = [path.stem.removeprefix("mask") for path in output.glob("mask*.tif")]
     segment_sequence(
         frames,
         output,
-        partial(method, recipe, model, **where),
+        partial(method, recipe, model, args.device, recipe.backend),
         recipe,
         mask_record(
             args.method,
@@ -116,15 +115,12 @@ def _segment_files(args: argparse.Namespace) -> int:
     from efficientcellseg.own_data.segmenting import check_output, default_output, segment_images
     from efficientcellseg.parameters.recipe import open_recipe
 
-    recipe = open_recipe(args.recipe) if args.recipe else None
     how = How(
         method=METHODS[args.method],
-        recipe=recipe,
+        recipe=open_recipe(args.recipe) if args.recipe else None,
         diameter=args.diameter,
         model=args.model,
-        device=args.device,
-        backend=args.backend or (recipe.backend if recipe else "auto"),
-        precision=args.precision,
+        **where_of(args),
         check=args.scale_check == "on",
         challenge=args.ctc,
     )

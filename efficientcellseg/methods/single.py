@@ -53,7 +53,7 @@ def segment_array(
     shape = (len(volume), volume.shape[1], volume.shape[2])
     if recipe is None:
         chosen = estimate_recipe(
-            chosen, EfficientCellSeg, folder, shape, lambda: [volume], device=device, backend="auto"
+            chosen, EfficientCellSeg, folder, shape, lambda: [volume], device=device
         )
     log_anisotropy(chosen)
     chosen = fit_scale(
@@ -63,10 +63,9 @@ def segment_array(
         shape[1:],
         lambda: [volume],
         device=device,
-        backend="auto",
         check=recipe is not None,
     )
-    return segment_volume(volume, EfficientCellSeg(chosen, folder, device, "auto"), chosen)
+    return segment_volume(volume, EfficientCellSeg(chosen, folder, device, chosen.backend), chosen)
 
 
 def _check_sizes(voxel_size: Sequence[float] | None, diameter: float | None) -> None:

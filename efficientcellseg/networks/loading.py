@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from efficientcellseg.networks.base import Network
     from efficientcellseg.parameters.architecture import Architecture
+    from efficientcellseg.parameters.recipe import Recipe
 
 
 def load_networks(
@@ -34,8 +35,8 @@ def load_networks(
         For example ``("cells", "centers")``.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-    backend : {"auto", "torch", "onnxruntime", "openvino"}
-        What runs them; on a GPU torch alone. Of ``auto``, :func:`choose_backend` says.
+    backend : {"torch", "onnxruntime", "openvino"}
+        What runs them; on a GPU torch alone.
     kind : str
         What they must be, as their architecture names it.
     precision : {"float32", "bf16"}
@@ -56,7 +57,6 @@ def load_networks(
 
     place = device_of(device)
     folders = network_folders(model, maps)
-    backend = choose_backend(backend, model, maps, device, precision)
     _check_alike(model, {folder.name: read_card(folder).architecture for folder in folders}, kind)
     if backend != "torch":
         return [load_compiled(folder, backend, device, precision) for folder in folders]
@@ -64,34 +64,39 @@ def load_networks(
     return placed if precision == "float32" else list(map(Autocast, placed))
 
 
-def choose_backend(
-    backend: str,
+def with_backend(
+    recipe: Recipe,
     model: Path,
-    maps: tuple[str, ...],
     device: str = "auto",
-    precision: str = "float32",
-) -> str:
-    """Say what runs the networks that predict a recipe's maps, where that is left open.
+    backend: str | None = None,
+    precision: str | None = None,
+) -> Recipe:
+    """Say in a recipe what runs its networks, where that is left open.
 
     Parameters
     ----------
-    backend : {"auto", "torch", "onnxruntime", "openvino"}
-    model, maps, device, precision
+    recipe : Recipe
+    model : Path
+        A model folder, or a folder of such.
+    device : str
         As for :func:`load_networks`.
+    backend, precision : str, optional
+        In place of the recipe's.
 
     Returns
     -------
-    {"torch", "onnxruntime", "openvino"}
-        Of ``auto``, torch on a GPU and where there is no network, else what
+    Recipe
+        In place of the backend ``auto``: torch on a GPU and where there is no network, else what
         :func:`efficientcellseg.networks.backends.fastest_backend` says.
     """
-    if backend != "auto":
-        return backend
-    if not maps or device_of(device).type != "cpu":
-        return "torch"
-    from efficientcellseg.networks.backends import fastest_backend
+    backend, precision = backend or recipe.backend, precision or recipe.precision
+    if backend == "auto":
+        backend = "torch"
+        if recipe.maps and device_of(device).type == "cpu":
+            from efficientcellseg.networks.backends import fastest_backend
 
-    return fastest_backend(network_folders(model, maps), precision)
+            backend = fastest_backend(network_folders(model, recipe.maps), precision)
+    return recipe.model_copy(update={"backend": backend, "precision": precision})
 
 
 def _check_alike(model: Path, networks: Mapping[str, Architecture], kind: str) -> None:

@@ -40,9 +40,9 @@ class How:
         Of the cells, for the estimate: in micrometers where the voxel size is known, else pixels.
     model : Path, optional
         Folder of networks; the recipe's by default.
-    device, backend : str
-    precision : str, optional
-        In place of the recipe's.
+    device : str
+    backend, precision : str, optional
+        The recipe's by default.
     check : bool
         Whether cells of another size than the networks know are refused.
     challenge : bool
@@ -54,7 +54,7 @@ class How:
     diameter: float | None = None
     model: Path | None = None
     device: str = "auto"
-    backend: str = "auto"
+    backend: str | None = None
     precision: str | None = None
     check: bool = True
     challenge: bool = False
@@ -108,6 +108,7 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
         partial(_look, group),
         device=how.device,
         backend=how.backend,
+        precision=how.precision,
         check=how.check and how.recipe is not None,  # an estimate has been checked
     )
     return Plan(group, recipe, fitted, file)
@@ -116,12 +117,11 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
 def _recipe_of(group: list[Job], how: How) -> Recipe:
     """Give the recipe that a group is segmented with, estimated where there is none."""
     first = group[0].image
-    computed = {"precision": how.precision} if how.precision else {}
     if how.recipe:
         known = {"voxel_size": first.voxel_size} if first.voxel_size else {}
-        return how.method.adapt(changed(how.recipe, **known, **computed))
+        return how.method.adapt(changed(how.recipe, **known))
     base = base_recipe(first.name, first.shape[0], first.voxel_size, how.diameter)
-    base = how.method.adapt(changed(base, **computed))
+    base = how.method.adapt(base)
     return estimate_recipe(
         base,
         how.method,
@@ -130,6 +130,7 @@ def _recipe_of(group: list[Job], how: How) -> Recipe:
         partial(_look, group),
         device=how.device,
         backend=how.backend,
+        precision=how.precision,
         check=how.check,
     )
 

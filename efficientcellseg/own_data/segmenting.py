@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.format import InputError, atomic, check_writable, frame_name, write_labels
 from efficientcellseg.chain.labeling import is_empty, log_anisotropy, warn_of_empty
 from efficientcellseg.chain.segment import FrameMethod, segment_volume
-from efficientcellseg.networks.loading import choose_backend
 from efficientcellseg.own_data.jobs import Counter, Job
 from efficientcellseg.own_data.planning import How, Plan
 from efficientcellseg.own_data.results import cell_rows, write_cells, write_label_image
@@ -144,7 +143,7 @@ def segment_images(
         _write_text(output / plan.file, recipe_text(plan.recipe))
         log_anisotropy(plan.fitted)
         model = how.model or plan.fitted.model_dir
-        method = how.method(plan.fitted, model, how.device, how.backend)
+        method = how.method(plan.fitted, model, how.device, plan.fitted.backend)
         for job in plan.jobs:
             labels = _segment(job, method, plan.fitted, found, todo)
             if how.challenge:
@@ -182,18 +181,10 @@ def _record(plans: Sequence[Plan], how: How) -> dict[str, Any]:
     return {
         **describe_software(),
         "method": how.method.name,
-        "backends": {plan.file: _backend_of(plan, how) for plan in plans},
+        "backend": tell_backend(plans[0].fitted.backend, plans[0].fitted.precision),
         "images": [{**job.record(), "plan": plan.file} for plan in plans for job in plan.jobs],
         "recipes": {plan.file: plan.fitted.model_dump(mode="json") for plan in plans},
     }
-
-
-def _backend_of(plan: Plan, how: How) -> str:
-    """Say what runs the networks of a plan, and in what, where it is not float32."""
-    recipe = plan.fitted
-    model = how.model or recipe.model_dir
-    found = choose_backend(how.backend, model, recipe.maps, how.device, recipe.precision)
-    return tell_backend(found, recipe.precision)
 
 
 def _write_text(path: Path, text: str) -> None:

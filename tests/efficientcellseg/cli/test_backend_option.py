@@ -11,11 +11,9 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from ctc_eval.format import read_volume  # noqa: E402
 from efficientcellseg.cli.main import main  # noqa: E402
-from efficientcellseg.networks.loading import choose_backend  # noqa: E402
+from efficientcellseg.networks.backends import fastest_backend  # noqa: E402
 from efficientcellseg.parameters.recipe import load_recipe  # noqa: E402
 from efficientcellseg.provenance import read_mask_record  # noqa: E402
-
-MAPS = ("cells", "centers")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -53,7 +51,8 @@ def test_staged_and_fused_in_each_backend(
     chosen = ("--recipe", recipe_file, "--model", tiny_models, "--device", "cpu")
     assert run("plan", tiny_dataset, "01", *chosen, "--backend", backend, "--output", planned) == 0
     named = load_recipe(planned).backend
-    assert named == (backend if backend != "auto" else choose_backend("auto", tiny_models, MAPS))
+    fastest = fastest_backend([tiny_models / name for name in ("cells", "centers")])
+    assert named == (fastest if backend == "auto" else backend)
     found = staged(tiny_dataset, "01", planned, tiny_models, tmp_path / "staged")
     assert segment(tiny_dataset, "01", recipe_file, tiny_models, "--backend", backend) == 0
     assert masks(found) == masks(tiny_dataset / "01_RES")

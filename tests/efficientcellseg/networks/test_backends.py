@@ -17,11 +17,12 @@ from efficientcellseg.networks import backends  # noqa: E402
 from efficientcellseg.networks.backends import compile_network, fastest_backend  # noqa: E402
 from efficientcellseg.networks.base import build  # noqa: E402
 from efficientcellseg.networks.loading import (  # noqa: E402
-    choose_backend,
     input_size,
     load_networks,
+    with_backend,
 )
 from efficientcellseg.parameters.architecture import UNet3DArchitecture  # noqa: E402
+from efficientcellseg.parameters.recipe import load_recipe  # noqa: E402
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -147,11 +148,15 @@ def test_a_cache_that_cannot_be_written(tiny_models, tmp_path, monkeypatch, inst
     assert fastest_backend([tiny_models / "cells"]) == "onnxruntime"
 
 
-def test_torch_where_a_gpu_or_no_network_is_asked_for(tiny_models, monkeypatch):
+def test_torch_where_a_gpu_or_no_network_is_asked_for(tiny_models, recipe_file, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert choose_backend("auto", tiny_models, ("cells",), "cuda") == "torch"
-    assert choose_backend("auto", tiny_models, ()) == "torch"
-    assert choose_backend("onnxruntime", tiny_models, ("cells",), "cpu") == "onnxruntime"
+    recipe = load_recipe(recipe_file)
+    assert with_backend(recipe, tiny_models, "cuda").backend == "torch"
+    assert with_backend(recipe.model_copy(update={"maps": ()}), tiny_models).backend == "torch"
+    asked = with_backend(recipe, tiny_models, "cpu", "onnxruntime")
+    assert asked.backend == "onnxruntime"
+    assert with_backend(asked, tiny_models, "cpu").backend == "onnxruntime"
+    assert with_backend(asked, tiny_models, "cpu", "auto", "bf16").precision == "bf16"
 
 
 def test_bf16_is_coarser(tiny_models):
