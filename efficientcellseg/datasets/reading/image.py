@@ -158,8 +158,8 @@ def _name_unknown(stored: Stored, planes: bool) -> Stored:
     unknown = [axis for axis, size in stored.sizes.items() if axis not in AXES and size > 1]
     stored = drop_short(stored, AXES)
     planes = planes or bool(stored.spacing and stored.spacing[0])
-    if len(unknown) == 1 and planes and "Z" not in stored.axes:
-        return rename_axes(stored, {unknown[0]: "Z"})
+    if len(unknown) == 1 and planes and stored.sizes.get("Z", 1) == 1:
+        return rename_axes(drop_short(stored, AXES.replace("Z", "")), {unknown[0]: "Z"})
     if unknown:
         (first, *_) = unknown
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -65,6 +65,7 @@ def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
         Nothing there; what readers refuse.
     """
     opened: list[Stored] = []
+    several: set[Path] = set()
     done: set[Path] = set()
     parts: list[tuple[Path, InputError]] = []
     for path in _find_files(inputs):
@@ -78,12 +79,13 @@ def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
             parts.append((path, error))
             continue
         opened += [relabel(one, reading.axes) if reading.axes else one for one in found]
+        several.update({path} if len(found) > 1 else ())
         done.update(file.resolve() for one in found for file in one.files)
     for path, refusal in parts:
         if path.resolve() not in done:
             raise refusal
     images = []
-    for first, group in _group(opened, reading.stack):
+    for first, group in _group(opened, reading.stack, several):
         planes = reading.planes or bool(FRAME_NAME.fullmatch(first.name))
         images.append(image_of(_join(group), reading.voxel_size, planes=planes))
     return _named_apart(images)
@@ -157,25 +159,34 @@ def _list_folder(folder: Path) -> list[Path]:
 
 
 def _group(
-    opened: Sequence[Stored], stack: str | None
+    opened: Sequence[Stored], stack: str | None, several: Collection[Path]
 ) -> list[tuple[Path, tuple[str, dict[tuple[int, ...], Stored]]]]:
     """Group images that files hold in parts, with their first file.
 
-    Each group is the axes along which its files are numbered, and the files by their places.
+    Each group is the axes along which its files are numbered, and the files by their places. Files
+    that hold `several` images are not grouped by their names.
     """
     groups: dict[object, tuple[str, dict[tuple[int, ...], Stored]]] = {}
     for count, one in enumerate(opened):
         key: object = count
         axes, place = "", tuple[int, ...]()
-        numbers = NUMBERED.findall(one.path.stem) if stack is None else []
+        alone = stack is not None or one.path in several
+        numbers = [] if alone else NUMBERED.findall(one.path.stem)
         letters = "".join(letter[0].upper() for letter, _ in numbers)
         if stack in ("z", "t"):
             key, axes = (one.path.parent, one.path.suffix), stack.upper()
             place = (len(groups[key][1]) if key in groups else 0,)
         elif numbers and len(set(letters)) == len(letters):
-            key = (one.path.parent, NUMBERED.sub(r"\1", one.path.name), one.name != one.path.stem)
+            key = (one.path.parent, NUMBERED.sub(r"\1", one.path.name))
             axes, place = letters, tuple(int(number) for _, number in numbers)
-        groups.setdefault(key, (axes, {}))[1][place] = one
+        parts = groups.setdefault(key, (axes, {}))[1]
+        if place in parts:
+            raise InputError(
+                f"{one.path}: its name numbers it as {parts[place].path.name} is; expected each "
+                "number once: rename one of them, or give --stack none",
+                code="frame-twice",
+            )
+        parts[place] = one
     return [(min(parts.items())[1].path, (axes, parts)) for axes, parts in groups.values()]
 
 
@@ -186,7 +197,7 @@ def _join(group: tuple[str, dict[tuple[int, ...], Stored]]) -> Stored:
     if len(parts) == 1 and not FRAME_NAME.fullmatch(first.path.name):
         return first
     folder = first.path.resolve().parent
-    name = NUMBERED.sub("", first.path.stem).strip("_-. ") or folder.name
+    name = NUMBERED.sub("", first.path.stem.removesuffix(".ome")).strip("_-. ") or folder.name
     if FRAME_NAME.fullmatch(first.path.name) and re.fullmatch("[0-9]{2}", folder.name):
         name = f"{folder.parent.name}_{folder.name}"
     return join_files(parts, axes, name)

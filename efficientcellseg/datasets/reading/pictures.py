@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,8 @@ def _open(path: Path) -> Stored:
     import numpy as np
 
     pixels = None
-    if data := path.read_bytes():
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    with suppress(cv2.error):  # nothing in it, or sizes beyond all measure
+        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise InputError(
             f"{path}: cannot be read as a picture; expected an undamaged PNG or JPEG: copy or save "

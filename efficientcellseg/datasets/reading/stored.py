@@ -194,6 +194,11 @@ def join_files(parts: Mapping[tuple[int, ...], Stored], axes: str, name: str) ->
         A file of another shape or type than the first, one that has such an axis itself, or a
         place without a file.
     """
+    # A file may have the axis, too, with the one entry that it is of.
+    parts = {
+        place: drop_short(part, "".join(set(part.axes) - set(axes)))
+        for place, part in parts.items()
+    }
     first = parts[min(parts)]
     for part in parts.values():
         if (part.axes, part.shape, part.dtype) != (first.axes, first.shape, first.dtype):

@@ -164,6 +164,48 @@ def test_names_number_planes_and_time(tmp_path):
     assert len(alone) == 6
 
 
+def test_files_with_all_axes_are_joined_along_the_one_they_number(tmp_path):
+    """As microscopes write time series: a file with T, Z and C for each time point."""
+    for t in (0, 1, 2):
+        values = (VOLUME + t)[None, :, None]
+        tifffile.imwrite(tmp_path / f"cell_T{t:02}.ome.tif", values, metadata={"axes": "TZCYX"})
+    (image,) = open_images([tmp_path], Reading())
+    assert (image.name, image.frames, image.shape) == ("cell", 3, VOLUME.shape)
+    np.testing.assert_array_equal(image.read(2, 0), VOLUME + 2)
+
+
+def test_one_number_twice(tmp_path):
+    for name in ("a_z1.tif", "a_z01.tif"):
+        tifffile.imwrite(tmp_path / name, VOLUME[0])
+    with refused("frame-twice", "a_z1.tif"):
+        open_images([tmp_path], Reading())
+
+
+def test_several_images_of_a_file_are_not_taken_for_parts(tmp_path):
+    """Two sizes in each file: four images, whatever their names number."""
+    for t in (0, 1):
+        with tifffile.TiffWriter(tmp_path / f"a_t{t}.tif") as tif:
+            tif.write(VOLUME[0] + t, metadata=None)
+            tif.write(VOLUME[0, :7] + t, metadata=None)
+    images = open_images([tmp_path], Reading())
+    assert [image.shape for image in images] == [(1, 20, 30), (1, 7, 30)] * 2
+    assert [int(image.read(0, 0)[0, 0, 0]) for image in images] == [0, 0, 1, 1]
+    assert len({image.name for image in images}) == 4
+
+
+def test_imagej_stacks_that_count_images_alone(tmp_path):
+    """In challenge layout these are planes; elsewhere nobody knows."""
+    about = "ImageJ=1.54f\nimages=4\n"
+    path = pillow_stack(tmp_path / "t000.tif", VOLUME, about)
+    (image,) = open_images([path], Reading())
+    np.testing.assert_array_equal(image.read(0, 0), VOLUME)
+    path = path.rename(tmp_path / "b.tif")
+    with refused("axes-unknown"):
+        open_images([path], Reading())
+    (image,) = open_images([path], Reading(voxel_size=(2, 1, 1)))
+    np.testing.assert_array_equal(image.read(0, 0), VOLUME)
+
+
 def test_files_that_are_none(tmp_path):
     cases = {
         "a.tif": (b"", "tiff-unreadable"),
