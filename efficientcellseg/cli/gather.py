@@ -39,17 +39,20 @@ def run(args: argparse.Namespace) -> int:
     """Gather the masks."""
     from ctc_eval.format import frame_files
     from efficientcellseg.chain.shards import gather_masks
+    from efficientcellseg.networks.loading import with_backend
     from efficientcellseg.provenance import mask_record
 
-    recipe = recipe_of(args)
     method = METHODS[args.method]
+    recipe = method.adapt(recipe_of(args))
+    model = model_of(args, recipe)
+    # A recipe that `plan` has made names what ran the networks; else it is what `segment` takes.
+    recipe = with_backend(recipe, model)
     record = mask_record(
         args.method,
-        method.adapt(recipe),
-        model_of(args, recipe),
+        recipe,
+        model,
         args.dataset_dir / args.sequence,
-        # A recipe that `plan` has made names it; others are of methods without networks.
-        "torch" if recipe.backend == "auto" else recipe.backend,
+        recipe.backend,
         title=method.title,
         run=[n for shard in args.shards for n in frame_files(shard, "mask", complete=False)],
     )

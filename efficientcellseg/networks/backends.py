@@ -34,7 +34,7 @@ OPSET = 17
 # Beside torch, the fastest first; what they compute in.
 PRECISIONS = {"openvino": ("float32", "bf16"), "onnxruntime": ("float32",)}
 # How far the maps of another backend may be from those of torch, where none is asked for.
-AGREED = 1e-3
+SAME_WITHIN = 1e-3
 # Names the folder of the cache.
 CACHE = "EFFICIENTCELLSEG_CACHE"
 
@@ -91,11 +91,11 @@ def fastest_backend(folders: Sequence[Path], precision: str = "float32") -> str:
     -------
     {"openvino", "onnxruntime", "torch"}
         One in which the maps of all these networks are those of torch, in float32 and within
-        `AGREED`, on a few made-up tiles. The cache remembers how far they were apart.
+        `SAME_WITHIN`, on a few made-up tiles. The cache remembers how far they were apart.
     """
     for backend, precisions in PRECISIONS.items():
         there = precision in precisions and find_spec(backend) and find_spec("onnx")
-        if there and all(_difference(folder, backend) <= AGREED for folder in folders):
+        if there and all(_difference(folder, backend) <= SAME_WITHIN for folder in folders):
             return backend
     return "torch"
 

@@ -14,7 +14,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 
 # What stays a user's choice: large, and nothing else needs it.
-OPTIONAL = {"openvino", "napari"}
+OPTIONAL = {"napari"}
 
 
 def requirements(lines: list[str]) -> dict[str, Requirement]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ctc_eval.format import InputError
 from efficientcellseg.datasets.reading.image import Image, image_of
-from efficientcellseg.datasets.reading.stored import Stored, join_files, natural, relabel
+from efficientcellseg.datasets.reading.stored import Stored, join_files, natural, with_axes
 
 TIFFS = (".tif", ".tiff", ".lsm", ".stk", ".btf")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -78,7 +78,7 @@ def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
                 raise
             parts.append((path, error))
             continue
-        opened += [relabel(one, reading.axes) if reading.axes else one for one in found]
+        opened += [with_axes(one, reading.axes) if reading.axes else one for one in found]
         several.update({path} if len(found) > 1 else ())
         done.update(file.resolve() for one in found for file in one.files)
     for path, refusal in parts:

@@ -122,7 +122,7 @@ def check_sizes(stored: Stored) -> Stored:
     return stored
 
 
-def relabel(stored: Stored, axes: str) -> Stored:
+def with_axes(stored: Stored, axes: str) -> Stored:
     """Give an image the axes that a user names, in place of those of its metadata.
 
     Parameters
