@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ctc_eval.format import (
     InputError,
@@ -21,6 +21,7 @@ from efficientcellseg.methods import METHODS
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import Recipe, find_recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
+from efficientcellseg.parameters.values import Backend, Precision
 
 if TYPE_CHECKING:
     from efficientcellseg.datasets.reading.opening import Reading
@@ -91,9 +92,15 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend",
-        choices=["torch", "onnxruntime", "openvino"],
-        default="torch",
-        help="what runs the networks; the others are faster on a CPU (default: torch)",
+        choices=get_args(Backend),
+        help="what runs the networks; auto: the fastest that is installed and predicts what torch "
+        "does to a thousandth (default: the recipe's, which is auto unless told)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        help="what the networks compute in; bf16 is faster where the processor has it (default: "
+        "the recipe's, which is float32 unless told)",
     )
 
 
@@ -171,6 +178,11 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
     """Give the folder of networks that the options or the recipe name."""
     return args.model or recipe.model_dir
+
+
+def where_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Give where the networks run, in what, and what they compute in, as the options say."""
+    return {"device": args.device, "backend": args.backend, "precision": args.precision}
 
 
 def frames_of(args: argparse.Namespace) -> dict[int, Path]:

@@ -17,6 +17,7 @@ from efficientcellseg.cli.options import (
     is_known,
     model_of,
     recipe_of,
+    where_of,
 )
 from efficientcellseg.methods import METHODS
 
@@ -25,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Write the recipe that a sequence is segmented with, as the method reads it: where it does "
-        "not say how large cells are, a few frames are looked at, and tiles follow from that. "
+        "not say how large cells are, a few frames are looked at, and tiles follow from that; it "
+        "names what runs the networks. "
         "`segment` does the same by itself. For a data set of your own, without a recipe, one is "
         "estimated, and beside it, where there is a reference SEQ_GT, FILE-training.yaml, "
         "for `train` to make a network of such cells. Exit code 1 where cells are of "
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.parameters.recipe import recipe_text
 
     method = METHODS[args.method]
-    how = {"device": args.device, "backend": args.backend, "check": args.scale_check == "on"}
+    how = {**where_of(args), "check": args.scale_check == "on"}
     if args.recipe is None and not is_known(args.dataset_dir.resolve().name):
         return _plan_own(args, how)
     recipe = method.adapt(recipe_of(args))

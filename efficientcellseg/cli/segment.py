@@ -21,6 +21,7 @@ from efficientcellseg.cli.options import (
     progress_of,
     reading_of,
     recipe_of,
+    where_of,
 )
 from efficientcellseg.methods import METHODS
 
@@ -81,21 +82,21 @@ def run(args: argparse.Namespace) -> int:
     recipe = method.adapt(recipe_of(args))
     frames, folder = frames_of(args), args.dataset_dir / args.sequence
     model = model_of(args, recipe)
-    where = {"device": args.device, "backend": args.backend}
-    recipe = plan_scale(recipe, method, model, folder, **where, check=args.scale_check == "on")
+    how = {**where_of(args), "check": args.scale_check == "on"}
+    recipe = plan_scale(recipe, method, model, folder, **how)
     output = args.output or args.dataset_dir / f"{args.sequence}_RES"
     there = [path.stem.removeprefix("mask") for path in output.glob("mask*.tif")]
     segment_sequence(
         frames,
         output,
-        partial(method, recipe, model, args.device, args.backend),
+        partial(method, recipe, model, args.device, recipe.backend),
         recipe,
         mask_record(
             args.method,
             recipe,
             model,
             folder,
-            args.backend,
+            recipe.backend,
             title=method.title,
             run={*frames, *(int(number) for number in there if number.isdecimal())},
         ),
@@ -119,8 +120,7 @@ def _segment_files(args: argparse.Namespace) -> int:
         recipe=open_recipe(args.recipe) if args.recipe else None,
         diameter=args.diameter,
         model=args.model,
-        device=args.device,
-        backend=args.backend,
+        **where_of(args),
         check=args.scale_check == "on",
         challenge=args.ctc,
     )

@@ -15,6 +15,7 @@ from efficientcellseg.cli.options import (
     is_sequence,
     progress_of,
     reading_of,
+    where_of,
 )
 from efficientcellseg.methods import METHODS
 
@@ -91,7 +92,7 @@ def layers_of(args: argparse.Namespace) -> list:
     else:
         result = args.result or default_output(inputs)
     method = METHODS[args.method]
-    how = How(method, recipe, None, args.model, args.device, args.backend, check=False)
+    how = How(method, recipe, None, args.model, **where_of(args), check=False)
     wanted = slice(args.frame, args.frame + 1)
     images = open_images(inputs, reading_of(args))[:1]
     jobs = make_jobs(images, args.channel, wanted, progress_of(args, "read", "image"))

@@ -80,7 +80,8 @@ def estimate_recipe(
     look : callable
         Gives a few volumes (Z, Y, X), uint8 or uint16.
     **how
-        ``device``, ``backend`` and ``check`` of :func:`efficientcellseg.methods.scale.fit_scale`.
+        ``device``, ``backend``, ``precision`` and ``check`` of
+        :func:`efficientcellseg.methods.scale.fit_scale`.
 
     Returns
     -------

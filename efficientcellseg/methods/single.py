@@ -65,7 +65,7 @@ def segment_array(
         device=device,
         check=recipe is not None,
     )
-    return segment_volume(volume, EfficientCellSeg(chosen, folder, device), chosen)
+    return segment_volume(volume, EfficientCellSeg(chosen, folder, device, chosen.backend), chosen)
 
 
 def _check_sizes(voxel_size: Sequence[float] | None, diameter: float | None) -> None:

@@ -69,7 +69,7 @@ def make_layers(
         (colored, {"name": "pseudocolor", "scale": scale, "rgb": True, "visible": False}, "image")
     )
     if recipe.maps:
-        method = how.method(recipe, how.model or recipe.model_dir, how.device, how.backend)
+        method = how.method(recipe, how.model or recipe.model_dir, how.device, recipe.backend)
         maps = method.maps(method.prepare(volume))
         for name, values in maps.items():
             shown = {"name": f"map, {name}", "scale": scale, "visible": False, "colormap": "magma"}

@@ -40,7 +40,9 @@ class How:
         Of the cells, for the estimate: in micrometers where the voxel size is known, else pixels.
     model : Path, optional
         Folder of networks; the recipe's by default.
-    device, backend : str
+    device : str
+    backend, precision : str, optional
+        The recipe's by default.
     check : bool
         Whether cells of another size than the networks know are refused.
     challenge : bool
@@ -52,7 +54,8 @@ class How:
     diameter: float | None = None
     model: Path | None = None
     device: str = "auto"
-    backend: str = "torch"
+    backend: str | None = None
+    precision: str | None = None
     check: bool = True
     challenge: bool = False
 
@@ -105,6 +108,7 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
         partial(_look, group),
         device=how.device,
         backend=how.backend,
+        precision=how.precision,
         check=how.check and how.recipe is not None,  # an estimate has been checked
     )
     return Plan(group, recipe, fitted, file)
@@ -126,6 +130,7 @@ def _recipe_of(group: list[Job], how: How) -> Recipe:
         partial(_look, group),
         device=how.device,
         backend=how.backend,
+        precision=how.precision,
         check=how.check,
     )
 

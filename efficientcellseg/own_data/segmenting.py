@@ -16,7 +16,7 @@ from efficientcellseg.own_data.jobs import Counter, Job
 from efficientcellseg.own_data.planning import How, Plan
 from efficientcellseg.own_data.results import cell_rows, write_cells, write_label_image
 from efficientcellseg.parameters.recipe import Recipe, recipe_text
-from efficientcellseg.provenance import describe_software
+from efficientcellseg.provenance import describe_software, tell_backend
 from efficientcellseg.report.overlay import View, draw_result, views_of
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def segment_images(
         _write_text(output / plan.file, recipe_text(plan.recipe))
         log_anisotropy(plan.fitted)
         model = how.model or plan.fitted.model_dir
-        method = how.method(plan.fitted, model, how.device, how.backend)
+        method = how.method(plan.fitted, model, how.device, plan.fitted.backend)
         for job in plan.jobs:
             labels = _segment(job, method, plan.fitted, found, todo)
             if how.challenge:
@@ -181,7 +181,7 @@ def _record(plans: Sequence[Plan], how: How) -> dict[str, Any]:
     return {
         **describe_software(),
         "method": how.method.name,
-        "backend": how.backend,
+        "backend": tell_backend(plans[0].fitted.backend, plans[0].fitted.precision),
         "images": [{**job.record(), "plan": plan.file} for plan in plans for job in plan.jobs],
         "recipes": {plan.file: plan.fitted.model_dump(mode="json") for plan in plans},
     }

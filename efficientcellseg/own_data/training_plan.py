@@ -39,7 +39,8 @@ def plan_sequence(
     model : Path, optional
         Folder of networks; the shipped ones by default.
     **how
-        ``device``, ``backend`` and ``check`` of :func:`efficientcellseg.methods.scale.fit_scale`.
+        ``device``, ``backend``, ``precision`` and ``check`` of
+        :func:`efficientcellseg.methods.scale.fit_scale`.
 
     Raises
     ------

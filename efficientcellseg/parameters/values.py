@@ -20,6 +20,10 @@ TrainingKind = Literal["regular", "GT", "ST", "GT+ST", "allGT", "allST", "allGT+
 # What is submitted: other methods were made to be compared with.
 SubmittedMethod = Literal["efficientcellseg", "classical"]
 
+# What runs networks, and what they compute in.
+Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
+Precision = Literal["float32", "bf16"]
+
 if TYPE_CHECKING:
     MapName = str
     CellLoss = str

@@ -42,18 +42,18 @@ def test_all_means_every_extra_for_use():
     assert everything.extras == set(USED)
 
 
-def test_the_lock_is_made_of_all_extras_but_openvino_and_napari():
+def test_the_lock_is_made_of_all_extras_but_napari():
     lines = (ROOT / "requirements.in").read_text().splitlines()
     wanted = [line for line in lines if line and not line.startswith("#")]
     extras = re.fullmatch(r"\.\[(.+)\]", wanted[0])[1].split(",")
     assert set(extras) == set(EXTRAS) - {"all", *OPTIONAL}
-    assert not {"openvino", "napari", "magicgui"} & LOCK.keys()
+    assert not {"napari", "magicgui"} & LOCK.keys()
     for line in wanted[1:]:
         assert line in (ROOT / "requirements.lock").read_text().splitlines()
     assert not [version for version in LOCK.values() if "+" in version]
 
 
-@pytest.mark.parametrize("name", sorted(ASKED.keys() - {"openvino", "napari", "magicgui"}))
+@pytest.mark.parametrize("name", sorted(ASKED.keys() - {"napari", "magicgui"}))
 def test_the_locks_version_is_in_the_range(name):
     assert ASKED[name].specifier.contains(LOCK[name])
 

@@ -7,8 +7,8 @@ from pins import LOCK, ROOT, imports, pins
 NETWORKS = {"kornia", "monai", "onnx", "onnxruntime", "safetensors", "timm", "torch"}
 # What no job needs: it is for looking.
 WINDOWS = {"magicgui", "napari"}
-# Needed without being imported: by tifffile for compressed TIFFs, by timm.
-UNSEEN = {"imagecodecs", "torchvision"}
+# Needed without being imported: by tifffile for compressed TIFFs, by timm, to run networks.
+UNSEEN = {"imagecodecs", "torchvision", "openvino"}
 
 ENVIRONMENTS = {path.stem: pins(path.read_text()) for path in (ROOT / "envs").glob("*.yaml")}
 
@@ -27,4 +27,4 @@ def test_what_is_imported_is_there_and_nothing_more():
         assert set(ENVIRONMENTS[name]) - UNSEEN == (needed | judge) - UNSEEN, name
     # The imports do not show this.
     assert all("imagecodecs" in listed for listed in ENVIRONMENTS.values())
-    assert "torchvision" in ENVIRONMENTS["torch"]
+    assert {"torchvision", "openvino"} <= ENVIRONMENTS["torch"].keys()

@@ -22,7 +22,7 @@ RUN = {"pathvars": {}, "datasets": [{"name": "A", "sequences": {"01": 2}}]}
         (b"name: !!python/object/apply:os.getcwd []\n", "yaml-malformed", "not YAML"),
         (b"", "value-refused", "top level: found None, allowed: a mapping"),
         (b"- 1\n", "value-refused", "top level: found [1], allowed: a mapping"),
-        (b"1: 2\n", "key-missing", "top level: unknown key 1, allowed: cell_diameter"),
+        (b"1: 2\n", "key-missing", "top level: unknown key 1, allowed: backend"),
     ],
 )
 def test_files_that_are_no_recipe(tmp_path, content, code, told):
