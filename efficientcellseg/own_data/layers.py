@@ -71,9 +71,9 @@ def make_layers(
     if recipe.maps:
         method = how.method(recipe, how.model or recipe.model_dir, how.device, recipe.backend)
         maps = method.maps(method.prepare(volume))
-        for name, values in maps.items():
+        for name in recipe.maps:
             shown = {"name": f"map, {name}", "scale": scale, "visible": False, "colormap": "magma"}
-            layers.append((values, shown, "image"))
+            layers.append((maps[name], shown, "image"))
         if labels is None:
             own = recipe.field_of_interest
             labels = label_volume(maps, recipe.labeling, recipe.anisotropy, own)

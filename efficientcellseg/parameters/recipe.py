@@ -296,8 +296,7 @@ def find_recipe(dataset: str) -> Path | None:
     )
     raise InputError(
         f"{dataset}: no recipe of that name; known: {known}: use one of these "
-        "names for the data set's folder, or give a recipe of your own; images alone, as in "
-        "`segment FOLDER/01`, need none",
+        "names for the data set's folder, or a recipe of your own; `segment FOLDER/01` needs none",
         code="recipe-unknown",
     )
 

@@ -132,7 +132,7 @@ def test_training_comes_before_what_it_is_for(tmp_path):
     # What is submitted has learnt from all there is.
     for options in commands["segment"]:
         if options.method == "efficientcellseg":
-            assert options.model == MODELS / options.dataset_dir.name
+            assert options.model == MODELS / Path(options.inputs[0]).name
     # Scores of frames that were seen, and of frames that were not; a classical row.
     scored = {options.output.parts[3]: options for options in commands["score"]}
     assert scored.keys() == {"efficientcellseg", "efficientcellseg-crossval", "classical"}
