@@ -47,7 +47,7 @@ from ctc_eval.format.volumes import (
     write_labels,
     write_volume,
 )
-from ctc_eval.format.writing import atomic, check_writable
+from ctc_eval.format.writing import atomic, check_writable, leftovers
 
 __all__ = [
     "MAX_LABEL",
@@ -79,6 +79,7 @@ __all__ = [
     "is_all_but_empty",
     "is_inside",
     "label_faults",
+    "leftovers",
     "lineage_faults",
     "open_labels",
     "parse_frames",

@@ -19,7 +19,7 @@ _IMAGEJ = re.compile(r"^(images|channels|slices|frames)=([0-9]{1,9})\s*$", re.MU
 _SHAPE = re.compile(r'"shape": ?\[([0-9, ]{1,200})\]')
 _AXES = re.compile(r'"axes": ?"([A-Za-z_]{1,20})"')
 
-Fault = tuple[str, str]
+_Fault = tuple[str, str]
 
 
 def imagej_planes(description: bytes) -> int:
@@ -34,7 +34,9 @@ def _imagej(description: bytes) -> dict[str, int]:
     return {name: int(number) for name, number in found}
 
 
-def metadata_fault(path: Path, descriptions: Iterable[bytes], shape: Sequence[int]) -> Fault | None:
+def metadata_fault(
+    path: Path, descriptions: Iterable[bytes], shape: Sequence[int]
+) -> _Fault | None:
     """Say how what the descriptions say differs from the pages as planes.
 
     Parameters
@@ -63,7 +65,7 @@ def metadata_fault(path: Path, descriptions: Iterable[bytes], shape: Sequence[in
     return None
 
 
-def _imagej_fault(told: dict[str, int], shape: Sequence[int]) -> Fault | None:
+def _imagej_fault(told: dict[str, int], shape: Sequence[int]) -> _Fault | None:
     sizes = [("T", told.get("frames", 1)), ("Z", told.get("slices", 1))]
     sizes.append(("C", told.get("channels", 1)))
     axes = "".join(axis for axis, size in sizes if size > 1)
@@ -76,7 +78,7 @@ def _imagej_fault(told: dict[str, int], shape: Sequence[int]) -> Fault | None:
     return None
 
 
-def _shaped_fault(descriptions: Iterable[bytes], shape: Sequence[int]) -> Fault | None:
+def _shaped_fault(descriptions: Iterable[bytes], shape: Sequence[int]) -> _Fault | None:
     """Check what tifffile's own writer says: a shape for each image that was written."""
     planes = 0
     for description in descriptions:
@@ -96,7 +98,7 @@ def _shaped_fault(descriptions: Iterable[bytes], shape: Sequence[int]) -> Fault 
     return _count_fault([planes, *shape[1:]], shape) if planes != shape[0] else None
 
 
-def _ome_fault(path: Path, description: bytes, shape: Sequence[int]) -> Fault | None:
+def _ome_fault(path: Path, description: bytes, shape: Sequence[int]) -> _Fault | None:
     """Check OME-XML: one image whose planes are the pages of this file, in order."""
     if b"<!ENTITY" in description or b"<!DOCTYPE" in description:
         return "tiff-metadata", "OME metadata that define entities, expected plain XML: save anew"
@@ -155,14 +157,14 @@ def _number(text: str | None) -> int:
     return int(text)
 
 
-def _axes_fault(axes: str) -> Fault:
+def _axes_fault(axes: str) -> _Fault:
     return "tiff-axes", (
         f"axes {axes}, expected ZYX or YX (planes, rows, columns): save one channel and one time "
         "point per file, with depth as the first axis"
     )
 
 
-def _count_fault(told: Sequence[int], shape: Sequence[int]) -> Fault:
+def _count_fault(told: Sequence[int], shape: Sequence[int]) -> _Fault:
     return "tiff-planes", (
         f"its metadata speak of shape {tuple(told)}, expected {tuple(shape)} as its pages have: "
         "save the planes as one gray stack"

@@ -30,10 +30,11 @@ def _form_faults(form: Form) -> Iterator[tuple[str, str]]:
             'save with photometric="minisblack"',
         )
     if form.compression not in CODECS:
+        name = compression_name(form.compression)
         yield (
             "tiff-compression",
-            f"compression {form.compression} ({compression_name(form.compression)}), expected "
-            'none, LZW, deflate or packbits: save with compression="zlib"',
+            f"compression {name} ({form.compression}), expected none, LZW, "
+            'deflate or packbits: save with compression="zlib"',
         )
     if form.predictor not in (1, 2):
         reason = f"predictor {form.predictor}, expected none or horizontal: save without it"

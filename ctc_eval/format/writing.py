@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ctc_eval.format.errors import InputError
+
+# What :func:`atomic` calls a file until it is whole.
+_TEMPORARY = re.compile(r"\..+-[0-9a-f]{32}(\.[^.]+)?")
 
 
 def check_writable(path: Path) -> None:
@@ -40,6 +44,11 @@ def check_writable(path: Path) -> None:
             "give another path",
             code="path-unwritable",
         ) from None
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Find what writes that were killed have left in a folder, see :func:`atomic`."""
+    return sorted(path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name))
 
 
 @contextmanager
