@@ -156,8 +156,8 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
         frames = entry.dataset / entry.sequence
         findings = examine(frames, entry.masks)
         faults += findings.faults
-        if findings.note:
-            log.warning("%s: %s", entry.masks, findings.note)
+        for note in findings.notes:
+            log.warning("%s: %s", entry.masks, note)
         recipe = plan_scale(entry.recipe, METHODS[entry.method], entry.model, frames, check=False)
         record = mask_record(entry.method, recipe, entry.model, frames)
         found = read_mask_record(entry.masks)

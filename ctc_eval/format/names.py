@@ -41,10 +41,9 @@ def frame_files(folder: Path, prefix: str = "t", *, complete: bool = True) -> di
     found = [
         (match[1], path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))
     ]
-    if odd := sorted(path.name for number, path in found if not number.isascii()):
+    if odd := sorted(path for number, path in found if not number.isascii()):
         raise InputError(
-            f"{folder / odd[0]}: digits of another script; expected 0 to 9, as in "
-            f"{prefix}000.tif: rename the frame",
+            f"{odd[0]}: digits of another script; expected 0 to 9: rename the frame",
             code="frame-digits",
         )
     if not found:

@@ -108,7 +108,7 @@ def read_pages(path: Path, file: BinaryIO) -> list[Page]:
     """
     size = file.seek(0, 2)
     pages: list[Page] = []
-    seen = set()
+    chunks, seen = 0, set()
     try:
         layout, offset = _read_start(file)
         while offset:
@@ -117,6 +117,9 @@ def read_pages(path: Path, file: BinaryIO) -> list[Page]:
             seen.add(offset)
             tags, description, offset = _read_tags(file, layout, offset, size)
             pages.append(_make_page(tags, description, layout.order))
+            chunks += len(pages[-1].chunks)
+            if 4 * chunks > size:  # each has a place and a length, two bytes long at least
+                raise ValueError(f"its header has no room for {chunks} strips or tiles")
         if not pages:
             raise ValueError("no page in it")
     except EOFError:

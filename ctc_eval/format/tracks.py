@@ -82,8 +82,8 @@ def _row_fault(
         return "track-twice", f": label {track.label} again, expected each label once"
     if track.end > _LAST_FRAME:
         return "track-frame", (
-            f": track {track.label} ends in frame {track.end}, expected frames up to {_LAST_FRAME}, "
-            "as many as four digits name"
+            f": track {track.label} ends in frame {track.end}, expected frames up to "
+            f"{_LAST_FRAME}, as many as four digits name"
         )
     if track.begin > track.end:
         return "track-backwards", (

@@ -1,6 +1,7 @@
 """Pages read strictly: what tifffile reads of sound files, and nothing of those that lie."""
 
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -172,6 +173,27 @@ def test_pages_that_go_round_in_a_circle(tmp_path):
         data[end : end + 4] = struct.pack("<I", first.offset)
     path.write_bytes(data)
     refused_by_both(path, "tiff-unreadable", "circle")
+
+
+def test_pages_that_share_one_long_list(tmp_path):
+    """500 pages that each have the same 50,000 strips would take 2 GB before the first pixel."""
+    path = tmp_path / "t.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(np.zeros((50_000, 1), np.uint16), rowsperstrip=1, **GRAY)
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        start, tags = tif.pages.first.offset, len(tif.pages.first.tags)
+    head = data[start : start + 2 + 12 * tags]
+    data[start + 2 + 12 * tags : start + 6 + 12 * tags] = struct.pack("<I", len(data))
+    for following in range(500):
+        end = len(data) + len(head) + 4
+        data += head + struct.pack("<I", end if following < 499 else 0)
+    path.write_bytes(data)
+    tracemalloc.start()
+    refused_by_both(path, "tiff-unreadable", "no room")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
 
 
 def test_a_small_file_of_tiles_that_declares_a_million_columns(tmp_path):
