@@ -139,13 +139,13 @@ def image_faults(
         One for each track that lacks in a frame it covers, then one for each label that
         no track covers.
     """
-    frames: dict[int, set[int]] = {}
+    places: dict[int, set[int]] = {}
     for frame, present in labels.items():
         for label in present:
-            frames.setdefault(label, set()).add(frame)
+            places.setdefault(label, set()).add(frame)
     for track in tracks.values():
         span = range(track.begin, track.end + 1)
-        own = frames.get(track.label, set())
+        own = places.get(track.label, set())
         lacking = len(span) - sum(frame in span for frame in own)
         if lacking:
             first = next(frame for frame in span if frame not in own)
