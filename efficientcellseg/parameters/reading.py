@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -11,8 +12,12 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ctc_eval.format import InputError
+from ctc_eval.format import InputError, and_more
 from efficientcellseg.frozen import Frozen
+
+# Far more than any configuration has.
+_MAX_BYTES, _MAX_DEPTH, _MAX_DIGITS = 4 << 20, 30, 40
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 Model = TypeVar("Model", bound=Frozen)
 
@@ -53,9 +58,14 @@ def read_values(path: Path) -> Any:
         raise InputError(
             f"{path}: no such file; expected a YAML file: check the path", code="file-missing"
         )
+    if path.stat().st_size > _MAX_BYTES:
+        raise InputError(
+            f"{path}: {path.stat().st_size} bytes; expected a YAML file of {_MAX_BYTES} at most",
+            code="yaml-malformed",
+        )
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml.load(path.read_text(encoding="utf-8"), _Bounded)
+    except (yaml.YAMLError, ValueError) as error:  # of a date that is none, of no UTF-8
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: not YAML ({reason}); correct the file", code="yaml-malformed"
@@ -90,20 +100,25 @@ def check_values(values: Any, model: type[Model], name: str) -> Model:
         found = error.errors(include_url=False)
         for one in found:
             # A list with a faulty entry is not too short, though pydantic counts the sound ones.
-            within = [other for other in found if other["loc"][: len(one["loc"])] == one["loc"]]
-            if one["type"] != "too_short" or len(within) == 1:
+            if one["type"] != "too_short" or _is_alone(one, found):
                 faults.setdefault(_about(one, model), []).append(one)
         told = [_tell(kind, key, those, model) for (kind, key), those in faults.items()]
         code = next(iter(faults))[0]
         raise InputError(f"{name}: {'; '.join(told)}; correct the file", code=code) from None
 
 
+def _is_alone(error: Any, others: Sequence[Any]) -> bool:
+    """Tell whether no other fault lies within the place of this one."""
+    place = error["loc"]
+    return sum(other["loc"][: len(place)] == place for other in others) == 1
+
+
 def _change(values: Any, change: str) -> Any:
     """Give a mapping with one key changed, as ``a.b=value`` says."""
     key, equals, text = change.partition("=")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = yaml.load(text, _Bounded)
+    except (yaml.YAMLError, ValueError):
         equals = ""
     if not equals or not key:
         raise InputError(
@@ -121,12 +136,37 @@ def _change(values: Any, change: str) -> Any:
     return kept if new is None else {**kept, first: new}
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """The safe loader, refusing a key that stands twice instead of dropping one."""
+class _Bounded(yaml.SafeLoader):
+    """The safe loader, refusing what a small file could fill the memory with, and double keys."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.composer.ComposerError(
+                problem="an anchor or alias (& or *); write out what it stands for",
+                problem_mark=event.start_mark,
+            )
+        if self.depth > _MAX_DEPTH:
+            raise yaml.composer.ComposerError(
+                problem=f"more than {_MAX_DEPTH} levels", problem_mark=event.start_mark
+            )
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
+            raise yaml.constructor.ConstructorError(
+                problem=f"a number of {len(node.value)} digits", problem_mark=node.start_mark
+            )
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+        keys = Counter(str(key.value) for key, _ in node.value)
+        if twice := sorted(key for key, count in keys.items() if count > 1):
             raise yaml.constructor.ConstructorError(
                 problem=f"key {', '.join(twice)} stands twice", problem_mark=node.start_mark
             )
@@ -158,7 +198,8 @@ def _tell(kind: str, key: str, errors: list[Any], model: type[BaseModel]) -> str
             allowed = f"keys like {pattern}" if pattern else "keys in quotes"
             return f"{key}: unknown key {', '.join(names)}, allowed: {allowed}"
         known = sorted(_members(_follow(place[:-1], model)[1])[0].model_fields)
-        named = ", ".join(name + _nearest(name, known) for name in names)
+        named = ", ".join(name + _nearest(name, known) for name in names[:20])
+        named += and_more(len(names[20:]))
         return f"{key}: unknown key {named}, allowed: {', '.join(known)}"
     if kind == "key-missing":
         fields = _members(_follow(place[:-1], model)[1])[0].model_fields
