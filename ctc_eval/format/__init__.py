@@ -4,7 +4,7 @@ What other rooms use is imported from here. None of it loads numpy or tifffile b
 writes an image.
 """
 
-from ctc_eval.format.errors import Fault, InputError
+from ctc_eval.format.errors import Fault, InputError, tell_system
 from ctc_eval.format.labels import (
     LabelImage,
     core_count,
@@ -87,6 +87,7 @@ __all__ = [
     "read_tracks",
     "read_volume",
     "tell_empty",
+    "tell_system",
     "trim_tracks",
     "volume_shape",
     "write_labels",

@@ -69,9 +69,9 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.chmod(mode)  # safetensors puts a private file of its own in place
         temporary.replace(path)
     except OSError as error:
-        if error.filename not in (temporary, str(temporary)):
+        # A full disk comes without a name, and the temporary one is none that the user knows.
+        if error.errno is None or error.filename not in (None, temporary, str(temporary)):
             raise
-        # The user knows the other name.
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         temporary.unlink(missing_ok=True)

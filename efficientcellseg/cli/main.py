@@ -14,7 +14,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from ctc_eval.format import InputError
+from ctc_eval.format import InputError, tell_system
 from efficientcellseg import __version__
 
 COMMANDS = {
@@ -64,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error[{error.code}]: {error}\n")
         return 1
     except OSError as error:  # disk full, no permission
-        place = f"{error.filename}: " if error.filename is not None else ""
-        sys.stderr.write(f"error[os]: {place}{error.strerror or error}\n")
+        told = tell_system(error)
+        sys.stderr.write(f"error[{told.code}]: {told}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what was complete is kept\n")
