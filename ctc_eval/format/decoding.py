@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from ctc_eval.format.lzw import check_lzw
 from ctc_eval.format.pages import Form, Page
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def _decode(form: Form, data: bytes, out: np.ndarray, full: int) -> None:
             raise ValueError(f"{len(data)} bytes in a strip of {len(out)}")
         out[:] = np.frombuffer(data, np.uint8, len(out))
         return
+    if codec.decoder == "lzw":
+        check_lzw(data)
     decode = getattr(imagecodecs, f"{codec.decoder}_decode")
     # One byte more shows what some decoders drop without a word.
     exact = codec.tells_excess and len(out) == full

@@ -76,6 +76,8 @@ def unzip(archive: Path, folder: Path) -> None:
 def _member_fault(member: zipfile.ZipInfo) -> str | None:
     """Say why a member must not be unpacked, or None."""
     name, mode = member.filename, member.external_attr >> 16
+    if not name:
+        return "has no name"
     if name.startswith("/") or "\\" in name or ":" in name or ".." in PurePosixPath(name).parts:
         return "leads out of the folder"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -23,6 +23,15 @@ def test_members_that_lead_out_of_the_folder(tmp_path, name):
     assert visible(tmp_path / "inner") == set()
 
 
+def test_a_member_without_a_name(tmp_path):
+    nameless = zipfile.ZipInfo("a")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(nameless, b"x")
+        nameless.filename = ""
+    with refused("zip-member-refused", "has no name"):
+        unzip(tmp_path / "a.zip", tmp_path)
+
+
 @pytest.mark.parametrize("mode", [0o120777, 0o020666, 0o010644])
 def test_links_and_devices(tmp_path, mode):
     link = zipfile.ZipInfo("Mine/link")
