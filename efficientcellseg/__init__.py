@@ -5,30 +5,40 @@ Arrays in, arrays out; the on-disk format lives in :mod:`ctc_eval.format`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 
 def segment(
     volume: np.ndarray,
-    recipe: str | Path = "BBBC050",
+    recipe: str | Path | None = None,
     *,
+    voxel_size: Sequence[float] | None = None,
+    diameter: float | None = None,
     model: str | Path | None = None,
     device: str = "auto",
 ) -> np.ndarray:
-    """Segment the cells of a volume, as Wagner & Rohr, EfficientCellSeg, MIDL 2022.
+    """Segment the cells of a volume or an image, as Wagner & Rohr, EfficientCellSeg, MIDL 2022.
 
     Parameters
     ----------
-    volume : ndarray of shape (Z, Y, X), uint8 or uint16
-        Raw intensities, cells brighter than what is around them; Z = 1 for an image.
-    recipe : str or Path
+    volume : ndarray of shape (Z, Y, X) or (Y, X)
+        Raw intensities of any real type, cells brighter than what is around them.
+    recipe : str or Path, optional
         How: the name of a data set that comes with the program, or a file ending in ``.yaml``.
+        Estimated from the volume where it is left out.
+    voxel_size : sequence of float, optional
+        Along (plane, row, column), or (row, column) of an image, in micrometers; without a recipe
+        alone. Cubes where it is left out.
+    diameter : float, optional
+        Of the cells: in micrometers where `voxel_size` is given, else in pixels; without a recipe
+        alone. Measured where it is left out.
     model : str or Path, optional
         A model folder, or a folder of such; the recipe's by default.
     device : str
@@ -36,13 +46,14 @@ def segment(
 
     Returns
     -------
-    ndarray of shape (Z, Y, X), uint16
-        Label image: 0 is background, cells are numbered from 1.
+    ndarray, uint16
+        Label image of the volume's shape: 0 is background, cells are numbered from 1.
 
     Raises
     ------
     ctc_eval.format.InputError
-        Another shape or pixel type; a recipe, model or device that is not there.
+        Another shape or pixel type; values that are not numbers or all the same; a recipe, model
+        or device that is not there.
 
     Examples
     --------
@@ -55,19 +66,10 @@ def segment(
     >>> for y, x in (32, 32), (32, 96), (96, 64):
     ...     inside = (2 * (plane - 8)) ** 2 + (row - y) ** 2 + (column - x) ** 2 < 10**2
     ...     volume[inside] = 200
-    >>> labels = segment(volume, "BBBC050", device="cpu")
+    >>> labels = segment(volume, voxel_size=(2, 1, 1), diameter=20, device="cpu")
     >>> labels.shape, labels.dtype.name, int(labels.max())
     ((16, 128, 128), 'uint16', 3)
     """
-    from efficientcellseg.chain.labeling import log_anisotropy
-    from efficientcellseg.chain.segment import segment_volume
-    from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
-    from efficientcellseg.methods.scale import fit_scale
-    from efficientcellseg.parameters.recipe import open_recipe
+    from efficientcellseg.methods.single import segment_array
 
-    chosen = EfficientCellSeg.adapt(open_recipe(recipe))
-    log_anisotropy(chosen)
-    folder = Path(model) if model else chosen.model_dir
-    shape = volume.shape[-2:]
-    chosen = fit_scale(chosen, EfficientCellSeg, folder, shape, lambda: [volume], device=device)
-    return segment_volume(volume, EfficientCellSeg(chosen, folder, device), chosen)
+    return segment_array(volume, recipe, voxel_size, diameter, model, device)

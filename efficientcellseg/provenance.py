@@ -26,8 +26,9 @@ from efficientcellseg.networks.folders import (
 )
 from efficientcellseg.networks.naming import and_join, name_networks, tell_training
 from efficientcellseg.parameters.locations import ROOT
-from efficientcellseg.parameters.recipe import Recipe, SimulationSource, ZipSource, load_recipe
+from efficientcellseg.parameters.recipe import Recipe, load_recipe
 from efficientcellseg.parameters.run import RunConfiguration
+from efficientcellseg.parameters.source import SimulationSource, ZipSource
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
@@ -35,7 +36,10 @@ PACKAGES = (
 )
 
 # What a recipe says beside how masks are made.
-BESIDE = {"description", "sequences", "source", "model", "reference", "reference_note"}
+BESIDE = {
+    *("description", "sequences", "source", "model", "reference", "reference_note"),
+    *("backend", "precision"),
+}
 
 
 # Masks
@@ -63,7 +67,7 @@ def mask_record(
     frames : Path
         Folder of the raw frames.
     backend : str
-        What runs the networks.
+        What runs the networks: no longer ``auto``.
     title : str
         What tables call the method where it has no networks; its name unless given.
     run : collection of int, optional
@@ -90,12 +94,17 @@ def mask_record(
     score = _score_record(recipe, list(cards.values()), frames, seen, title or method, here)
     return {
         "method": method,
-        "backend": backend,
+        "backend": tell_backend(backend, recipe.precision),
         "recipe": recipe.model_dump(mode="json", exclude=BESIDE),
         "weights": {name: card.sha256 for name, card in cards.items()},
         "seen": seen,
         "score": {**asdict(score), "frames": _range_run(files, run)},
     }
+
+
+def tell_backend(backend: str, precision: str) -> str:
+    """Name what runs the networks: ``openvino``, or ``openvino bf16``."""
+    return backend if precision == "float32" else f"{backend} {precision}"
 
 
 def _range_run(files: Collection[int], run: Collection[int] | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ctc_eval.format import RECORD, InputError, frame_files
 from efficientcellseg.methods import METHODS
@@ -20,6 +20,8 @@ from efficientcellseg.parameters.locations import RECIPES, ROOT
 from efficientcellseg.parameters.reading import read_yaml
 from efficientcellseg.parameters.recipe import Recipe, open_recipe, recipe_text
 from efficientcellseg.parameters.submission import SubmissionPlan, SubmittedSequence
+from efficientcellseg.parameters.values import Backend, Precision
+from efficientcellseg.provenance import made_alike, mask_record, read_mask_record, tell_backend
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ SCRIPT = """\
 set -euo pipefail
 cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")"
 exec ./run_seq.sh {dataset} {sequence} --output {target} --overwrite \\
-    --recipe {recipe} --method {method}{model}
+    --recipe {recipe} --method {method} --backend {backend} --precision {precision}{model}
 """
 
 
@@ -66,6 +68,20 @@ class PackedSequence:
     def networks(self) -> list[Path]:
         """Folders of the networks that the method runs."""
         return network_folders(self.model, self.recipe.maps) if self.recipe.maps else []
+
+    @property
+    def made_in(self) -> tuple[str, str]:
+        """Backend and precision that made the masks, as their record says; else the plainest."""
+        found = str((read_mask_record(self.masks) or {}).get("backend", "torch"))
+        return next(
+            (
+                (backend, precision)
+                for backend in get_args(Backend)
+                for precision in get_args(Precision)
+                if tell_backend(backend, precision) == found
+            ),
+            ("torch", "float32"),
+        )
 
     @property
     def script(self) -> str:
@@ -148,7 +164,6 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
     """
     from ctc_eval.validation import examine
     from efficientcellseg.methods.scale import plan_scale
-    from efficientcellseg.provenance import made_alike, mask_record, read_mask_record
 
     faults = []
     for entry in entries:
@@ -158,8 +173,17 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
         faults += findings.faults
         for note in findings.notes:
             log.warning("%s: %s", entry.masks, note)
-        recipe = plan_scale(entry.recipe, METHODS[entry.method], entry.model, frames, check=False)
-        record = mask_record(entry.method, recipe, entry.model, frames)
+        backend, precision = entry.made_in
+        recipe = plan_scale(
+            entry.recipe,
+            METHODS[entry.method],
+            entry.model,
+            frames,
+            backend=backend,
+            precision=precision,
+            check=False,
+        )
+        record = mask_record(entry.method, recipe, entry.model, frames, backend)
         found = read_mask_record(entry.masks)
         if (entry.masks / RECORD).is_file() and not made_alike(found, record):
             raise InputError(
@@ -316,6 +340,8 @@ def _script(entry: PackedSequence, recipe: str, model: str | None) -> str:
         sequence=entry.sequence,
         recipe=quote(recipe),
         method=entry.method,
+        backend=entry.made_in[0],
+        precision=entry.made_in[1],
         model=f" --model {quote(model)}" if model else "",
     )
 
@@ -343,6 +369,7 @@ def _record(
         "script": f"SW/{entry.script}",
         "result": entry.result.as_posix(),
         "method": entry.method,
+        "backend": tell_backend(*entry.made_in),
         "recipe": f"SW/{recipe}",
         "model": f"SW/{model}" if model else None,
         "networks": networks,

@@ -33,6 +33,14 @@ BACKENDS = [
 TINY = {"encoder": "tf_efficientnet_lite0", "decoder_filters": (8, 8, 8, 8), "input_size": 64}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Keep what networks are compiled to in a folder of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EFFICIENTCELLSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_root():
     """Give the folder of real microscopy, or skip."""

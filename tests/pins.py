@@ -34,4 +34,5 @@ def imports(package: str) -> set[str]:
                 modules.add(node.module.partition(".")[0])
     modules -= {*sys.stdlib_module_names, "ctc_eval", "efficientcellseg"}
     known = packages_distributions() | {"pydantic_core": ["pydantic"]}  # its one half
+    known = {"napari": ["napari"], "magicgui": ["magicgui"], **known}  # need not be installed
     return {canonical(known[module][0]) for module in modules}

@@ -129,12 +129,18 @@ def _frames_run(asked: slice, told: ScoreRecord, result: Path) -> slice:
 
 
 def _measures(
-    names: tuple[str, ...], reference: Path, parameters: int, few: slice | None
+    names: tuple[str, ...] | None, reference: Path, parameters: int, few: slice | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Put measures in the place of `BENCHMARK`; and those that `few` frames do not allow.
 
-    A run over some frames alone may lie beside all that is annotated.
+    A run over some frames alone may lie beside all that is annotated. Where none is named, these
+    are SEG and, where there are markers for it, DET.
     """
+    if names is None:
+        if reference.is_dir() and not has_markers(reference):
+            log.warning("%s: no markers in TRA, so SEG alone is measured", reference)
+            return ("SEG",), ()
+        return ("SEG", "DET"), ()
     if BENCHMARK not in names:
         return names, ()
     if few is not None:

@@ -43,10 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measures",
         type=_measures,
-        default=("SEG", "DET"),
         metavar="LIST",
         help=f"of {', '.join(MEASURES)}, with commas, or {BENCHMARK}: those of the table that "
-        "the reference and the parameters allow (default: SEG,DET)",
+        "the reference and the parameters allow (default: SEG, and DET where there are markers)",
     )
     parser.add_argument(
         "--seen", action="store_true", help="score frames, too, that the networks have learnt from"

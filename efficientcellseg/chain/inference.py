@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ctc_eval.format import InputError
 from efficientcellseg.chain.tiling import cut, paste, plan_tiles
 from efficientcellseg.maps import MAPS, Maps
+from efficientcellseg.parallel import in_threads
 
 if TYPE_CHECKING:
     from efficientcellseg.networks.base import Network
@@ -74,17 +75,99 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
     InputError
         Another number of tiles than the plan has.
     """
+    check_tiles(len(maps), tiling, shape)
     tiles = plan_tiles(shape[1:], tiling)
-    if len(maps) != shape[0] * len(tiles):
-        raise InputError(
-            f"{len(maps)} tiles; expected {shape[0] * len(tiles)}, {len(tiles)} for each of "
-            f"{shape[0]} slices: cut the tiles again with this recipe",
-            code="tiles-count",
-        )
     found = np.empty(shape, np.float32)
     for place, part in zip(found, np.split(maps, shape[0]), strict=True):
         place[:] = paste(part, tiles, shape[1:])
     return found
+
+
+def check_tiles(count: int, tiling: Tiling, shape: tuple[int, int, int]) -> None:
+    """Refuse another number of tiles than a tiling has for a volume.
+
+    Raises
+    ------
+    InputError
+        There are more, or fewer.
+    """
+    each = len(plan_tiles(shape[1:], tiling))
+    if count != shape[0] * each:
+        raise InputError(
+            f"{count} tiles; expected {shape[0] * each}, {each} for each of {shape[0]} slices: "
+            "cut the tiles again with this recipe",
+            code="tiles-count",
+        )
+
+
+def predict_slices(
+    networks: Sequence[Network],
+    slices: Iterable[np.ndarray],
+    tiling: Tiling,
+    shape: tuple[int, int, int],
+    test_time_flips: bool = False,
+    maps: Sequence[str] | None = None,
+) -> Maps:
+    """Run networks over the tiles of a volume as they come, and put what is predicted in place.
+
+    Parameters
+    ----------
+    networks, test_time_flips, maps
+        See :func:`predict`.
+    slices : iterable of ndarray of shape (N, 3, S, S), float32
+        All tiles of the volume, slice by slice or otherwise parted.
+    tiling : Tiling
+        The one that cut them.
+    shape : tuple of int
+        (Z, Y, X) of the volume.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (Z, Y, X), float32
+        Each map, 0..1.
+    """
+    plan = plan_tiles(shape[1:], tiling)
+    found: dict[str, np.ndarray] = {}
+
+    def run(tiles: np.ndarray) -> np.ndarray:
+        predicted = predict(networks, tiles, test_time_flips, maps)
+        for name in predicted.keys() - found.keys():
+            found[name] = np.empty(shape, np.float32)
+        return np.stack([predicted[name] for name in found], 1)
+
+    def put(place: tuple[int, np.ndarray]) -> None:
+        z, predicted = place
+        for volume, one in zip(found.values(), predicted.swapaxes(0, 1), strict=True):
+            volume[z] = paste(one, plan, shape[1:])
+
+    # Slices are put together beside the networks, which this thread runs.
+    by_slice = regrouped(map(run, regrouped(slices, TILES_AT_ONCE)), len(plan))
+    deque(in_threads(put, enumerate(by_slice)), maxlen=0)
+    return found
+
+
+def regrouped(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Cut a stream of arrays along their first axis into pieces of one size; the last is shorter.
+
+    Parameters
+    ----------
+    parts : iterable of ndarray of shape (M, ...)
+    size : int
+
+    Yields
+    ------
+    ndarray of shape (size, ...)
+    """
+    held: list[np.ndarray] = []
+    for part in parts:
+        held.append(part)
+        count = sum(map(len, held))
+        if count >= size:
+            joined = np.concatenate(held)
+            held = [joined[count - count % size :]]
+            yield from np.split(joined[: count - count % size], count // size)
+    if sum(map(len, held)):
+        yield np.concatenate(held)
 
 
 def predict(

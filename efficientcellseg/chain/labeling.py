@@ -16,6 +16,7 @@ from efficientcellseg.labelings.morphology import (
     renumber,
 )
 from efficientcellseg.maps import Maps
+from efficientcellseg.parallel import in_threads
 from efficientcellseg.parameters.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -60,12 +61,16 @@ def label_volume(
             code="map-missing",
         )
     if parameters.per_slice:
-        labels = np.zeros(next(iter(maps.values())).shape, np.int32)
         whole = changed(parameters, per_slice=False)
-        for z in range(len(labels)):
+        labels, count = np.zeros(next(iter(maps.values())).shape, np.int32), 0
+
+        def in_plane(z: int) -> np.ndarray:
             plane = {name: values[z : z + 1] for name, values in maps.items()}
-            found = label_volume(plane, whole, anisotropy, field_of_interest)[0].astype(np.int32)
-            labels[z] = np.where(found > 0, found + labels.max(), 0)
+            return label_volume(plane, whole, anisotropy, field_of_interest)[0].astype(np.int32)
+
+        for z, found in enumerate(in_threads(in_plane, range(len(labels)))):
+            labels[z] = np.where(found > 0, found + count, 0)
+            count += int(found.max())
     else:
         labels = remove_small(chosen.label(maps, parameters, anisotropy), parameters.min_size)
         if parameters.fill_holes:

@@ -5,12 +5,15 @@ Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022, section 2.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice, repeat, tee
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ctc_eval.format import InputError
+from efficientcellseg.parallel import in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -59,8 +62,15 @@ def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     return colored
 
 
-def pseudocolored_planes(volume: np.ndarray, parameters: Pseudocolor) -> Iterator[np.ndarray]:
-    """Color slice after slice, (Y, X, 3) each: :func:`pseudocolor` in little memory."""
+def pseudocolored_planes(
+    volume: np.ndarray,
+    parameters: Pseudocolor,
+    then: Callable[[np.ndarray], np.ndarray] = lambda plane: plane,
+) -> Iterator[np.ndarray]:
+    """Color slice after slice, (Y, X, 3) each: :func:`pseudocolor` in little memory, on all cores.
+
+    Gives what `then` makes of each slice, in the thread that has colored it.
+    """
     if volume.dtype not in (np.uint8, np.uint16):
         raise InputError(
             f"volume of {volume.dtype}; expected uint8 or uint16: convert the images, without "
@@ -69,38 +79,71 @@ def pseudocolored_planes(volume: np.ndarray, parameters: Pseudocolor) -> Iterato
         )
     if any(parameters.smoothing):
         volume = _smooth(volume, parameters.smoothing)
-    by_volume = parameters.normalize == "volume"
-    low, high = _range_of(volume) if by_volume else (0, 1)
     context = parameters.context if len(volume) > 1 else parameters.context_2d
-    highlight = context == "highlight"
-    regions = [bright_regions(plane, parameters) for plane in volume] if highlight else []
+    limits = _range_of(volume) if parameters.normalize == "volume" else None
+    # What slices show of themselves in others. Of a few slices at a time.
+    shown: Iterable[np.ndarray] = volume if context == "intensity" else ()
+    if context == "highlight":
+        shown = in_threads(lambda plane: bright_regions(plane, parameters), volume)
+    one, other = tee(shown)
+    above = chain(repeat(None, parameters.distance), one, repeat(None))
+    below = chain(islice(other, parameters.distance, None), repeat(None))
 
-    def green(z: int) -> np.ndarray:
-        plane = volume[z].astype(np.float32)
-        return _scale(plane, low, high) if by_volume else plane
+    def color(slices: tuple[np.ndarray, np.ndarray | None, np.ndarray | None]) -> np.ndarray:
+        return then(_colored(*slices, context, parameters.normalize, limits))
 
-    for z in range(len(volume)):
-        colored = np.repeat(green(z)[..., None], 3, axis=-1)
-        for neighbor, channel in ((z - parameters.distance, 0), (z + parameters.distance, 2)):
-            inside = 0 <= neighbor < len(volume)
-            if context == "intensity":
-                colored[..., channel] = green(neighbor) if inside else 0
-            elif highlight and inside:
-                colored[..., channel] += colored[..., 1] * regions[neighbor]
-            if highlight and by_volume:
-                colored[..., channel] /= 2
-        if not by_volume:
-            axes = (0, 1) if parameters.normalize == "channel" else (0, 1, 2)
-            lowest, highest = (f(axis=axes, keepdims=True) for f in (colored.min, colored.max))
-            colored = _scale(colored, lowest, highest)
-        yield colored
+    yield from in_threads(color, zip(volume, above, below, strict=False))
+
+
+def _colored(
+    plane: np.ndarray,
+    above: np.ndarray | None,
+    below: np.ndarray | None,
+    context: str,
+    normalize: str,
+    limits: tuple[np.float32, np.float32] | None,
+) -> np.ndarray:
+    """Color a slice (Y, X) by what its neighbors show of themselves, None where there is none.
+
+    `limits` are the intensities that become 0 and 1, unless a slice is scaled by itself.
+    """
+    import cv2
+
+    def scaled(plane: np.ndarray) -> np.ndarray:
+        gray = plane.astype(np.float32)
+        return _scale(gray, *limits) if limits else gray
+
+    def beside(neighbor: np.ndarray | None) -> np.ndarray:
+        if context == "none":
+            return green
+        if context == "intensity":
+            return np.zeros_like(green) if neighbor is None else scaled(neighbor)
+        whole = np.float32(0.5 if limits else 1)
+        return green * (whole if neighbor is None else whole * (neighbor + np.float32(1)))
+
+    green = scaled(plane)
+    channels = [beside(above), green, beside(below)]
+    if not limits:
+        ranges = [(channel.min(), channel.max()) for channel in channels]
+        if normalize == "joint":
+            ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))] * 3
+        channels = [
+            _scale(channel, *range_) for channel, range_ in zip(channels, ranges, strict=True)
+        ]
+    return cv2.merge(channels)
 
 
 def _range_of(volume: np.ndarray) -> tuple[np.float32, np.float32]:
-    """Find which intensities of a volume become 0 and 1."""
-    values = volume.astype(np.float32)
-    low = values.min()
-    return low, np.quantile(values, 1 - CLIPPED_SHARE, overwrite_input=True)
+    """Find which intensities of a volume become 0 and 1: the lowest, and a high quantile.
+
+    The quantile is that of numpy, of the two values around it, which a histogram tells.
+    """
+    values = np.iinfo(volume.dtype).max + 1
+    count = sum(in_threads(lambda plane: np.bincount(plane.ravel(), minlength=values), volume))
+    place = (volume.size - 1) * (1 - CLIPPED_SHARE)
+    ranks = [0, int(place), min(int(place) + 1, volume.size - 1)]
+    low, *around = np.searchsorted(np.cumsum(count), ranks, side="right").astype(np.float32)
+    return low, np.quantile(np.array(around), place % 1)
 
 
 def _smooth(volume: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:
@@ -136,14 +179,21 @@ def bright_regions(plane: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
     equalized = clahe.apply(np.ascontiguousarray(plane)).astype(np.float32)
     scaled = _scale(equalized, equalized.min(), equalized.max())
     blurred = cv2.blur(scaled, (parameters.blur, parameters.blur))
-    for rise in range(parameters.steps + 1):
-        regions = blurred > parameters.threshold + rise * parameters.step
-        if 0 < np.count_nonzero(regions) <= parameters.adjacent_mean * regions.size:
-            break
-    return regions
+
+    def brighter(rise: int) -> np.ndarray:
+        return blurred > parameters.threshold + rise * parameters.step
+
+    def is_small(rise: int) -> bool:
+        count = np.count_nonzero(brighter(rise))
+        return bool(count <= parameters.adjacent_mean * plane.size)
+
+    # The first threshold of those that rise; regions only shrink, so that halving finds it.
+    return brighter(bisect_left(range(parameters.steps), True, key=is_small))
 
 
 def _scale(values: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
     """Scale `low`..`high` to 0..1, clipping; constant values become 0."""
     width = np.asarray(high, np.float32) - np.asarray(low, np.float32)
-    return np.clip((values - low) / np.where(width > 0, width, 1), 0, 1)
+    scaled = values - low
+    scaled /= np.where(width > 0, width, 1)
+    return np.clip(scaled, 0, 1, out=scaled)

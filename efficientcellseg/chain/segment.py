@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import prod
 from pathlib import Path
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 # Frames read ahead of the network, and masks behind it: memory stays flat in the frames.
 AHEAD = 2
-# Larger frames go one at a time, since each takes 2 GB by itself. Voxels.
+# Of larger frames one alone is read ahead and one labeled, whose arrays take most memory. Voxels.
 LARGE = 16_000_000
 
 
@@ -142,67 +142,51 @@ def segment_sequence(
         log_anisotropy(recipe)
         method = load()
         claim = _Claim(output, record, [masks[number] for number in todo])
-        stream = _one_by_one if prod(shape) > LARGE else _overlapping
-        empty |= stream(todo, frames, masks, method, recipe, claim, progress)
+        ahead = 1 if prod(shape) > LARGE else AHEAD
+        written = _stream(todo, frames, masks, method, recipe, claim, ahead)
+        for _ in progress(todo):
+            number, empty[number] = next(written)
     warn_of_empty(sum(empty.values()), len(empty))
 
 
-def _one_by_one(
+def _stream(
     todo: Sequence[int],
     frames: Mapping[int, Path],
     masks: Mapping[int, Path],
     method: FrameMethod,
     recipe: Recipe,
     claim: _Claim,
-    progress: Callable[[Sequence[int]], Iterable[int]],
-) -> dict[int, bool]:
-    """Segment frame after frame. Tells of each mask whether it is all but empty."""
-    empty = {}
-    for number in progress(todo):
-        # No step has a name here: what it gives is freed as soon as the next has used it.
-        empty[number] = claim.write(
-            masks[number], _label(method.maps(method.prepare(read_volume(frames[number]))), recipe)
-        )
-    return empty
-
-
-def _overlapping(
-    todo: Sequence[int],
-    frames: Mapping[int, Path],
-    masks: Mapping[int, Path],
-    method: FrameMethod,
-    recipe: Recipe,
-    claim: _Claim,
-    progress: Callable[[Sequence[int]], Iterable[int]],
-) -> dict[int, bool]:
+    ahead: int,
+) -> Iterator[tuple[int, bool]]:
     """Run the networks over frame after frame, while the next are read and the last written.
 
-    Tells of each mask whether it is all but empty.
+    Gives the number of each frame whose mask is written, and whether that is all but empty.
+    `ahead` frames are read before the networks need them, and as many wait behind them.
     """
-    empty = {}
 
     def prepare(number: int) -> Any:
         return method.prepare(read_volume(frames[number]))
 
-    def finish(number: int, maps: Maps) -> None:
-        empty[number] = claim.write(masks[number], _label(maps, recipe))
+    def finish(number: int, maps: Maps) -> tuple[int, bool]:
+        return number, claim.write(masks[number], _label(maps, recipe))
 
-    with ThreadPoolExecutor(AHEAD) as before, ThreadPoolExecutor(AHEAD) as after:
-        prepared = {n: before.submit(prepare, n) for n in todo[:AHEAD]}
+    with ThreadPoolExecutor(ahead) as before, ThreadPoolExecutor(ahead) as after:
+        prepared = {n: before.submit(prepare, n) for n in todo[:ahead]}
         finished: list[Future] = []
         try:
-            for i, number in enumerate(progress(todo)):
+            for i, number in enumerate(todo):
                 ready = prepared.pop(number).result()
-                for following in todo[i + AHEAD : i + AHEAD + 1]:
+                for following in todo[i + ahead : i + ahead + 1]:
                     prepared[following] = before.submit(prepare, following)
-                finished.append(after.submit(finish, number, method.maps(ready)))
-                if len(finished) > AHEAD:
-                    finished.pop(0).result()
+                maps = method.maps(ready)
+                if len(finished) == ahead:
+                    yield finished.pop(0).result()
+                finished.append(after.submit(finish, number, maps))
+                del maps, ready  # the labeling alone holds them
             for future in finished:
-                future.result()
+                yield future.result()
         finally:
             before.shutdown(wait=False, cancel_futures=True)
-    return empty
 
 
 def _label(maps: Maps, recipe: Recipe) -> np.ndarray:

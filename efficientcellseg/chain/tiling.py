@@ -74,12 +74,15 @@ def cut(image: np.ndarray, tiles: list[Tile], size: int) -> np.ndarray:
     -------
     ndarray of shape (N, C, size, size), float32
     """
-    return np.stack(
-        [
-            np.moveaxis(resize(image[top:bottom, left:right], (size, size)), -1, 0)
-            for (top, bottom), (left, right) in tiles
-        ]
-    )
+    import cv2
+
+    found = np.empty((len(tiles), image.shape[2], size, size), np.float32)
+    for channels, ((top, bottom), (left, right)) in zip(found, tiles, strict=True):
+        resized = resize(image[top:bottom, left:right], (size, size))
+        # Several times as fast as turning the axes in numpy.
+        for channel, values in zip(channels, cv2.split(resized), strict=True):
+            channel[:] = values
+    return found
 
 
 def paste(maps: np.ndarray, tiles: list[Tile], shape: tuple[int, int]) -> np.ndarray:

@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
         method.adapt(recipe),
         model_of(args, recipe),
         args.dataset_dir / args.sequence,
+        # A recipe that `plan` has made names it; others are of methods without networks.
+        "torch" if recipe.backend == "auto" else recipe.backend,
         title=method.title,
         run=[n for shard in args.shards for n in frame_files(shard, "mask", complete=False)],
     )

@@ -13,6 +13,7 @@ from efficientcellseg.cli.options import (
     add_recipe,
     model_of,
     recipe_of,
+    where_of,
 )
 
 
@@ -32,16 +33,22 @@ def run(args: argparse.Namespace) -> int:
     """Run the step."""
     from tqdm import tqdm
 
-    from efficientcellseg.chain.inference import predict, untile_volume
-    from efficientcellseg.networks.loading import load_networks
+    from efficientcellseg.chain.inference import check_tiles, predict_slices
+    from efficientcellseg.networks.loading import load_networks, with_backend
 
     recipe = recipe_of(args)
-    networks = load_networks(model_of(args, recipe), recipe.maps, args.device, args.backend)
+    model = model_of(args, recipe)
+    recipe = with_backend(recipe, model, **where_of(args))
+    networks = load_networks(
+        model, recipe.maps, args.device, recipe.backend, precision=recipe.precision
+    )
     for stem, arrays in tqdm(
         arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
     ):
         shape = tuple(arrays["shape"].tolist())
-        predicted = predict(networks, arrays["tiles"], recipe.test_time_flips, recipe.maps)
-        maps = {name: untile_volume(one, recipe.tiling, shape) for name, one in predicted.items()}
-        write_arrays(args.output / f"{stem}.npz", maps)
+        check_tiles(len(arrays["tiles"]), recipe.tiling, shape)
+        maps = predict_slices(
+            networks, [arrays["tiles"]], recipe.tiling, shape, recipe.test_time_flips, recipe.maps
+        )
+        write_arrays(args.output / f"{stem}.npz", dict(maps))
     return 0

@@ -12,7 +12,8 @@ import argparse
 import importlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from ctc_eval.format import InputError, tell_system
 from efficientcellseg import __version__
@@ -24,7 +25,9 @@ COMMANDS = {
     "infer": ("efficientcellseg.cli.infer", "predict cell and center maps"),
     "label": ("efficientcellseg.cli.label", "turn maps into label images"),
     "gather": ("efficientcellseg.cli.gather", "bring the masks of shards together"),
-    "segment": ("efficientcellseg.cli.segment", "all steps at once: frames to masks"),
+    "segment": ("efficientcellseg.cli.segment", "all steps at once: any files to masks"),
+    "convert": ("efficientcellseg.cli.convert", "bring any files into challenge layout"),
+    "view": ("efficientcellseg.cli.view", "look at images, maps and labels in napari"),
     "register": ("efficientcellseg.cli.register", "tell how far references lie beside images"),
     "samples": ("efficientcellseg.cli.samples", "make training samples"),
     "train": ("efficientcellseg.cli.train", "train a network"),
@@ -56,17 +59,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     if chosen in COMMANDS:
         module = importlib.import_module(COMMANDS[chosen][0])
         module.add_arguments(subparsers[chosen])
+        add_telling(subparsers[chosen])
     args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    level = logging.WARNING if args.quiet else logging.DEBUG if args.verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(message)s")
+    with ExitStack() as stack:
+        try:
+            if args.log_file:
+                stack.enter_context(_log_into(args.log_file))
+            return int(module.run(args))
+        except InputError as error:
+            return _end(f"error[{error.code}]: {error}", 1)
+        except OSError as error:  # disk full, no permission
+            told = tell_system(error)
+            return _end(f"error[{told.code}]: {told}", 1)
+        except KeyboardInterrupt:
+            return _end("stopped; what was complete is kept", 130)
+
+
+def add_telling(parser: argparse.ArgumentParser) -> None:
+    """Add how much is told, and where; results alone go to standard output."""
+    group = parser.add_argument_group("what is told, on standard error")
+    how = group.add_mutually_exclusive_group()
+    how.add_argument("-q", "--quiet", action="store_true", help="warnings and errors alone")
+    how.add_argument("-v", "--verbose", action="store_true", help="each step")
+    group.add_argument("--log-file", metavar="FILE", help="append all that is told to a file, too")
+
+
+@contextmanager
+def _log_into(path: str) -> Iterator[None]:
+    """Write what is told into a file, too, with times."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
     try:
-        return int(module.run(args))
-    except InputError as error:
-        sys.stderr.write(f"error[{error.code}]: {error}\n")
-        return 1
-    except OSError as error:  # disk full, no permission
-        told = tell_system(error)
-        sys.stderr.write(f"error[{told.code}]: {told}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; what was complete is kept\n")
-        return 130
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _end(line: str, code: int) -> int:
+    """Say why a command ends, and give its exit code."""
+    sys.stderr.write(f"{line}\n")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(logging.makeLogRecord({"msg": line, "levelname": "ERROR"}))
+    return code

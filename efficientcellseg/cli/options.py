@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 from ctc_eval.format import (
     InputError,
@@ -16,8 +19,12 @@ from ctc_eval.format import (
 )
 from efficientcellseg.methods import METHODS
 from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import Recipe, open_recipe
+from efficientcellseg.parameters.recipe import Recipe, find_recipe, open_recipe
 from efficientcellseg.parameters.training import TrainingConfiguration
+from efficientcellseg.parameters.values import Backend, Precision
+
+if TYPE_CHECKING:
+    from efficientcellseg.datasets.reading.opening import Reading
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +92,57 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend",
-        choices=["torch", "onnxruntime", "openvino"],
-        default="torch",
-        help="what runs the networks; the others are faster on a CPU (default: torch)",
+        choices=get_args(Backend),
+        help="what runs the networks; auto: the fastest that is installed and predicts what torch "
+        "does to a thousandth (default: the recipe's, which is auto unless told)",
     )
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        help="what the networks compute in; bf16 is faster where the processor has it (default: "
+        "the recipe's, which is float32 unless told)",
+    )
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add what files do not say themselves."""
+    group = parser.add_argument_group("what files do not say, or say wrong")
+    group.add_argument(
+        "--axes",
+        metavar="LETTERS",
+        help="of each file, such as ZYX or TCZYX: T time, C channel, Z plane, Y row, X column",
+    )
+    group.add_argument(
+        "--channel", metavar="C", help="that shows the cells: its name, or its number from 0"
+    )
+    group.add_argument(
+        "--voxel-size",
+        type=float,
+        nargs="+",
+        metavar="UM",
+        help="micrometers along plane, row and column, or one number for rows and columns",
+    )
+    group.add_argument(
+        "--stack",
+        choices=["z", "t", "none"],
+        help="what the files of a folder are: planes of one volume, time points, images of their "
+        "own (default: as their names say, such as img_t003_z012.tif; images of their own else)",
+    )
+
+
+def reading_of(args: argparse.Namespace) -> Reading:
+    """Give what the options say of files."""
+    from efficientcellseg.datasets.reading.opening import Reading
+
+    size = tuple(args.voxel_size) if args.voxel_size else None
+    return Reading(args.axes, size, args.stack)
+
+
+def progress_of(args: argparse.Namespace, what: str, unit: str) -> Callable[[Any], Any]:
+    """Give what shows how far a loop is, at which rate, and how long it will take."""
+    from tqdm import tqdm
+
+    return partial(tqdm, desc=what, unit=unit, disable=getattr(args, "quiet", False))
 
 
 def add_output(parser: argparse.ArgumentParser, content: str) -> None:
@@ -96,6 +150,24 @@ def add_output(parser: argparse.ArgumentParser, content: str) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help=f"folder for {content}"
     )
+
+
+def is_sequence(inputs: list[str]) -> bool:
+    """Tell whether inputs are a data set's folder and the name of a sequence in it."""
+    if len(inputs) != 2:
+        return False
+    dataset, sequence = inputs
+    there = (Path(dataset) / sequence).is_dir()
+    return there or (sequence.isdecimal() and not Path(sequence).exists())
+
+
+def is_known(dataset: str) -> bool:
+    """Tell whether there is a recipe of a data set's name."""
+    try:
+        find_recipe(dataset)
+    except InputError:
+        return False
+    return True
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
@@ -106,6 +178,11 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
     """Give the folder of networks that the options or the recipe name."""
     return args.model or recipe.model_dir
+
+
+def where_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Give where the networks run, in what, and what they compute in, as the options say."""
+    return {"device": args.device, "backend": args.backend, "precision": args.precision}
 
 
 def frames_of(args: argparse.Namespace) -> dict[int, Path]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any
 
 from efficientcellseg.cli.options import (
     add_dataset,
@@ -12,8 +14,10 @@ from efficientcellseg.cli.options import (
     add_model,
     add_recipe,
     add_scale_check,
+    is_known,
     model_of,
     recipe_of,
+    where_of,
 )
 from efficientcellseg.methods import METHODS
 
@@ -22,9 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Write the recipe that a sequence is segmented with, as the method reads it: where it does "
-        "not say how large cells are, a few frames are looked at, and tiles follow from that. "
-        "`segment` does the same by itself. Exit code 1 where cells are of another size than the "
-        "networks know."
+        "not say how large cells are, a few frames are looked at, and tiles follow from that; it "
+        "names what runs the networks. "
+        "`segment` does the same by itself. For a data set of your own, without a recipe, one is "
+        "estimated, and beside it, where there is a reference SEQ_GT, FILE-training.yaml, "
+        "for `train` to make a network of such cells. Exit code 1 where cells are of "
+        "another size than the networks know."
     )
     add_dataset(parser)
     add_recipe(parser)
@@ -38,22 +45,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the recipe."""
+    """Write the planned recipe."""
     from ctc_eval.format import atomic
     from efficientcellseg.methods.scale import plan_scale
     from efficientcellseg.parameters.recipe import recipe_text
 
     method = METHODS[args.method]
+    how = {**where_of(args), "check": args.scale_check == "on"}
+    if args.recipe is None and not is_known(args.dataset_dir.resolve().name):
+        return _plan_own(args, how)
     recipe = method.adapt(recipe_of(args))
-    planned = plan_scale(
-        recipe,
-        method,
-        model_of(args, recipe),
-        args.dataset_dir / args.sequence,
-        device=args.device,
-        backend=args.backend,
-        check=args.scale_check == "on",
-    )
+    frames = args.dataset_dir / args.sequence
+    planned = plan_scale(recipe, method, model_of(args, recipe), frames, **how)
     with atomic(args.output) as temporary:
         temporary.write_text(recipe_text(planned), encoding="utf-8")
+    return 0
+
+
+def _plan_own(args: argparse.Namespace, how: dict[str, Any]) -> int:
+    """Estimate a recipe, and plan a training where there is a reference."""
+    import yaml
+
+    from ctc_eval.format import atomic
+    from efficientcellseg.own_data.training_plan import plan_sequence, plan_training
+    from efficientcellseg.parameters.recipe import recipe_text
+
+    place = (args.dataset_dir, args.sequence)
+    recipe = plan_sequence(*place, METHODS[args.method], args.model, **how)
+    texts = {args.output: recipe_text(recipe)}
+    if (args.dataset_dir / f"{args.sequence}_GT").is_dir():
+        training = plan_training(recipe, args.output, *place, METHODS[args.method])
+        file = args.output.with_name(f"{args.output.stem}-training.yaml")
+        texts[file] = yaml.safe_dump(training, sort_keys=False, width=100)
+    for path, text in texts.items():
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"plan -> {', training -> '.join(map(str, texts))}\n")
     return 0

@@ -1,77 +1,138 @@
-"""The fused way: frames to masks in one process."""
+"""The fused way: frames to masks in one process, of a sequence or of any files."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from functools import partial
 from pathlib import Path
 
 from efficientcellseg.cli.options import (
-    add_dataset,
     add_device,
     add_frames,
     add_method,
     add_model,
+    add_reading,
     add_recipe,
     add_scale_check,
     frames_of,
+    is_sequence,
     model_of,
+    progress_of,
+    reading_of,
     recipe_of,
+    where_of,
 )
 from efficientcellseg.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.usage = "efficientcellseg segment INPUT... | DATASET_DIR SEQ [options]"
     parser.description = (
-        "Segment a sequence: DATASET_DIR/SEQ/tTTT.tif, uint8 or uint16 (Z, Y, X), to "
-        "maskTTT.tif, uint16, 0 = background. Complete masks are kept, so that a run that was "
+        "Segment any microscopy files: labels as TIFF, a table of cells, a picture, and the plan "
+        "that was followed, which is estimated where no --recipe is given. Or a sequence in "
+        "challenge layout, DATASET_DIR/SEQ/tTTT.tif, uint8 or uint16 (Z, Y, X), to "
+        "maskTTT.tif, uint16, 0 = background: complete masks are kept, so that a run that was "
         "stopped goes on. Exit code 1: the input is at fault, one line says how."
     )
-    add_dataset(parser)
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="files (TIFF, OME-TIFF, ImageJ, PNG, JPEG, OME-Zarr; .czi, .nd2, .lif), folders, "
+        "patterns; or a data set folder, holding SEQ/tTTT.tif, and a sequence, for example 01",
+    )
     add_frames(parser)
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder for masks (default: DATASET_DIR/SEQ_RES)"
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for results (default: beside the input, NAME_cells; DATASET_DIR/SEQ_RES)",
     )
     add_recipe(parser)
+    add_reading(parser)
+    parser.add_argument(
+        "--diameter",
+        type=float,
+        metavar="D",
+        help="of the cells, in um where the voxel size is known, else in pixels, for files without "
+        "a recipe (default: measured)",
+    )
+    parser.add_argument(
+        "--ctc", action="store_true", help="masks of files in challenge layout, DIR/NAME_RES"
+    )
     add_method(parser)
     add_model(parser)
     add_device(parser)
     add_scale_check(parser)
-    parser.add_argument("--overwrite", action="store_true", help="make masks anew that exist")
+    parser.add_argument("--overwrite", action="store_true", help="make results anew that exist")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segment the sequence."""
-    from tqdm import tqdm
-
+    """Segment the sequence, or the files."""
+    if not is_sequence(args.inputs):
+        return _segment_files(args)
     from efficientcellseg.chain.segment import segment_sequence
     from efficientcellseg.methods.scale import plan_scale
     from efficientcellseg.provenance import mask_record
 
+    args.dataset_dir, args.sequence = Path(args.inputs[0]), args.inputs[1]
     method = METHODS[args.method]
     recipe = method.adapt(recipe_of(args))
     frames, folder = frames_of(args), args.dataset_dir / args.sequence
     model = model_of(args, recipe)
-    where = {"device": args.device, "backend": args.backend}
-    recipe = plan_scale(recipe, method, model, folder, **where, check=args.scale_check == "on")
+    how = {**where_of(args), "check": args.scale_check == "on"}
+    recipe = plan_scale(recipe, method, model, folder, **how)
     output = args.output or args.dataset_dir / f"{args.sequence}_RES"
     there = [path.stem.removeprefix("mask") for path in output.glob("mask*.tif")]
     segment_sequence(
         frames,
         output,
-        partial(method, recipe, model, args.device, args.backend),
+        partial(method, recipe, model, args.device, recipe.backend),
         recipe,
         mask_record(
             args.method,
             recipe,
             model,
             folder,
-            args.backend,
+            recipe.backend,
             title=method.title,
             run={*frames, *(int(number) for number in there if number.isdecimal())},
         ),
         overwrite=args.overwrite,
-        progress=partial(tqdm, desc="segment", unit="frame"),
+        progress=progress_of(args, "segment", "frame"),
+    )
+    return 0
+
+
+def _segment_files(args: argparse.Namespace) -> int:
+    """Segment any files."""
+    from ctc_eval.format import parse_frames
+    from efficientcellseg.datasets.reading.opening import open_images
+    from efficientcellseg.own_data.jobs import make_jobs
+    from efficientcellseg.own_data.planning import How, plan_images, tell_plans
+    from efficientcellseg.own_data.segmenting import check_output, default_output, segment_images
+    from efficientcellseg.parameters.recipe import open_recipe
+
+    how = How(
+        method=METHODS[args.method],
+        recipe=open_recipe(args.recipe) if args.recipe else None,
+        diameter=args.diameter,
+        model=args.model,
+        **where_of(args),
+        check=args.scale_check == "on",
+        challenge=args.ctc,
+    )
+    images = open_images(args.inputs, reading_of(args))
+    output = args.output or default_output(args.inputs)
+    check_output(output, images, overwrite=args.overwrite)
+    frames = parse_frames(args.frames)
+    jobs = make_jobs(images, args.channel, frames, progress_of(args, "read", "image"))
+    plans = plan_images(jobs, how)
+    tell_plans(plans, output)
+    found = segment_images(plans, output, how, progress_of(args, "segment", "frame"))
+    sys.stdout.write(
+        f"{found.frames} frames, {found.cells} cells -> {output}, picture -> {found.picture}\n"
     )
     return 0

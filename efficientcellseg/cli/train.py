@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "curve.png. A run that was stopped goes on from DIR/checkpoint.pt."
     )
     add_training(parser)
-    parser.add_argument("--samples", type=Path, required=True, metavar="FILE", help="FILE.npz")
+    parser.add_argument(
+        "--samples",
+        type=Path,
+        metavar="FILE",
+        help="FILE.npz, of the samples command (default: DIR/samples.npz, made if missing)",
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DIR", help="folder of the data sets"
+    )
     parser.add_argument(
         "--maps",
         metavar="A,B",
@@ -63,16 +72,20 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.parameters.locations import ROOT
     from efficientcellseg.training.card import describe_training
     from efficientcellseg.training.checkpoint import CHECKPOINT
+    from efficientcellseg.training.gathering import gather
     from efficientcellseg.training.loop import train
-    from efficientcellseg.training.sample_files import check_samples, read_samples
+    from efficientcellseg.training.sample_files import check_samples, read_samples, write_samples
     from efficientcellseg.training.start import build_network, load_start
     from efficientcellseg.training.validation import choose_fold
 
     check_writable(args.output / CARD)
     configuration = training_of(args)
     parameters = choose_fold(configuration.training, args.fold)
-    samples = read_samples(args.samples)
-    check_samples(samples, configuration, args.samples)
+    file = args.samples or args.output / "samples.npz"
+    if not args.samples and not file.is_file():
+        write_samples(file, gather(configuration, args.data))
+    samples = read_samples(file)
+    check_samples(samples, configuration, file)
     device = device_of(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -93,9 +106,10 @@ def run(args: argparse.Namespace) -> int:
     shares = [entry.share for entry in configuration.data]
     held_out = [i for i, entry in enumerate(configuration.data) if entry.held_out]
     train(network, samples, shares, parameters, args.output, device, held_out)
-    places = {"folder": args.output, "samples_file": args.samples}
+    places = {"folder": args.output, "samples_file": file}
     card = describe_training(
         network, configuration, parameters, samples, device=args.device, **places, **given
     )
     save_model(args.output, network, card)
+    sys.stdout.write(f"network -> {args.output}; to use it: segment ... --model {args.output}\n")
     return 0

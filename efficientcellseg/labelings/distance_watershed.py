@@ -33,7 +33,8 @@ def distance_watershed(
     Markers are the peaks of the smoothed distance to the background, in in-plane pixels.
     """
     foreground = maps["cells"] >= parameters.threshold
-    height = smooth(distance(foreground, anisotropy), parameters.smoothing, anisotropy)
+    height = distance(foreground, anisotropy)
+    smooth(height, parameters.smoothing, anisotropy, out=height)
     markers = peaks(height, foreground, 0.0, parameters.min_distance, anisotropy)
     return flood(height, markers, foreground)
 

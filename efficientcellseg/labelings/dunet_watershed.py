@@ -12,7 +12,7 @@ import numpy as np
 
 from efficientcellseg.frozen import Reach, Share
 from efficientcellseg.labelings.labeling import Labeling, LabelingParameters
-from efficientcellseg.labelings.morphology import connected, remove_small, smooth
+from efficientcellseg.labelings.morphology import connected, flood, remove_small, smooth
 from efficientcellseg.maps import Maps
 
 # What the neighbor distance is raised to where it is taken off the cell distance.
@@ -64,12 +64,10 @@ def dunet_watershed(
     ndarray of shape (Z, Y, X), int32
         Label image; foreground without any seed is left out, as published.
     """
-    from skimage.segmentation import watershed
-
     height = smooth(maps["cell_distance"], parameters.smoothing, anisotropy)
     near = maps["neighbor_distance"].clip(0, 1) ** SEED_POWER
     seeds = remove_small(connected(height - near > parameters.seed_threshold), SEED_SIZE)
-    return watershed(-height, seeds, mask=height > parameters.distance_threshold)
+    return flood(height, seeds, height > parameters.distance_threshold, lonely=False)
 
 
 DUNET_WATERSHED = Labeling(

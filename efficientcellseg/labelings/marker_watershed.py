@@ -43,7 +43,8 @@ def marker_watershed(
     )
     # The heatmap separates cells whose outline has no neck; far from centers it says nothing,
     # and there the distance to the background leads on. Both are at most 1.
-    depth = smooth(distance(foreground, anisotropy), parameters.smoothing, anisotropy)
+    depth = distance(foreground, anisotropy)
+    smooth(depth, parameters.smoothing, anisotropy, out=depth)
     depth /= max(depth.max(), 1)
     height += depth
     del depth

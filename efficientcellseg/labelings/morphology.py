@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ctc_eval.format import MAX_LABEL, InputError
+from efficientcellseg.parallel import cores, in_threads
 
 
 def connected(labels: np.ndarray) -> np.ndarray:
@@ -22,18 +23,27 @@ def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:
     """
     import edt
 
-    found = edt.edt(
-        np.ascontiguousarray(foreground), anisotropy=(anisotropy, 1.0, 1.0), black_border=False
+    if foreground.all():
+        return np.zeros(foreground.shape, np.float32)
+    # Of bytes, since edt takes five times as long for bool.
+    return edt.edt(
+        np.ascontiguousarray(foreground).view(np.uint8),
+        anisotropy=(anisotropy, 1.0, 1.0),
+        black_border=False,
+        parallel=cores(),
     )
-    found[~np.isfinite(found)] = 0
-    return found
 
 
-def smooth(values: np.ndarray, sigma: float, anisotropy: float) -> np.ndarray:
-    """Gaussian blur; `sigma` in in-plane pixels, so less than that from plane to plane."""
+def smooth(
+    values: np.ndarray, sigma: float, anisotropy: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Gaussian blur; `sigma` in in-plane pixels, so less than that from plane to plane.
+
+    `out` may be `values`.
+    """
     from scipy.ndimage import gaussian_filter
 
-    return gaussian_filter(values, (sigma / anisotropy, sigma, sigma))
+    return gaussian_filter(values, (sigma / anisotropy, sigma, sigma), output=out)
 
 
 def peaks(
@@ -65,17 +75,14 @@ def peaks(
     ndarray of shape (Z, Y, X), int32
         Peaks numbered from 1, the highest first.
     """
-    import cc3d
-    from scipy.ndimage import maximum_filter
     from scipy.spatial import KDTree
 
-    maxima = foreground & (height > lowest) & (height == maximum_filter(height, size=3))
-    places = np.argwhere(maxima)
+    places = np.argwhere(_maxima(height, foreground, lowest))
     markers = np.zeros(height.shape, np.int32)
     if not len(places):
         return markers
     scale = [anisotropy, 1.0, 1.0]
-    plateau = cc3d.connected_components(maxima, connectivity=26)[maxima].astype(int) - 1
+    plateau = _touching(places)
     sums = np.stack([np.bincount(plateau, axis) for axis in places.T], axis=1)
     centroids = sums / np.bincount(plateau)[:, None]
     offsets = (((places - centroids[plateau]) * scale) ** 2).sum(axis=1)
@@ -94,44 +101,129 @@ def peaks(
     return markers
 
 
-def flood(height: np.ndarray, markers: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """Flood from markers: every foreground voxel goes to the marker whose basin it lies in.
+def _maxima(height: np.ndarray, foreground: np.ndarray, lowest: float) -> np.ndarray:
+    """Find the foreground voxels above `lowest` that no neighbor, by face or corner, exceeds."""
+    import cv2
 
-    A piece of foreground without any marker is an object of its own. The watershed takes more
-    memory than all else, so that no array is left beside it: both are used up, `height` turned
-    upside down, and `markers` given those pieces.
+    def in_plane(z: int) -> np.ndarray:
+        highest = height[max(z - 1, 0) : z + 2].max(axis=0)
+        highest = cv2.dilate(highest, np.ones((3, 3), np.uint8))
+        return foreground[z] & (height[z] > lowest) & (height[z] == highest)
+
+    return np.stack(list(in_threads(in_plane, range(len(height)))))
+
+
+def _touching(places: np.ndarray) -> np.ndarray:
+    """Find groups of voxels (N, 3) that touch by faces or corners; numbers from 0, (N,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import KDTree
+
+    pairs = KDTree(places).query_pairs(1, p=np.inf, output_type="ndarray").T
+    links = coo_array((np.ones(pairs.shape[1], bool), pairs), (len(places), len(places)))
+    return connected_components(links, directed=False)[1].astype(int)
+
+
+def flood(
+    height: np.ndarray, markers: np.ndarray, mask: np.ndarray, *, lonely: bool = True
+) -> np.ndarray:
+    """Flood from markers: every voxel of the mask goes to the marker whose basin it lies in.
+
+    Parameters
+    ----------
+    height : ndarray of shape (Z, Y, X), float32
+        Basins are high in their middle.
+    markers : ndarray of shape (Z, Y, X), int32
+    mask : ndarray of shape (Z, Y, X), bool
+    lonely : bool
+        A connected piece of the mask without any marker is an object of its own, not left out.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int32
+
+    Notes
+    -----
+    Pieces do not touch, so that each is flooded by itself, in its box, where it has several
+    markers; with one, all of it is the marker's.
     """
+    from scipy.ndimage import find_objects
     from skimage.segmentation import watershed
 
-    _mark_lonely(markers, foreground)
-    return watershed(np.negative(height, out=height), markers, mask=foreground)
+    pieces = connected(mask)
+    lowest, highest = _markers_of(pieces, markers)
+    boxes = find_objects(pieces)
+
+    def part(number: int) -> tuple[tuple[slice, ...], np.ndarray, np.ndarray]:
+        box = boxes[number - 1]
+        inside = pieces[box] == number
+        found = watershed(-height[box], np.where(inside, markers[box], 0), mask=inside)
+        return box, inside, found[inside]
+
+    parted = list(in_threads(part, np.flatnonzero(lowest < highest)))
+    if lonely:
+        own = np.arange(len(highest), dtype=np.int32) + markers.max()
+        highest[1:] = np.where(highest, highest, own)[1:]
+    labels = relabel(pieces, highest, out=pieces)
+    for box, inside, found in parted:
+        labels[box][inside] = found
+    return labels
 
 
-def _mark_lonely(markers: np.ndarray, foreground: np.ndarray) -> None:
-    """Give each piece of foreground without any marker one of its own."""
-    pieces = connected(foreground)
-    marked = np.zeros(pieces.max() + 1, bool)
-    marked[pieces[markers > 0]] = True
-    lonely = foreground & ~marked[pieces]
-    markers[lonely] = pieces[lonely] + markers.max()
+def _markers_of(pieces: np.ndarray, markers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the lowest and the highest marker in each piece, (N,), 0 where it has none."""
+    count = int(pieces.max()) + 1
+    lowest, highest = np.full(count, np.iinfo(np.int32).max, np.int32), np.zeros(count, np.int32)
+    for plane, marked in zip(pieces, markers, strict=True):
+        places = np.nonzero(marked)
+        np.minimum.at(lowest, plane[places], marked[places])
+        np.maximum.at(highest, plane[places], marked[places])
+    lowest[highest == 0] = 0
+    lowest[0] = highest[0] = 0  # markers outside of all pieces
+    return lowest, highest
+
+
+def relabel(labels: np.ndarray, numbers: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Give each object the number that `numbers`, (N,), has for it; `out` may be `labels`."""
+    found = np.empty(labels.shape, numbers.dtype) if out is None else out
+    # Plane by plane, since numpy makes 64-bit indices of all that it is given.
+    for place, plane in zip(found, labels, strict=True):
+        place[:] = numbers[plane]
+    return found
+
+
+def sizes_of(labels: np.ndarray) -> np.ndarray:
+    """Count the voxels of each object, (N,), the background's first."""
+    count = int(labels.max(initial=0)) + 1
+    sizes = np.zeros(count, np.int64)
+    for plane in labels:
+        sizes += np.bincount(plane.ravel(), minlength=count)
+    return sizes
+
+
+def _keep(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Remove the objects that are not to be kept, as `keep`, (N,), tells of each number."""
+    keep[0] = True
+    return labels if keep.all() else relabel(labels, np.arange(len(keep), dtype=np.int32) * keep)
 
 
 def largest_pieces(labels: np.ndarray) -> np.ndarray:
     """Keep the largest connected piece of each object."""
     pieces = connected(labels)
-    sizes = np.bincount(pieces.ravel())
+    sizes = sizes_of(pieces)
     owner = np.zeros(len(sizes), labels.dtype)
-    owner[pieces] = labels
+    for piece, label in zip(pieces, labels, strict=True):
+        owner[piece] = label
     by_size = np.argsort(-sizes[1:], kind="stable") + 1
     largest = by_size[np.unique(owner[by_size], return_index=True)[1]]
-    return np.where(np.isin(pieces, largest), labels, 0)
+    numbers = np.zeros_like(owner)
+    numbers[largest] = owner[largest]
+    return relabel(pieces, numbers, out=pieces)
 
 
 def remove_small(labels: np.ndarray, min_size: int) -> np.ndarray:
     """Remove objects of fewer than `min_size` voxels."""
-    keep = np.bincount(labels.ravel()) >= min_size
-    keep[0] = False
-    return np.where(keep[labels], labels, 0)
+    return labels if min_size <= 1 else _keep(labels, sizes_of(labels) >= min_size)
 
 
 def remove_outside(labels: np.ndarray, margin: int) -> np.ndarray:
@@ -145,25 +237,46 @@ def remove_outside(labels: np.ndarray, margin: int) -> np.ndarray:
     """
     if not margin:
         return labels
-    keep = np.zeros(labels.max() + 1, bool)
-    keep[np.unique(labels[:, margin:-margin, margin:-margin])] = True
-    return np.where(keep[labels], labels, 0)
+    inside = labels[:, margin:-margin, margin:-margin]
+    keep = np.zeros(int(labels.max(initial=0)) + 1, bool)
+    for plane in inside:
+        keep[plane] = True
+    return _keep(labels, keep)
 
 
 def fill_holes(labels: np.ndarray) -> np.ndarray:
     """Fill background that an object encloses; what lies inside of other objects stays."""
     from scipy.ndimage import binary_fill_holes, find_objects
 
-    filled = labels.copy()
-    boxes = [(n, box) for n, box in enumerate(find_objects(labels), start=1) if box is not None]
+    pockets, filled = _pockets(labels), labels
+    # One plane is 2D: in 3D, each of its holes would be open above and below.
+    boxes = [
+        (number, box, box[0].stop - box[0].start == 1)
+        for number, box in enumerate(find_objects(labels), start=1)
+        if box is not None
+    ]
     # Large boxes first: a hole within nested objects goes to the innermost.
-    for number, box in sorted(boxes, key=lambda item: -labels[item[1]].size):
-        # One plane is 2D: in 3D, each of its holes would be open above and below.
-        flat = labels[box].shape[0] == 1
+    for number, box, flat in sorted(boxes, key=lambda item: -labels[item[1]].size):
+        if not (pockets[box].any() or (flat and len(labels) > 1)):
+            continue
         piece = (labels[box] == number)[0] if flat else labels[box] == number
-        holes = binary_fill_holes(piece).reshape(labels[box].shape)
-        filled[box][holes & (labels[box] == 0)] = number
+        holes = binary_fill_holes(piece).reshape(labels[box].shape) & (labels[box] == 0)
+        if holes.any():
+            filled = labels.copy() if filled is labels else filled
+            filled[box][holes] = number
     return filled
+
+
+def _pockets(labels: np.ndarray) -> np.ndarray:
+    """Find background that is cut off from the border of the image; that of a plane is 2D."""
+    pieces = connected(labels == 0)
+    closed = np.ones(int(pieces.max()) + 1, bool)
+    for axis in range(3):
+        if labels.shape[axis] > 1:
+            for border in (0, -1):
+                closed[np.take(pieces, border, axis)] = False
+    closed[0] = False
+    return relabel(pieces, closed) if closed.any() else np.broadcast_to(False, labels.shape)
 
 
 def renumber(labels: np.ndarray) -> np.ndarray:
@@ -174,7 +287,7 @@ def renumber(labels: np.ndarray) -> np.ndarray:
     InputError
         More objects than uint16 can number, 65535.
     """
-    present = np.bincount(labels.ravel()) > 0
+    present = sizes_of(labels) > 0
     present[0] = False
     count = int(present.sum())
     if count > MAX_LABEL:
@@ -185,4 +298,4 @@ def renumber(labels: np.ndarray) -> np.ndarray:
         )
     numbers = np.zeros(len(present), np.uint16)
     numbers[present] = np.arange(1, count + 1)
-    return numbers[labels]
+    return relabel(labels, numbers)

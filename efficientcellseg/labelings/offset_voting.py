@@ -57,8 +57,6 @@ def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: fl
     ndarray of shape (Z, Y, X), int32
         Label image; each cell is in one piece.
     """
-    from skimage.segmentation import watershed
-
     foreground = maps["cells"] >= parameters.threshold
     voted = voted_voxels(maps, foreground, anisotropy, parameters.offset_scale)
     height = _smoothed_votes(voted, foreground.shape, parameters.smoothing, anisotropy)
@@ -66,7 +64,7 @@ def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: fl
     lowest = parameters.min_size - 0.5
     markers = peaks(height, anywhere, lowest, parameters.min_distance, anisotropy)
     labels = np.zeros(foreground.shape, np.int32)
-    labels[foreground] = watershed(-height, markers, mask=anywhere).ravel()[voted]
+    labels[foreground] = flood(height, markers, anywhere, lonely=False).ravel()[voted]
     # Voxels that went astray go to the cell that they touch.
     return flood(np.zeros(labels.shape, np.float32), largest_pieces(labels), foreground)
 
@@ -80,7 +78,8 @@ def _smoothed_votes(
     """
     from scipy.ndimage import gaussian_filter
 
-    votes = np.bincount(voted, minlength=int(np.prod(shape))).reshape(shape).astype(np.float32)
+    votes = np.zeros(shape, np.float32)
+    np.add.at(votes.reshape(-1), voted, 1)
     height = smooth(votes, sigma, anisotropy)
     wide = 2 * int(4 * sigma + 1) + 1
     for length, width in ((len(votes), sigma / anisotropy), (wide, sigma), (wide, sigma)):

@@ -8,7 +8,7 @@ from efficientcellseg.frozen import changed
 from efficientcellseg.labelings import LABELINGS
 from efficientcellseg.labelings.dunet_watershed import DISTANCE_THRESHOLD
 from efficientcellseg.maps import Maps
-from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
+from efficientcellseg.methods.efficientcellseg import EfficientCellSeg, Tiles
 from efficientcellseg.methods.method import parted_by
 from efficientcellseg.methods.unet import GRAY
 from efficientcellseg.parameters.recipe import Recipe
@@ -42,7 +42,7 @@ class DUNet(EfficientCellSeg):
         }
         return recipe.model_copy(update=update)
 
-    def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
+    def maps(self, prepared: Tiles) -> Maps:
         """Predict distances; a single cell is where the cell distance is high enough."""
         found = super().maps(prepared)
         lowest = getattr(self.recipe.labeling, "distance_threshold", DISTANCE_THRESHOLD)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from efficientcellseg.chain.inference import predict, tile_volume, untile_volume
+from efficientcellseg.chain.inference import predict_slices
 from efficientcellseg.chain.pseudocolor import pseudocolored_planes
+from efficientcellseg.chain.tiling import cut, plan_tiles
 from efficientcellseg.maps import Maps
 from efficientcellseg.networks.loading import load_networks
 from efficientcellseg.parameters.recipe import Recipe
+
+# The tiles of a volume, slice by slice, and its shape (Z, Y, X).
+Tiles = tuple[Iterator[np.ndarray], tuple[int, int, int]]
 
 
 class EfficientCellSeg:
@@ -40,23 +46,28 @@ class EfficientCellSeg:
 
     def __init__(self, recipe: Recipe, model: Path, device: str, backend: str = "torch") -> None:
         self.recipe = recipe
-        self.networks = load_networks(model, recipe.maps, device, backend, self.kind)
+        self.networks = load_networks(
+            model, recipe.maps, device, backend, self.kind, recipe.precision
+        )
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
         """Take the recipe as it is: it is written for this method."""
         return recipe
 
-    def prepare(self, volume: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
-        """Pseudocolor and tile."""
-        colored = pseudocolored_planes(volume, self.recipe.pseudocolor)
-        size = self.networks[0].input_size
-        return tile_volume(colored, volume.shape, self.recipe.tiling, size), volume.shape
+    def prepare(self, volume: np.ndarray) -> Tiles:
+        """Pseudocolor and tile, slice by slice as the networks ask for them."""
+        size, plan = self.networks[0].input_size, plan_tiles(volume.shape[1:], self.recipe.tiling)
+        slices = pseudocolored_planes(
+            volume, self.recipe.pseudocolor, lambda plane: cut(plane, plan, size)
+        )
+        # Begun here, so that the first are there when the networks are done with what is before.
+        return chain([next(slices)], slices), volume.shape
 
-    def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
+    def maps(self, prepared: Tiles) -> Maps:
         """Run the networks and put their tiles back in place."""
-        tiles, shape = prepared
+        slices, shape = prepared
         recipe = self.recipe
-        predicted = predict(self.networks, tiles, recipe.test_time_flips, recipe.maps)
-        del prepared, tiles  # where this is all that holds them, they make room
-        return {name: untile_volume(one, recipe.tiling, shape) for name, one in predicted.items()}
+        return predict_slices(
+            self.networks, slices, recipe.tiling, shape, recipe.test_time_flips, recipe.maps
+        )

@@ -27,6 +27,7 @@ from efficientcellseg.chain.segment import segment_volume
 from efficientcellseg.chain.tiling import plan_tiles
 from efficientcellseg.frozen import changed
 from efficientcellseg.networks.folders import network_folders, read_card
+from efficientcellseg.networks.loading import with_backend
 from efficientcellseg.parameters.recipe import CellDiameter, Tiling
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def plan_scale(
     frames : Path
         Folder of the raw frames. Which are looked at does not depend on which are segmented.
     **how
-        ``device``, ``backend`` and ``check`` of :func:`fit_scale`.
+        ``device``, ``backend``, ``precision`` and ``check`` of :func:`fit_scale`.
 
     Returns
     -------
@@ -67,13 +68,17 @@ def plan_scale(
         What :func:`fit_scale` and reading frames refuse.
     """
     files = list(frame_files(frames).values())
-    looked_at = sorted({len(files) * (2 * i + 1) // (2 * FRAMES) for i in range(FRAMES)})
     (_, rows, columns), _ = volume_shape(files[0])
 
     def look() -> list[np.ndarray]:
-        return [read_volume(files[number]) for number in looked_at]
+        return [read_volume(files[number]) for number in evenly_spread(len(files), FRAMES)]
 
     return fit_scale(recipe, method, model, (rows, columns), look, **how)
+
+
+def evenly_spread(count: int, wanted: int) -> list[int]:
+    """Choose so many of the numbers from 0 to count - 1, or all of fewer, evenly spread."""
+    return sorted({count * (2 * i + 1) // (2 * wanted) for i in range(wanted)})
 
 
 def fit_scale(
@@ -84,7 +89,8 @@ def fit_scale(
     look: Callable[[], list[np.ndarray]],
     *,
     device: str = "auto",
-    backend: str = "torch",
+    backend: str | None = None,
+    precision: str | None = None,
     check: bool = True,
 ) -> Recipe:
     """Give a recipe whose tiles bring cells to the size that the networks have learnt.
@@ -100,22 +106,26 @@ def fit_scale(
         (Y, X) of a slice.
     look : callable
         Gives a few volumes (Z, Y, X), where the recipe does not say how large cells are.
-    device, backend : str
-        Where networks run, and in what.
+    device : str
+        Where networks run.
+    backend, precision : str, optional
+        In what, and what they compute in; as the recipe says by default.
     check : bool
         Refuse cells that are too small or too large for the networks.
 
     Returns
     -------
     Recipe
-        With tiling, and with the cells' diameter where that was measured; as it is, where the
-        method has no networks or their cards do not say what they have learnt.
+        With tiling, and with the cells' diameter where that was measured, unless the method has no
+        networks or their cards do not say what they have learnt; with what runs the networks, no
+        longer ``auto``.
 
     Raises
     ------
     InputError
         Cells of another size than the networks have learnt; what loading networks refuses.
     """
+    recipe = with_backend(recipe, model, device, backend, precision)
     if not recipe.maps:
         return recipe
     cards = [read_card(folder) for folder in network_folders(model, recipe.maps)]
@@ -125,7 +135,7 @@ def fit_scale(
         return recipe
     diameter, tolerance = recipe.cell_pixels, GIVEN
     if diameter is None and (check or not recipe.tiling.is_fixed):
-        diameter, tolerance = _measure(recipe, method, model, look(), learnt, device, backend)
+        diameter, tolerance = _measure(recipe, method, model, look(), learnt, device)
     if diameter is None:
         return recipe
     if not recipe.tiling.is_fixed:
@@ -169,13 +179,12 @@ def _measure(
     volumes: list[np.ndarray],
     learnt: LearntSizes,
     device: str,
-    backend: str,
 ) -> tuple[float | None, float]:
     """Measure cells in pixels, and say how far that may be off: by thresholds for fixed tiles."""
     if recipe.tiling.is_fixed:
         guesses = [estimate_by_threshold(volume, recipe.anisotropy) for volume in volumes]
         return next(filter(None, guesses), None), MEASURED**2
-    made = method(recipe, model, device, backend)
+    made = method(recipe, model, device, recipe.backend)
 
     def label(volume: np.ndarray, side: int) -> np.ndarray:
         trial: Any = copy.copy(made)

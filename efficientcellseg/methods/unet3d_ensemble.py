@@ -6,6 +6,7 @@ import numpy as np
 
 from efficientcellseg.chain.inference import predict_volume, untile_volume
 from efficientcellseg.maps import Maps
+from efficientcellseg.methods.efficientcellseg import Tiles
 from efficientcellseg.methods.unet import GRAY, UNet
 
 
@@ -31,11 +32,11 @@ class UNet3DEnsemble(UNet):
         *GRAY,
     )
 
-    def maps(self, prepared: tuple[np.ndarray, tuple[int, int, int]]) -> Maps:
+    def maps(self, prepared: Tiles) -> Maps:
         """Run all networks over the stack of each tile."""
-        tiles, shape = prepared
-        # (Z * N, S, S) to N stacks of (Z, S, S), and back.
-        stacks = tiles[:, 1].reshape(shape[0], -1, *tiles.shape[2:]).swapaxes(0, 1)
+        slices, shape = prepared
+        # Green of all slices, (N, Z, S, S): N stacks.
+        stacks = np.stack([tiles[:, 1] for tiles in slices], 1)
         cells = np.stack([predict_volume(self.networks, stack)["cells"] for stack in stacks], 1)
-        cells = cells.reshape(-1, *tiles.shape[2:])
+        cells = cells.reshape(-1, *cells.shape[2:])
         return {"cells": untile_volume(cells, self.recipe.tiling, shape)}

@@ -118,6 +118,29 @@ def read_card(folder: Path) -> Card:
     return read_yaml(path, Card)
 
 
+def check_weights(folder: Path) -> Card:
+    """Read a model folder's card, and check the weights against its hash.
+
+    Raises
+    ------
+    InputError
+        What :func:`read_card` refuses; weights missing, or of another hash.
+    """
+    card, path = read_card(folder), folder / WEIGHTS
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no weights; expected them beside {CARD}: copy the whole folder",
+            code="weights-missing",
+        )
+    found = file_hash(path)
+    if found != card.sha256:
+        raise InputError(
+            f"{path}: SHA-256 {found}; expected {card.sha256}: copy or download it again",
+            code="weights-hash",
+        )
+    return card
+
+
 def load_model(folder: Path) -> Network:
     """Load a model folder, weights checked against the card's hash.
 
@@ -133,26 +156,14 @@ def load_model(folder: Path) -> Network:
     Raises
     ------
     InputError
-        What :func:`read_card` refuses; weights missing, of another hash, or that do not fit
-        the architecture.
+        What :func:`check_weights` refuses; weights that do not fit the architecture.
     """
     import torch
     from safetensors.torch import load_file
 
     from efficientcellseg.networks.base import build
 
-    card, path = read_card(folder), folder / WEIGHTS
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no weights; expected them beside {CARD}: copy the whole folder",
-            code="weights-missing",
-        )
-    found = file_hash(path)
-    if found != card.sha256:
-        raise InputError(
-            f"{path}: SHA-256 {found}; expected {card.sha256}: copy or download it again",
-            code="weights-hash",
-        )
+    card, path = check_weights(folder), folder / WEIGHTS
     try:
         weights = load_file(path)
     except Exception as error:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
     from efficientcellseg.networks.base import Network
+    from efficientcellseg.parameters.architecture import Architecture
+    from efficientcellseg.parameters.recipe import Recipe
 
 
 def load_networks(
@@ -21,6 +23,7 @@ def load_networks(
     device: str = "auto",
     backend: str = "torch",
     kind: str = "efficientcellseg",
+    precision: str = "float32",
 ) -> list[Network]:
     """Load the networks that predict a recipe's maps.
 
@@ -36,6 +39,8 @@ def load_networks(
         What runs them; on a GPU torch alone.
     kind : str
         What they must be, as their architecture names it.
+    precision : {"float32", "bf16"}
+        What they compute in; bf16 in torch and OpenVINO alone.
 
     Returns
     -------
@@ -48,19 +53,55 @@ def load_networks(
         A model that is not there or damaged; networks of another kind, or of different input
         sizes; a device or backend that is not there; another backend than torch for a 3D network.
     """
+    from efficientcellseg.networks.backends import Autocast, load_compiled
+
     place = device_of(device)
-    networks = {folder.name: load_model(folder) for folder in network_folders(model, maps)}
-    _check_alike(model, networks, kind)
+    folders = network_folders(model, maps)
+    _check_alike(model, {folder.name: read_card(folder).architecture for folder in folders}, kind)
     if backend != "torch":
-        from efficientcellseg.networks.backends import compile_network
+        return [load_compiled(folder, backend, device, precision) for folder in folders]
+    placed = [_placed(load_model(folder), place) for folder in folders]
+    return placed if precision == "float32" else list(map(Autocast, placed))
 
-        return [compile_network(network, backend, device) for network in networks.values()]
-    return [_placed(network, place) for network in networks.values()]
+
+def with_backend(
+    recipe: Recipe,
+    model: Path,
+    device: str = "auto",
+    backend: str | None = None,
+    precision: str | None = None,
+) -> Recipe:
+    """Say in a recipe what runs its networks, where that is left open.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    model : Path
+        A model folder, or a folder of such.
+    device : str
+        As for :func:`load_networks`.
+    backend, precision : str, optional
+        In place of the recipe's.
+
+    Returns
+    -------
+    Recipe
+        In place of the backend ``auto``: torch on a GPU and where there is no network, else what
+        :func:`efficientcellseg.networks.backends.fastest_backend` says.
+    """
+    backend, precision = backend or recipe.backend, precision or recipe.precision
+    if backend == "auto":
+        backend = "torch"
+        if recipe.maps and device_of(device).type == "cpu":
+            from efficientcellseg.networks.backends import fastest_backend
+
+            backend = fastest_backend(network_folders(model, recipe.maps), precision)
+    return recipe.model_copy(update={"backend": backend, "precision": precision})
 
 
-def _check_alike(model: Path, networks: Mapping[str, Network], kind: str) -> None:
+def _check_alike(model: Path, networks: Mapping[str, Architecture], kind: str) -> None:
     """Refuse networks of another kind, or that cannot share their tiles."""
-    found = {network.architecture.kind for network in networks.values()}
+    found = {network.kind for network in networks.values()}
     if found != {kind}:
         raise InputError(
             f"{model}: networks of kind {', '.join(sorted(found))}; expected {kind}: give the "

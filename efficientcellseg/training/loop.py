@@ -20,6 +20,7 @@ from efficientcellseg.training.augmentation import Augmentation
 from efficientcellseg.training.batches import Batches, drawable_samples
 from efficientcellseg.training.checkpoint import CHECKPOINT, identity_of, resume, save_checkpoint
 from efficientcellseg.training.curve import write_curve
+from efficientcellseg.training.pace import duration
 from efficientcellseg.training.progress import Progress
 from efficientcellseg.training.samples import Samples
 from efficientcellseg.training.validation import Overlap, hold_out
@@ -80,16 +81,36 @@ def train(
             break
         learnt = _learn(progress, batches, augment, parameters)
         progress.end_epoch(learnt | _validate(progress, batches, validated, parameters))
-        log.info("%s", progress.curve[-1])
+        _tell_epoch(progress, parameters)
         save_checkpoint(folder / CHECKPOINT, progress, identity)
         write_curve(folder, progress.curve)
+    _finish(progress, folder)
+
+
+def _finish(progress: Progress, folder: Path) -> None:
+    """Give the network its best weights, and say that it is done."""
     if progress.best["weights"] is None:
         raise InputError(
             f"{folder}: no epoch of the training has a finite loss; lower the learning rate",
             code="training-diverged",
         )
-    model.load_state_dict(progress.best["weights"])
-    model.eval()
+    progress.model.load_state_dict(progress.best["weights"])
+    progress.model.eval()
+    log.info(
+        "done: %d epochs; the weights are those of epoch %d, the best on held out frames",
+        *(len(progress.curve), progress.best["epoch"]),
+    )
+
+
+def _tell_epoch(progress: Progress, parameters: Optimization) -> None:
+    """Say in a line what an epoch came to."""
+    row = progress.curve[-1]
+    best = "the lowest so far" if progress.best["epoch"] == row["epoch"] else "not lower"
+    log.info(
+        "epoch %d of %d: loss %.4f; on held out frames %.4f, %s, mean IoU %.3f; %s",
+        *(row["epoch"], parameters.epochs, row["training_loss"], row["validation_loss"], best),
+        *(row["validation_iou"], duration(row["seconds"])),
+    )
 
 
 def _choose_validated(

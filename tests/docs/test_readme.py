@@ -27,6 +27,7 @@ PAGES = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/methods.md",
+    "docs/own-data.md",
 )  # docs/extending.md is followed by a test of its own
 PROGRAMS = ("efficientcellseg", "ctc-eval", "snakemake", "make", "pip", "pytest")
 # Where programs are called by their path.

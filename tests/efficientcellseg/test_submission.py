@@ -18,6 +18,7 @@ from ctc_eval.format import write_labels
 from efficientcellseg.cli.main import main
 from efficientcellseg.networks.folders import save_model
 from efficientcellseg.parameters.recipe import load_recipe, open_recipe
+from efficientcellseg.provenance import read_mask_record
 
 
 def package(plan: Path, output: Path, *options: str) -> int:
@@ -130,6 +131,25 @@ def test_elsewhere_without_a_network_the_scripts_make_the_same_masks(tmp_path, s
         assert done.returncode == 0, done.stderr
         assert len(masks(result)) == 3
         assert masks(result) == masks(made)
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision"), [("torch", "bf16"), ("onnxruntime", "float32"), ("auto", "float32")]
+)
+def test_scripts_name_the_backend_that_made_the_masks(tmp_path, segmented, backend, precision):
+    out = tmp_path / "masks"
+    named = ["--recipe", segmented["recipe"], "--model", segmented["model"], "--device", "cpu"]
+    chosen = ["--backend", backend, "--precision", precision, "--output", str(out)]
+    assert main(["segment", segmented["dataset"], "02", *named, *chosen]) == 0
+    plan = write_plan(tmp_path / "plan.yaml", {**segmented, "sequence": "02", "masks": str(out)})
+    assert package(plan, tmp_path / "packed") == 0
+    came_to = read_mask_record(out)["backend"].split()[0]
+    assert came_to in {"torch", "onnxruntime", "openvino"} & ({backend} - {"auto"} or {came_to})
+    software = tmp_path / "packed" / "SW"
+    script = (software / "Tiny-02.sh").read_text()
+    assert f"--backend {came_to} --precision {precision}" in script
+    (told,) = json.loads((software / "manifest.json").read_text())["sequences"]
+    assert told["backend"] == read_mask_record(out)["backend"]
 
 
 def test_the_network_is_really_off(tmp_path):

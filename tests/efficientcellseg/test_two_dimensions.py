@@ -39,7 +39,7 @@ def test_nuclei_are_found(nuclei, tmp_path, capsys):
     dataset, result = nuclei
     assert judge(["validate", str(dataset), "02", "--result", str(result), *FRAMES]) == 0
     assert "note" not in capsys.readouterr().out
-    # There are no markers, so that SEG alone can be measured; `benchmark` knows.
+    # There are no markers, so that SEG alone is measured unless asked otherwise.
     # The first image is one of every ninth that no network has learnt from.
     score = ["score", str(dataset), "02", "--result", str(result), "--frames", "0:1"]
     assert judge([*score, "--measures", "SEG", "--json"]) == 0
@@ -47,7 +47,9 @@ def test_nuclei_are_found(nuclei, tmp_path, capsys):
     assert found["SEG"] > 0.7
     assert judge([*score, "--measures", "benchmark", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == found
-    assert judge(score) == 1
+    assert judge([*score, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    assert judge([*score, "--measures", "SEG,DET"]) == 1
     assert "error[markers-missing]" in capsys.readouterr().err
 
 

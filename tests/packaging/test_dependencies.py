@@ -13,6 +13,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
 
+# What stays a user's choice: large, and nothing else needs it.
+OPTIONAL = {"openvino", "napari"}
+
+
 def requirements(lines: list[str]) -> dict[str, Requirement]:
     return {canonical(found.name): found for found in map(Requirement, lines)}
 
@@ -27,7 +31,7 @@ ASKED.update({name: one for extra in USED.values() for name, one in extra.items(
 def test_whatever_is_imported_is_asked_for():
     imported = imports("efficientcellseg") | imports("ctc_eval")
     asked = {*BASE, *USED["train"], *USED["onnx"]}
-    assert imported <= asked
+    assert imported <= asked | USED["napari"].keys()
     # imagecodecs is imported by tifffile, for compressed images.
     assert asked - imported <= {"imagecodecs"}
 
@@ -38,18 +42,18 @@ def test_all_means_every_extra_for_use():
     assert everything.extras == set(USED)
 
 
-def test_the_lock_is_made_of_all_extras_but_openvino():
+def test_the_lock_is_made_of_all_extras_but_napari():
     lines = (ROOT / "requirements.in").read_text().splitlines()
     wanted = [line for line in lines if line and not line.startswith("#")]
     extras = re.fullmatch(r"\.\[(.+)\]", wanted[0])[1].split(",")
-    assert set(extras) == set(EXTRAS) - {"all", "openvino"}
-    assert "openvino" not in LOCK
+    assert set(extras) == set(EXTRAS) - {"all", *OPTIONAL}
+    assert not {"napari", "magicgui"} & LOCK.keys()
     for line in wanted[1:]:
         assert line in (ROOT / "requirements.lock").read_text().splitlines()
     assert not [version for version in LOCK.values() if "+" in version]
 
 
-@pytest.mark.parametrize("name", sorted(ASKED.keys() - {"openvino"}))
+@pytest.mark.parametrize("name", sorted(ASKED.keys() - {"napari", "magicgui"}))
 def test_the_locks_version_is_in_the_range(name):
     assert ASKED[name].specifier.contains(LOCK[name])
 

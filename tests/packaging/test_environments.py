@@ -5,8 +5,10 @@ from pins import LOCK, ROOT, imports, pins
 
 # What no job of the workflow's other environments needs.
 NETWORKS = {"kornia", "monai", "onnx", "onnxruntime", "safetensors", "timm", "torch"}
-# Needed without being imported: by tifffile for compressed TIFFs, by timm.
-UNSEEN = {"imagecodecs", "torchvision"}
+# What no job needs: it is for looking.
+WINDOWS = {"magicgui", "napari"}
+# Needed without being imported: by tifffile for compressed TIFFs, by timm, to run networks.
+UNSEEN = {"imagecodecs", "torchvision", "openvino"}
 
 ENVIRONMENTS = {path.stem: pins(path.read_text()) for path in (ROOT / "envs").glob("*.yaml")}
 
@@ -19,10 +21,10 @@ def test_the_versions_are_those_of_the_lock(name):
 
 
 def test_what_is_imported_is_there_and_nothing_more():
-    method, judge = imports("efficientcellseg"), imports("ctc_eval")
+    method, judge = imports("efficientcellseg") - WINDOWS, imports("ctc_eval")
     expected = {"evaluation": judge, "imaging": method - NETWORKS, "torch": method}
     for name, needed in expected.items():
         assert set(ENVIRONMENTS[name]) - UNSEEN == (needed | judge) - UNSEEN, name
     # The imports do not show this.
     assert all("imagecodecs" in listed for listed in ENVIRONMENTS.values())
-    assert "torchvision" in ENVIRONMENTS["torch"]
+    assert {"torchvision", "openvino"} <= ENVIRONMENTS["torch"].keys()

@@ -6,6 +6,8 @@ from efficientcellseg.parameters.dataset_run import shard_frames
 
 # The methods that run step by step; the others run in one job a shard.
 STAGED = [folder for folder in ALL_FOLDERS if METHODS[method_of(folder)].staged]
+# What runs networks, where the run says it; `plan` writes it into the recipe of the other steps.
+BACKEND = f"--backend {RUN.backend}" if RUN.backend else ""
 FUSED = [folder for folder in ALL_FOLDERS if folder not in [*STAGED, "classical"]]
 
 
@@ -64,10 +66,11 @@ rule plan:
         method=lambda wildcards: method_of(wildcards.method),
         model=model_dir,
         device=RUN.device,
+        backend=BACKEND,
     shell:
         "python -m efficientcellseg plan {params.folder:q} {wildcards.sequence} "
         "--recipe {input.recipe:q} --method {params.method} --model {params.model:q} "
-        "--device {params.device} --output {output:q} > {log:q} 2>&1"
+        "--device {params.device} {params.backend} --output {output:q} > {log:q} 2>&1"
 
 
 rule tile:

@@ -89,11 +89,12 @@ rule segment:
         method=SUBMITTED_METHOD,
         model=lambda wildcards: SUBMITTED_MODELS[wildcards.dataset, wildcards.suffix],
         device=RUN.device,
+        backend=BACKEND,
         begun=lambda wildcards, output: f"{output}.part",
     shell:
         "(python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
         "--output {params.begun:q} --recipe {input.recipe:q} --method {params.method} "
-        "--model {params.model:q} --device {params.device}; "
+        "--model {params.model:q} --device {params.device} {params.backend}; "
         "mv {params.begun:q} {output:q}) > {log:q} 2>&1"
 
 

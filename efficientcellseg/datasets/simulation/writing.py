@@ -22,8 +22,9 @@ from efficientcellseg.datasets.simulation.sequence import (
     sequence_seed,
     simulate_sequence,
 )
-from efficientcellseg.parameters.recipe import Recipe, SimulationSource
+from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.parameters.scene import open_scene
+from efficientcellseg.parameters.source import SimulationSource
 
 log = logging.getLogger(__name__)
 

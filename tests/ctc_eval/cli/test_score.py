@@ -110,8 +110,9 @@ def test_silver_truth_has_no_det(dataset, judge, refusal):
     (dataset / "01_ST").mkdir()
     (dataset / "SEG").rename(dataset / "01_ST" / "SEG")
     arguments = ("score", dataset, "01", "--reference", dataset / "01_ST")
-    refusal("markers-missing", *arguments)
+    refusal("markers-missing", *arguments, "--measures", "SEG,DET")
     assert judge(*arguments, "--measures", "SEG")[1] == "SEG measure: 0.400000\n"
+    assert judge(*arguments)[:2] == (0, "SEG measure: 0.400000\n")  # what there is, unasked
 
 
 def test_output_carries_what_the_table_needs(dataset, tmp_path, judge):

@@ -77,3 +77,21 @@ def test_errors_are_one_line_with_a_code(monkeypatch, capsys):
 def test_a_run_that_is_stopped_says_so(monkeypatch, capsys):
     assert failing(monkeypatch, KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "stopped; what was complete is kept\n"
+
+
+def test_how_much_is_told_and_where(tmp_path):
+    """In a process of its own: pytest has handlers."""
+    log, words = tmp_path / "log.txt", ["-m", "efficientcellseg", "recipe", "Sim-TRIC"]
+    quiet = python(*words, "-q")
+    assert (quiet.stderr, quiet.returncode) == ("", 0)
+    assert "name: Sim-TRIC" in quiet.stdout  # results go to standard output, whatever is told
+    done = python("-m", "efficientcellseg", "recipe", "nowhere", "--log-file", str(log))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[recipe-unknown]: ")
+    assert done.stderr.strip() in log.read_text()
+    refused = python(*words, "--log-file", str(tmp_path / "no" / "log.txt"))
+    assert refused.stderr.startswith(
+        f"error[path-unusable]: {tmp_path}/no/log.txt: No such file or directory; expected "
+    )
+    both = python(*words, "-q", "-v")
+    assert both.returncode == 2

@@ -15,6 +15,7 @@ from conftest import tiny_recipe
 from ctc_eval.__main__ import main as judge
 from ctc_eval.format import fingerprint, read_volume, write_labels, write_volume
 from efficientcellseg.chain import segment as chain
+from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
 
 
 @pytest.mark.parametrize("sequence", ["01", "02"])
@@ -49,8 +50,8 @@ def test_so_do_other_recipes_with_one_network(tiny_dataset, tiny_models, tmp_pat
     assert masks(tiny_dataset / "02_RES") == found
 
 
-def test_large_frames_go_one_at_a_time(tiny_dataset, recipe_file, tiny_models, monkeypatch):
-    """To the same masks; no frame is read before the mask of the one before is written."""
+def test_of_large_frames_one_is_read_ahead(tiny_dataset, recipe_file, tiny_models, monkeypatch):
+    """To the same masks; the third is read when the networks are done with the first."""
     assert segment(tiny_dataset, "01", recipe_file, tiny_models) == 0
     overlapping = masks(tiny_dataset / "01_RES")
     events = []
@@ -60,10 +61,14 @@ def test_large_frames_go_one_at_a_time(tiny_dataset, recipe_file, tiny_models, m
 
     monkeypatch.setattr(chain, "LARGE", 0)
     monkeypatch.setattr(chain, "read_volume", told("read", chain.read_volume))
+    run_networks = told("networks", EfficientCellSeg.maps)
+    monkeypatch.setattr(EfficientCellSeg, "maps", lambda *given: run_networks(*given))
     monkeypatch.setattr(chain, "write_labels", told("write", chain.write_labels))
     assert segment(tiny_dataset, "01", recipe_file, tiny_models, "--overwrite") == 0
     assert masks(tiny_dataset / "01_RES") == overlapping
-    assert events == ["read", "write"] * 3
+    assert sorted(events) == sorted(["read", "networks", "write"] * 3)
+    third = [i for i, event in enumerate(events) if event == "read"][2]
+    assert events.index("networks") < third
 
 
 def test_frames_are_a_shard(tiny_dataset, recipe_file, tiny_models, tmp_path):

@@ -33,7 +33,7 @@ RUN = {"pathvars": {}, "datasets": [{"name": "A", "sequences": {"01": 2}}]}
         (b"name: 2026-11-25\n", "value-refused", "name: found datetime.date"),
         (b"", "value-refused", "top level: found None, allowed: a mapping"),
         (b"- 1\n", "value-refused", "top level: found [1], allowed: a mapping"),
-        (b"1: 2\n", "key-missing", "top level: unknown key 1, allowed: cell_diameter"),
+        (b"1: 2\n", "key-missing", "top level: unknown key 1, allowed: backend"),
     ],
 )
 def test_files_that_are_no_recipe(tmp_path, content, code, told):

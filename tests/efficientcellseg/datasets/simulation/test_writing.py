@@ -9,7 +9,8 @@ from simulated import SCENES, hashes, small
 
 from ctc_eval.format import read_volume
 from efficientcellseg.datasets.simulation.writing import write_sequence
-from efficientcellseg.parameters.recipe import RECIPES, SimulationSource, load_recipe
+from efficientcellseg.parameters.recipe import RECIPES, load_recipe
+from efficientcellseg.parameters.source import SimulationSource
 
 
 @pytest.mark.parametrize("scene", SCENES)

@@ -1,0 +1,245 @@
+"""Images as a file holds them: named axes, and a way to take a part without reading all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctc_eval.format import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Size of a voxel along (plane, row, column) in micrometers; None where a file does not say it.
+Spacing = tuple[float | None, float, float]
+
+# Time, channel, plane, row, column, and the samples of an RGB pixel, which count as channels.
+AXES = "TCZYXS"
+# An image that declares more planes than this is taken for a damaged header.
+MOST_PLANES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An image of named axes that lies somewhere.
+
+    Attributes
+    ----------
+    path : Path
+        Its file or folder.
+    name : str
+        What results of it are called.
+    axes : str
+        A letter for each axis: of `AXES`, or another where it is not known what the axis is.
+    shape : tuple of int
+    dtype : numpy.dtype
+    take : callable
+        Gives the part at fixed indices, ``take({"T": 3})``, with the other axes in their order.
+    spacing : tuple, optional
+    channels : tuple of str
+        Their names, where the file has them.
+    interval : float, optional
+        Seconds between time points.
+    files : tuple of Path
+        All that it is read from.
+    """
+
+    path: Path
+    name: str
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    take: Callable[[Mapping[str, int]], np.ndarray]
+    spacing: Spacing | None = None
+    channels: tuple[str, ...] = ()
+    interval: float | None = None
+    files: tuple[Path, ...] = ()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How long each axis is."""
+        return dict(zip(self.axes, self.shape, strict=True))
+
+
+def stored_array(path: Path, name: str, axes: str, array: Any, **more: Any) -> Stored:
+    """Make what lies in an array, or in anything that is indexed as one, an image."""
+    import numpy as np
+
+    def take(fixed: Mapping[str, int]) -> np.ndarray:
+        return np.asarray(array[tuple(fixed.get(axis, slice(None)) for axis in axes)])
+
+    return Stored(
+        path, name, axes, tuple(array.shape), np.dtype(array.dtype), take, files=(path,), **more
+    )
+
+
+def gather_parts(
+    axes: str,
+    lengths: Sequence[int],
+    fixed: Mapping[str, int],
+    read: Callable[[tuple[int, ...]], np.ndarray],
+) -> np.ndarray:
+    """Put together what lies in parts along some axes, at fixed indices of some of them.
+
+    Parameters
+    ----------
+    axes : str
+    lengths : sequence of int
+        How long these axes are.
+    fixed : mapping of str to int
+        Indices, of these and of other axes.
+    read : callable
+        Gives the part at a place along `axes`; the fixed indices of other axes are its business.
+
+    Returns
+    -------
+    ndarray
+        The axes that are not fixed come first.
+    """
+    import numpy as np
+
+    ranges = [
+        [fixed[axis]] if axis in fixed else range(length)
+        for axis, length in zip(axes, lengths, strict=True)
+    ]
+    found = np.stack([read(place) for place in product(*ranges)])
+    outer = [length for axis, length in zip(axes, lengths, strict=True) if axis not in fixed]
+    return found.reshape(*outer, *found.shape[1:])
+
+
+def check_sizes(stored: Stored) -> Stored:
+    """Refuse an image without pixels, or of more planes than a sound file declares."""
+    if not prod(stored.shape) or prod(stored.shape[:-2]) > MOST_PLANES:
+        raise InputError(
+            f"{stored.path}: shape {stored.shape}; expected an image with pixels: copy or save it "
+            "again",
+            code="image-empty",
+        )
+    return stored
+
+
+def relabel(stored: Stored, axes: str) -> Stored:
+    """Give an image the axes that a user names, in place of those of its metadata.
+
+    Parameters
+    ----------
+    stored : Stored
+    axes : str
+        Such as ``TZYX``: for all axes, or for those that are longer than 1.
+
+    Raises
+    ------
+    InputError
+        Letters that are no axes, without rows and columns, or of another count.
+    """
+    chosen = axes.upper()
+    if set(chosen) - set(AXES) or len(set(chosen)) < len(chosen) or not {"Y", "X"} <= set(chosen):
+        raise InputError(
+            f"--axes {axes}; expected each of T, C, Z, Y, X at most once, with Y and X, such as "
+            "TZYX: T time, C channel, Z plane, Y row, X column",
+            code="axes-malformed",
+        )
+    if len(chosen) == len(stored.axes):
+        return rename_axes(stored, dict(zip(stored.axes, chosen, strict=True)))
+    long = [axis for axis, size in stored.sizes.items() if size > 1]
+    if len(chosen) != len(long):
+        raise InputError(
+            f"{stored.path}: shape {stored.shape} ({stored.axes}); --axes {axes} names "
+            f"{len(chosen)} axes: name each axis once",
+            code="axes-count",
+        )
+    return rename_axes(drop_short(stored), dict(zip(long, chosen, strict=True)))
+
+
+def drop_short(stored: Stored, kept: str = "") -> Stored:
+    """Leave out axes of one entry, but for those that are to be kept."""
+    short = {axis: 0 for axis, size in stored.sizes.items() if size == 1 and axis not in kept}
+    long = {axis: size for axis, size in stored.sizes.items() if axis not in short}
+
+    def take(fixed: Mapping[str, int]) -> np.ndarray:
+        return stored.take({**short, **fixed})
+
+    return replace(stored, axes="".join(long), shape=tuple(long.values()), take=take)
+
+
+def rename_axes(stored: Stored, names: Mapping[str, str]) -> Stored:
+    """Call axes by other letters."""
+    before = {new: old for old, new in names.items()}
+
+    def take(fixed: Mapping[str, int]) -> np.ndarray:
+        return stored.take({before.get(axis, axis): at for axis, at in fixed.items()})
+
+    axes = "".join(names.get(axis, axis) for axis in stored.axes)
+    return replace(stored, axes=axes, take=take)
+
+
+def join_files(parts: Mapping[tuple[int, ...], Stored], axes: str, name: str) -> Stored:
+    """Make one image of several files, along axes that their names number.
+
+    Parameters
+    ----------
+    parts : mapping of tuple of int to Stored
+        By their places along the axes; all places are filled.
+    axes : str
+        The letters that are numbered.
+    name : str
+
+    Raises
+    ------
+    InputError
+        A file of another shape or type than the first, one that has such an axis itself, or a
+        place without a file.
+    """
+    # A file may have the axis, too, with the one entry that it is of.
+    parts = {
+        place: drop_short(part, "".join(set(part.axes) - set(axes)))
+        for place, part in parts.items()
+    }
+    first = parts[min(parts)]
+    for part in parts.values():
+        if (part.axes, part.shape, part.dtype) != (first.axes, first.shape, first.dtype):
+            raise InputError(
+                f"{part.path}: shape {part.shape} ({part.axes}) of {part.dtype}; expected "
+                f"{first.shape} ({first.axes}) of {first.dtype} as in {first.path.name}: files of "
+                "one series are alike; segment others by themselves",
+                code="frame-unlike",
+            )
+    if twice := set(axes) & set(first.axes):
+        raise InputError(
+            f"{first.path}: has an axis {min(twice)}, which its name numbers, too; expected one or "
+            "the other: give --axes",
+            code="axes-twice",
+        )
+    lengths = tuple(len({place[i] for place in parts}) for i in range(len(axes)))
+    if prod(lengths) != len(parts):
+        raise InputError(
+            f"{first.path.parent}: {len(parts)} files of {first.name} for {lengths} places along "
+            f"{axes}; expected a file for each: add those that are missing",
+            code="frame-missing",
+        )
+    order = [sorted({place[i] for place in parts}) for i in range(len(axes))]
+
+    def take(fixed: Mapping[str, int]) -> np.ndarray:
+        within = {axis: at for axis, at in fixed.items() if axis not in axes}
+
+        def read(place: tuple[int, ...]) -> np.ndarray:
+            return parts[tuple(order[i][at] for i, at in enumerate(place))].take(within)
+
+        return gather_parts(axes, lengths, fixed, read)
+
+    files = tuple(file for part in parts.values() for file in part.files)
+    whole = replace(first, name=name, axes=axes + first.axes, shape=lengths + first.shape)
+    return replace(whole, take=take, files=files)
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Give what sorts names as people do: image2 before image10."""
+    import re
+
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", text)
+    ]
