@@ -28,7 +28,8 @@ Read = Callable[[Path], None]
 
 VOLUME = (np.arange(4 * 37 * 21, dtype=np.uint16).reshape(4, 37, 21) // 7) % 5
 NUMBERS = (0, 1, 2, 7, 12, 255, 4095, 65535, 10**6, 2**28, 2**31 - 1, 2**32 - 1)
-HOSTILE = ("*a", "&a [1]", "[" * 400, "{a: " * 40, "9" * 5000, "1e300", "-1", "0", ".nan", ".inf",
+HOSTILE = ("*a", "&a [1]", "&a [*a]",
+           "[" * 400, "{a: " * 40, "9" * 5000, "1e300", "-1", "0", ".nan", ".inf",
            "null", "[]", "{}", "'\u0663'", "!!python/object/apply:os.system [id]", "2026-99-99",
            "!!binary x", "? [a]\n: b", "1.0e-12", "10000000000000")  # fmt: skip
 VALUES = (None, True, -1, 0, 1, 3, 0.5, 2.0, 1e300, 1e-12, 10**12, 10**30, float("nan"), "", "x",

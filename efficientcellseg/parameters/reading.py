@@ -16,7 +16,7 @@ from ctc_eval.format import InputError, and_more
 from efficientcellseg.frozen import Frozen
 
 # Far more than any configuration has.
-_MAX_BYTES, _MAX_DEPTH, _MAX_DIGITS = 4 << 20, 30, 40
+_MAX_BYTES, _MAX_NODES, _MAX_DEPTH, _MAX_DIGITS = 4 << 20, 500_000, 30, 40
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 Model = TypeVar("Model", bound=Frozen)
@@ -139,23 +139,38 @@ def _change(values: Any, change: str) -> Any:
 class _Bounded(yaml.SafeLoader):
     """The safe loader, refusing what a small file could fill the memory with, and double keys."""
 
-    depth = 0
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.depth = 0
+        # Of each node: how many there are of it and below, and in how many levels.
+        self.sizes: dict[int, tuple[int, int]] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.composer.ComposerError(
-                problem="an anchor or alias (& or *); write out what it stands for",
-                problem_mark=event.start_mark,
-            )
-        if self.depth > _MAX_DEPTH:
-            raise yaml.composer.ComposerError(
-                problem=f"more than {_MAX_DEPTH} levels", problem_mark=event.start_mark
-            )
         self.depth += 1
+        self._check(event, 0, self.depth)
         node = super().compose_node(parent, index)
         self.depth -= 1
+        if isinstance(event, yaml.AliasEvent):
+            # What an alias stands for is counted each time: a few lines could make millions.
+            self._check(event, *self.sizes.get(id(node), (_MAX_NODES + 1, 0)))
+            return node
+        inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            inner = [part for pair in inner for part in pair]
+        sizes = [self.sizes[id(part)] for part in inner]
+        count = 1 + sum(size for size, _ in sizes)
+        levels = 1 + max((height for _, height in sizes), default=0)
+        self._check(event, count, levels)
+        self.sizes[id(node)] = count, levels
         return node
+
+    def _check(self, event: yaml.Event, count: int, levels: int) -> None:
+        if count > _MAX_NODES or levels > _MAX_DEPTH:
+            raise yaml.composer.ComposerError(
+                problem=f"more than {_MAX_NODES} values or {_MAX_DEPTH} levels, line "
+                f"{event.start_mark.line + 1}"
+            )
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:

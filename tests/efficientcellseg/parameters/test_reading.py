@@ -13,6 +13,11 @@ from efficientcellseg.parameters.training import TrainingConfiguration
 
 TRAINING = {"model": {"input_size": 64}, "data": [{"dataset": "Tiny"}], "targets": ["cells"]}
 RUN = {"pathvars": {}, "datasets": [{"name": "A", "sequences": {"01": 2}}]}
+# Ten times ten times ... nine times over, in 300 bytes; and a list in a list ... 100 times.
+BILLION = b"a0: &a0 x\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (i + 1, i + 1, b", ".join([b"*a%d" % i] * 10)) for i in range(9)
+)
+CHAIN = b"a0: &a0 x\n" + b"".join(b"a%d: &a%d [*a%d]\n" % (i + 1, i + 1, i) for i in range(100))
 
 
 @pytest.mark.parametrize(
@@ -22,10 +27,12 @@ RUN = {"pathvars": {}, "datasets": [{"name": "A", "sequences": {"01": 2}}]}
         (b"\xff\xfe\x00", "yaml-malformed", "not YAML"),
         (b"digits: 3\nname: A\ndigits: 4\n", "yaml-malformed", "key digits stands twice"),
         (b"name: !!python/object/apply:os.getcwd []\n", "yaml-malformed", "not YAML"),
-        (b"a: &a [1, 1]\nb: [*a, *a]\n", "yaml-malformed", "an anchor or alias"),
-        (b"<<: *a\n", "yaml-malformed", "an anchor or alias"),
-        (b"a: " + b"[" * 3000, "yaml-malformed", "more than 30 levels"),
-        (b"a: " + b"{b: " * 40, "yaml-malformed", "more than 30 levels"),
+        (BILLION, "yaml-malformed", "more than 500000 values"),
+        (b"a: &a [*a]\n", "yaml-malformed", "more than 500000 values"),
+        (CHAIN, "yaml-malformed", "or 30 levels"),
+        (b"<<: *a\n", "yaml-malformed", "undefined alias"),
+        (b"a: " + b"[" * 3000, "yaml-malformed", "or 30 levels"),
+        (b"a: " + b"{b: " * 40, "yaml-malformed", "or 30 levels"),
         (b"digits: " + b"1" * 5000 + b"\n", "yaml-malformed", "a number of 5000 digits"),
         (b"digits: 1" + b":1" * 5000 + b"\n", "yaml-malformed", "a number of"),
         (b"name: 2026-99-99\n", "yaml-malformed", "not YAML"),
@@ -41,6 +48,16 @@ def test_files_that_are_no_recipe(tmp_path, content, code, told):
     path.write_bytes(content)
     with refused(code, str(path), told):
         read_yaml(path, Recipe)
+
+
+def test_a_value_may_stand_for_another(tmp_path):
+    """PyYAML writes so what is there twice."""
+    path = tmp_path / "t.yaml"
+    twice = {**TRAINING, "data": [{"dataset": "Tiny"}, {"dataset": "Tiny"}]}
+    twice["data"][1] = twice["data"][0]
+    path.write_text(yaml.safe_dump(twice))
+    assert "&id001" in path.read_text()
+    assert len(read_yaml(path, TrainingConfiguration).data) == 2
 
 
 def test_many_keys_take_no_time(tmp_path):
