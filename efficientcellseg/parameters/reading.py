@@ -167,9 +167,9 @@ class _Bounded(yaml.SafeLoader):
 
     def _check(self, event: yaml.Event, count: int, levels: int) -> None:
         if count > _MAX_NODES or levels > _MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 0
             raise yaml.composer.ComposerError(
-                problem=f"more than {_MAX_NODES} values or {_MAX_DEPTH} levels, line "
-                f"{event.start_mark.line + 1}"
+                problem=f"more than {_MAX_NODES} values or {_MAX_DEPTH} levels, line {line}"
             )
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
