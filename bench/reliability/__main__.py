@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.reliability.fuzzing import fuzz
-from bench.reliability.runs import CLASSICAL, kill, long_run, same
+from bench.reliability.runs import CLASSICAL, NETWORK, kill, kill_staged, long_run, same
 
 log = logging.getLogger("bench.reliability")
 WRONG = Path("results/reliability/wrong")
@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    network = ("--model", "resources/weights/generalist")
+    network = ("--model", str(NETWORK))
 
     def inputs(_: Path) -> list[str]:
         outcomes = fuzz(options.inputs, options.seed, WRONG)
@@ -38,6 +38,10 @@ def main() -> int:
     checks: dict[str, tuple[Callable[[Path], list[str]], int]] = {
         "spoiled inputs": (inputs, 9),
         "kills": (lambda folder: kill(folder, options.kills, options.seed), 1),
+        "kills, step by step": (
+            lambda folder: kill_staged(folder, options.kills, options.seed),
+            1,
+        ),
         "long run": (lambda folder: long_run(folder, options.frames, options.seed), 1),
         "determinism": (lambda folder: same(folder, options.seed, [CLASSICAL, network]), 2),
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from ctc_eval.format import frame_files, leftovers, write_volume
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSICAL = ("--method", "classical")
+NETWORK = ROOT / "resources" / "weights" / "generalist"
 
 
 def make_frames(folder: Path, frames: int, seed: int, side: int = 64) -> Path:
@@ -59,43 +62,84 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
+def staged(dataset: Path, output: Path) -> list[str]:
+    """Give the command that segments the frames step by step, into the folder `masks`."""
+    recipe, network = ["--recipe", str(dataset / "Tiny.yaml")], ["--model", str(NETWORK)]
+    colored, tiles, maps, masks = (
+        str(output / name) for name in ("colored", "tiles", "maps", "masks")
+    )
+    steps = [
+        ["pseudocolor", str(dataset), "01", "--output", colored, *recipe],
+        ["tile", colored, "--output", tiles, *network, *recipe],
+        ["infer", tiles, "--output", maps, *network, "--device", "cpu", *recipe],
+        ["label", maps, "--output", masks, *recipe],
+    ]
+    program = [sys.executable, "-m", "efficientcellseg"]
+    return ["bash", "-c", " && ".join(shlex.join([*program, *step]) for step in steps)]
+
+
 def kill(folder: Path, times: int, seed: int, frames: int = 40) -> list[str]:
     """Kill a run at random moments, start it again, and hold the masks to an undisturbed run's.
 
     The moments lie between the first sign of the folder and the end, where masks are written.
     """
     make_frames(folder / "data", frames, seed)
-    whole = folder / "whole"
-    segment(command(folder / "data", whole, *CLASSICAL))
-    expected, chance, told, within = hashes(whole), random.Random(seed), [], 0
-    span = _writing_seconds(whole)
+    segment(command(folder / "data", folder / "whole", *CLASSICAL))
+    moments = [path.stat().st_mtime for path in (folder / "whole").glob("mask*.tif")]
+    output = folder / "killed"
+    words = command(folder / "data", output, *CLASSICAL)
+    span = 1.2 * (max(moments) - min(moments))
+    return _kill(words, output, hashes(folder / "whole"), times, seed, span)
+
+
+def kill_staged(folder: Path, times: int, seed: int, frames: int = 6) -> list[str]:
+    """Do so with a run step by step, killed at any moment; its masks must be the fused run's."""
+    make_frames(folder / "data", frames, seed)
+    segment(command(folder / "data", folder / "fused", "--model", str(NETWORK)))
+    begin = time.monotonic()
+    segment(staged(folder / "data", folder / "whole"))
+    span = time.monotonic() - begin
+    if hashes(folder / "whole" / "masks") != hashes(folder / "fused"):
+        return ["other masks step by step than fused", "so no run was killed"]
+    output = folder / "killed"
+    words = staged(folder / "data", output)
+    return _kill(words, output / "masks", hashes(folder / "fused"), times, seed, span, output)
+
+
+def _kill(
+    words: Sequence[str],
+    masks: Path,
+    expected: Mapping[str, str],
+    times: int,
+    seed: int,
+    span: float,
+    output: Path | None = None,
+) -> list[str]:
+    """Kill a command within so many seconds, time after time, and look at what the next makes."""
+    output, chance, told, within = output or masks, random.Random(seed), [], 0
     for number in range(times):
-        output = folder / "killed"
-        words = command(folder / "data", output, *CLASSICAL)
         process = subprocess.Popen(
             words,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
         )
         while process.poll() is None and not output.exists():
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, 1.2 * span))
-        process.kill()
+        time.sleep(chance.uniform(0, span))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        within += len(hashes(output)) < frames
+        within += hashes(masks).keys() < expected.keys()
         segment(words)
-        if hashes(output) != expected:
+        if hashes(masks) != expected:
             told.append(f"kill {number}: other masks than those of an undisturbed run")
-        if left := leftovers(output):
+        folders = [output, *(path for path in output.rglob("*") if path.is_dir())]
+        if left := [path for place in folders for path in leftovers(place)]:
             told.append(f"kill {number}: {left[0].name} stays")
         shutil.rmtree(output)
     return [f"{times} kills, {within} of them before the last mask, {len(told)} wrong", *told]
-
-
-def _writing_seconds(folder: Path) -> float:
-    moments = [path.stat().st_mtime for path in folder.glob("mask*.tif")]
-    return max(moments) - min(moments)
 
 
 def long_run(folder: Path, frames: int, seed: int) -> list[str]:
