@@ -47,7 +47,7 @@ from ctc_eval.format.volumes import (
     write_labels,
     write_volume,
 )
-from ctc_eval.format.writing import atomic, check_writable, leftovers
+from ctc_eval.format.writing import atomic, check_writable, leftovers, remove_leftovers
 
 __all__ = [
     "MAX_LABEL",
@@ -86,6 +86,7 @@ __all__ = [
     "read_record",
     "read_tracks",
     "read_volume",
+    "remove_leftovers",
     "tell_empty",
     "tell_system",
     "trim_tracks",

@@ -51,6 +51,14 @@ def leftovers(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name))
 
 
+def remove_leftovers(*paths: Path) -> None:
+    """Remove what killed writes of a folder's files have left; no other may be writing them now."""
+    stems = {f".{path.stem}" for path in paths}
+    for left in leftovers(paths[0].parent):
+        if left.stem.rpartition("-")[0] in stems:
+            left.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary file that takes the place of `path` when the block ends well.

@@ -16,8 +16,8 @@ from ctc_eval.format import (
     and_more,
     frame_digits,
     frame_name,
-    leftovers,
     read_volume,
+    remove_leftovers,
     volume_shape,
     write_labels,
 )
@@ -230,12 +230,9 @@ class _Claim:
         before = read_mask_record(output)
         there = {mask.name for mask in masks if mask.is_file()}
         self.stale = there & stale_masks(output) if made_alike(before, record) else there
-        stems = {f".{path.stem}" for path in (*masks, output / RECORD)}
         try:
             output.mkdir(parents=True, exist_ok=True)
-            for left in leftovers(output):
-                if left.stem.rpartition("-")[0] in stems:
-                    left.unlink(missing_ok=True)
+            remove_leftovers(output / RECORD, *masks)
             self._tell()
         except OSError as error:
             raise InputError(

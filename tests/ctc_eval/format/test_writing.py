@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from refusal import refused
 
-from ctc_eval.format import atomic, check_writable, read_volume, tell_system, write_volume
+from ctc_eval.format import (
+    atomic,
+    check_writable,
+    leftovers,
+    read_volume,
+    remove_leftovers,
+    tell_system,
+    write_volume,
+)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -110,3 +118,13 @@ def test_what_the_system_says_comes_with_a_remedy(number, code):
     told = tell_system(OSError(number, os.strerror(number), "a/b.tif"))
     assert told.code == code
     assert str(told).startswith(f"a/b.tif: {os.strerror(number)}; expected ")
+
+
+def test_only_leftovers_of_the_files_named_are_removed(tmp_path):
+    """Other frames of the folder may be under way in another process."""
+    names = [f".t004-{'a1' * 16}.npz", f".t005-{'a1' * 16}.npz", ".t004-notes.npz", "t004.npz"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [path.name for path in leftovers(tmp_path)] == names[:2]
+    remove_leftovers(tmp_path / "t004.npz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
