@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo test check lint format bench rehearsal install
+.PHONY: help demo test check lint format bench reliability rehearsal install
 
 help:
 	@echo "make demo       run everything on small data, into results/demo"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint       style, types, imports between the rooms, workflow"
 	@echo "make format     put the code into its form"
 	@echo "make bench      measure speed and memory, into results/bench"
+	@echo "make reliability  spoiled inputs, killed, long and repeated runs (docs/reliability.md)"
 	@echo "make rehearsal  the benchmark on simulated zips of real size (FRAMES=all for all frames)"
 	@echo "make install    set up .venv from requirements.lock, with efficientcellseg and ctc-eval"
 
@@ -59,6 +60,9 @@ format: install
 
 bench: install
 	for script in bench/*.py; do $(BIN)/python "$$script" || exit 1; done
+
+reliability: install
+	$(BIN)/python -m bench.reliability
 
 rehearsal: install
 	$(BIN)/python -m bench.rehearsal --frames $(FRAMES) --cores $(CORES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -146,7 +147,11 @@ def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
 
 def _warn_of_frames(frames: slice, result: Path) -> None:
     """Say so where a range goes on after the last mask."""
-    last = max(int(path.stem[4:]) for path in result.glob("mask*.tif") if path.stem[4:].isdecimal())
+    last = max(
+        int(path.stem[4:])
+        for path in result.glob("mask*.tif")
+        if re.fullmatch("[0-9]+", path.stem[4:])
+    )
     if beyond := frames_beyond(frames, last):
         log.warning("%s: no frame %s, the last mask is of frame %d", result, beyond, last)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from ctc_eval.format import InputError, is_inside, lineage_faults, read_tracks, trim_tracks
 from ctc_eval.measures import MEASURES
 
-_NUMBERED = re.compile(r"(mask|man_seg_?|man_track)(\d{3,})(_\d{3})?\.tif")
+_NUMBERED = re.compile(r"(mask|man_seg_?|man_track)([0-9]{3,4})(_[0-9]{3})?\.tif")
 _SEQUENCE = "01"
 
 

@@ -20,6 +20,7 @@ from ctc_eval.format import (
     is_all_but_empty,
     is_inside,
     label_faults,
+    leftovers,
     lineage_faults,
     open_labels,
     read_tracks,
@@ -30,7 +31,7 @@ from ctc_eval.format import (
 
 Shape = tuple[int, int, int]
 
-_MASK = re.compile(r"mask(\d{3,})\.tif")
+_MASK = re.compile(r"mask([0-9]{3,4})\.tif")
 # What a user most likely meant as a mask; other files in the folder do no harm.
 _MEANT_AS_MASK = re.compile(r"(mask.*|t?\d+)\.tiff?", re.IGNORECASE)
 
@@ -47,16 +48,24 @@ class Findings:
         How many masks could be read.
     empty : int
         How many of them hold no cell or next to none: no fault, but hardly what was meant.
+    left : int
+        How many temporary files a killed program has left in the folder.
     """
 
     faults: list[Fault]
     masks: int = 0
     empty: int = 0
+    left: int = 0
 
     @property
-    def note(self) -> str:
-        """What else is to be told, or nothing."""
-        return tell_empty(self.empty, self.masks) if self.empty else ""
+    def notes(self) -> list[str]:
+        """What else is to be told."""
+        told = [tell_empty(self.empty, self.masks)] if self.empty else []
+        if self.left:
+            told.append(
+                f"{self.left} hidden temporary files of a write that was stopped; remove them"
+            )
+        return told
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,8 @@ def examine(raw: Path, result: Path, frames: slice = slice(None)) -> Findings:
         read = dict(zip(masks, pool.map(_read_mask, masks.values()), strict=True))
     faults += _content_faults(masks, read, raw_files, result / "res_track.txt")
     known = [mask for mask in read.values() if mask.labels is not None]
-    return Findings(faults, len(known), sum(mask.empty for mask in known))
+    left = len(leftovers(result))
+    return Findings(faults, len(known), sum(mask.empty for mask in known), left)
 
 
 def _find_masks(result: Path, digits: int) -> tuple[dict[int, Path], list[Fault]]:

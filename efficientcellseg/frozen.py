@@ -6,10 +6,13 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Count = Annotated[int, Field(ge=1)]
-WholeNumber = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+# Beyond these a value is a slip, and would fill the memory or never end.
+Count = Annotated[int, Field(ge=1, le=10**12)]
+WholeNumber = Annotated[int, Field(ge=0, le=10**12)]
+Positive = Annotated[float, Field(gt=0, le=1e9)]
+NotNegative = Annotated[float, Field(ge=0, le=1e9)]
+Reach = Annotated[float, Field(ge=0, le=1000)]  # pixels that a filter reaches
+Anisotropy = Annotated[float, Field(ge=0.01, le=1000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

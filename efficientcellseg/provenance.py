@@ -155,18 +155,25 @@ def read_mask_record(folder: Path) -> dict[str, Any] | None:
     """Read what the masks in a folder were made with; None where that is not known."""
     try:
         found = json.loads((folder / RECORD).read_text())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
 
 def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
-    """Tell whether two records are of masks made in the same way: alike but for ``score``."""
-    return one is not None and _without_score(one) == _without_score(other)
+    """Tell whether two records are of masks made in the same way."""
+    return one is not None and _made_with(one) == _made_with(other)
 
 
-def _without_score(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key != "score"}
+def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what a record says beside: what a score is to say, which masks are stale."""
+    return {key: value for key, value in record.items() if key not in ("score", "stale")}
+
+
+def stale_masks(folder: Path) -> set[str]:
+    """Name the masks that an earlier run made in another way, and that are to be made anew."""
+    named = (read_mask_record(folder) or {}).get("stale", [])
+    return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
 
 
 # Runs

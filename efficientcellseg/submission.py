@@ -171,8 +171,8 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
         frames = entry.dataset / entry.sequence
         findings = examine(frames, entry.masks)
         faults += findings.faults
-        if findings.note:
-            log.warning("%s: %s", entry.masks, findings.note)
+        for note in findings.notes:
+            log.warning("%s: %s", entry.masks, note)
         backend, precision = entry.made_in
         recipe = plan_scale(
             entry.recipe,

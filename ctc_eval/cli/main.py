@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from ctc_eval.cli import score, table, validate
-from ctc_eval.format import InputError
+from ctc_eval.format import InputError, tell_system
 
 COMMANDS = {
     "score": (score, "measure a result against a reference"),
@@ -50,9 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        sys.stderr.write(
-            f"error[path-unusable]: {error}; expected a path to read or write: check it\n"
-        )
+        told = tell_system(error)
+        sys.stderr.write(f"error[{told.code}]: {told}\n")
         return 1
 
 

@@ -29,8 +29,7 @@ def run(options: argparse.Namespace) -> int:
     findings = examine(options.dataset / options.sequence, result, options.frames)
     faults = findings.faults
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
-    if findings.note:
-        sys.stdout.write(f"{result}: note: {findings.note}\n")
+    sys.stdout.writelines(f"{result}: note: {note}\n" for note in findings.notes)
     if faults:
         count = "1 fault; mend it" if len(faults) == 1 else f"{len(faults)} faults; mend them"
         raise InputError(f"{result}: {count} and validate again", code="result-faulty")

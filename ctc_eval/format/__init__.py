@@ -4,7 +4,7 @@ What other rooms use is imported from here. None of it loads numpy or tifffile b
 writes an image.
 """
 
-from ctc_eval.format.errors import Fault, InputError
+from ctc_eval.format.errors import Fault, InputError, tell_system
 from ctc_eval.format.labels import (
     LabelImage,
     core_count,
@@ -47,7 +47,7 @@ from ctc_eval.format.volumes import (
     write_labels,
     write_volume,
 )
-from ctc_eval.format.writing import atomic, check_writable
+from ctc_eval.format.writing import atomic, check_writable, leftovers, remove_leftovers
 
 __all__ = [
     "MAX_LABEL",
@@ -79,13 +79,16 @@ __all__ = [
     "is_all_but_empty",
     "is_inside",
     "label_faults",
+    "leftovers",
     "lineage_faults",
     "open_labels",
     "parse_frames",
     "read_record",
     "read_tracks",
     "read_volume",
+    "remove_leftovers",
     "tell_empty",
+    "tell_system",
     "trim_tracks",
     "volume_shape",
     "write_labels",

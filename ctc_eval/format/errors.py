@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,27 @@ class InputError(ValueError):
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def tell_system(error: OSError) -> InputError:
+    """Say in one line which file the system could not read or write, and what to do."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return InputError(
+            f"{place}{error.strerror}; expected room for the file: make room and run again, what "
+            "was complete is kept",
+            code="disk-full",
+        )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return InputError(
+            f"{place}{error.strerror}; expected a place that may be read and written: choose "
+            "another, or change its permissions",
+            code="path-unwritable",
+        )
+    return InputError(
+        f"{place}{error.strerror or error}; expected a path to read or write: check it",
+        code="path-unusable",
+    )
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,22 @@ refused by name.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ctc_eval.format.decoding import CODECS, compression_name, read_page
 from ctc_eval.format.errors import Fault, InputError
-from ctc_eval.format.plain import plain_pages, read_plain
+from ctc_eval.format.pages import Form, read_pages
+from ctc_eval.format.stack import stack_faults
 
 if TYPE_CHECKING:
     import numpy as np
 
 # TIFF compression codes: none, LZW, deflate (both numbers), packbits.
 READABLE_COMPRESSIONS = frozenset({1, 5, 8, 32946, 32773})
-MINISBLACK = 1
 # A mask with a smaller share of its voxels in cells is as good as empty: a cell of a few voxels.
 EMPTY_SHARE = 1e-4
 
@@ -93,46 +94,16 @@ def open_labels(path: Path) -> Iterator[LabelImage]:
             f"{path}: no such file; expected a label image: check the path", code="file-missing"
         )
     with path.open("rb") as file:
-        pages = plain_pages(file)
-
-        def read(index: int) -> np.ndarray:
-            try:
-                return read_plain(file, pages[index])
-            except Exception:
-                with _open_any(path) as image:
-                    return image._read(index)
-
-        if pages:
-            yield LabelImage(path, (len(pages), *pages[0].shape), read)
-            return
-    with _open_any(path) as image:
-        yield image
-
-
-@contextmanager
-def _open_any(path: Path) -> Iterator[LabelImage]:
-    """Open a label image of any kind, with words for all that may be wrong with it."""
-    import numpy as np
-    import tifffile
-
-    try:
-        tif = tifffile.TiffFile(path)
-    except Exception as error:
-        raise _unreadable(path, error) from None
-    with tif:
-        try:
-            pages = list(tif.pages)
-            found = dict.fromkeys(_page_faults(pages, path.stat().st_size))  # each once
-        except Exception as error:
-            raise _unreadable(path, error) from None
+        pages = read_pages(path, file)
+        found = dict.fromkeys(stack_faults(path, file, pages))
+        found |= dict.fromkeys(_label_faults([page.form for page in pages]))
         if found:
             raise _LabelError([Fault(path, reason, code) for code, reason in found])
-        rows, columns = pages[0].shape
 
         def read(index: int) -> np.ndarray:
-            return np.asarray(pages[index].asarray(maxworkers=1), dtype=np.uint16)
+            return read_page(file, pages[index])
 
-        yield LabelImage(path, (len(pages), rows, columns), read)
+        yield LabelImage(path, (len(pages), *pages[0].form.shape), read)
 
 
 def is_all_but_empty(foreground: int, voxels: int) -> bool:
@@ -183,89 +154,22 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return InputError(
-        f"{path}: cannot be read as a TIFF ({reason}), expected an undamaged one: "
-        "write the file again",
-        code="tiff-unreadable",
-    )
-
-
-def _page_faults(pages: list[Any], file_size: int) -> Iterator[tuple[str, str]]:
-    """Check the tags of all pages; give code and reason of each fault."""
-    if not pages:
-        yield "tiff-empty", "has no page, expected one a plane: write the file again"
-        return
-    first = pages[0]
-    for page in pages:
-        yield from _pixel_faults(page)
-        yield from _storage_faults(page)
-        if page.shape != first.shape:
+def _label_faults(forms: Sequence[Form]) -> Iterator[tuple[str, str]]:
+    """Say what else the official tool reads as empty or refuses: code and reason of each fault."""
+    for form in dict.fromkeys(forms):
+        if form.kind != "uint16":
             yield (
-                "tiff-mixed",
-                f"pages of {_by(first.shape)} and {_by(page.shape)} pixels, expected one size: "
-                "write the file again",
+                "pixel-type",
+                f"pixel type {form.kind}, expected uint16: the official tool reads no other",
             )
-        strips = zip(page.dataoffsets, page.databytecounts, strict=False)
-        end = max((offset + count for offset, count in strips), default=0)
-        if end > file_size:
+        if form.compression in CODECS and form.compression not in READABLE_COMPRESSIONS:
             yield (
-                "tiff-truncated",
-                f"truncated, {file_size} bytes, expected {end}: copy or write the file again",
+                "tiff-compression",
+                f"compression {compression_name(form.compression)}, expected none, LZW, deflate "
+                'or packbits: the official tool reads it as empty, save with compression="zlib"',
             )
-            return
-
-
-def _pixel_faults(page: Any) -> Iterator[tuple[str, str]]:
-    """Check what a page's pixels are."""
-    if page.samplesperpixel != 1:
-        yield (
-            "tiff-rgb",
-            f"{page.samplesperpixel} values a pixel (RGB), expected one: save labels with "
-            'photometric="minisblack" (three or four planes become RGB without it)',
-        )
-    elif page.photometric != MINISBLACK:
-        yield (
-            "tiff-photometric",
-            f"photometric {_name(page.photometric)}, expected minisblack: the official tool "
-            'inverts or refuses others, save with photometric="minisblack"',
-        )
-    if page.dtype != "uint16":
-        yield (
-            "pixel-type",
-            f"pixel type {page.dtype}, expected uint16: the official tool reads no other",
-        )
-
-
-def _storage_faults(page: Any) -> Iterator[tuple[str, str]]:
-    """Check how a page's pixels are stored."""
-    if int(page.compression) not in READABLE_COMPRESSIONS:
-        yield (
-            "tiff-compression",
-            f"compression {_name(page.compression)}, expected none, LZW, deflate or packbits: "
-            'the official tool reads it as empty, save with compression="zlib"',
-        )
-    if page.predictor not in (1, 2):
-        yield (
-            "tiff-predictor",
-            f"predictor {_name(page.predictor)}, expected none or horizontal: save without it",
-        )
-    if page.is_tiled:
-        yield (
-            "tiff-tiled",
-            "tiled, expected strips: the official tool reads it as empty, save without tile=",
-        )
-    if page.imagedepth != 1:
-        yield (
-            "tiff-depth",
-            f"{page.imagedepth} planes in one page, expected a page a plane: save it so",
-        )
-
-
-def _name(code: Any) -> str:
-    return str(getattr(code, "name", code)).lower()
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
+        if form.tiled:
+            yield (
+                "tiff-tiled",
+                "tiled, expected strips: the official tool reads it as empty, save without tile=",
+            )

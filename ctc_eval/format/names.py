@@ -41,6 +41,11 @@ def frame_files(folder: Path, prefix: str = "t", *, complete: bool = True) -> di
     found = [
         (match[1], path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))
     ]
+    if odd := sorted(path for number, path in found if not number.isascii()):
+        raise InputError(
+            f"{odd[0]}: digits of another script; expected 0 to 9: rename the frame",
+            code="frame-digits",
+        )
     if not found:
         raise InputError(
             f"{folder}: no file named {prefix}000.tif, {prefix}001.tif, ...; "
@@ -72,7 +77,7 @@ def frame_name(prefix: str, frame: int, digits: int) -> str:
 
 def frame_digits(path: Path) -> int:
     """Count the digits of a frame's file name: 3 for ``t007.tif``."""
-    match = re.search(r"(\d+)\.tif$", path.name)
+    match = re.search(r"([0-9]+)\.tif$", path.name)
     return len(match[1]) if match else 0
 
 
@@ -94,9 +99,10 @@ def parse_frames(text: str) -> slice:
         Not of that form, or empty.
     """
     begin, colon, end = text.partition(":")
-    if not colon or not all(part == "" or part.isdecimal() for part in (begin, end)):
+    if not colon or not all(re.fullmatch("[0-9]{0,9}", part) for part in (begin, end)):
         raise InputError(
-            f"frames {text!r}; expected A:B with frame numbers, as in 12:20", code="range-malformed"
+            f"frames {text[:100]!r}; expected A:B with frame numbers, as in 12:20",
+            code="range-malformed",
         )
     frames = slice(int(begin) if begin else None, int(end) if end else None)
     if frames.stop is not None and frames.stop <= (frames.start or 0):

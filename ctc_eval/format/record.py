@@ -113,7 +113,7 @@ def read_record(result: Path) -> MaskRecord:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return MaskRecord()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
     if not isinstance(found, dict):
         raise _damaged(path, "not an object")
@@ -122,6 +122,12 @@ def read_record(result: Path) -> MaskRecord:
         raise _damaged(path, f"method {method!r}")
     if not isinstance(seen, list) or not all(isinstance(frame, int) for frame in seen):
         raise _damaged(path, f"seen {seen!r}")
+    if stale := found.get("stale"):
+        raise InputError(
+            f"{path}: names {len(stale)} masks that an earlier run made in another way; expected "
+            "masks of one run: segment to the end, or remove the record",
+            code="record-unfinished",
+        )
     score = _read_score(path, found["score"]) if "score" in found else None
     return MaskRecord(method, frozenset(seen), score)
 

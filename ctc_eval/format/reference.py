@@ -11,8 +11,8 @@ from pathlib import Path
 from ctc_eval.format.errors import InputError
 from ctc_eval.format.names import frame_digits, frame_files, is_inside
 
-_OBJECTS = re.compile(r"man_seg(?:(\d{3,})|_(\d{3,})_(\d{3}))\.tif")
-_MARKERS = re.compile(r"man_track(\d{3,})()()\.tif")
+_OBJECTS = re.compile(r"man_seg(?:([0-9]{3,4})|_([0-9]{3,4})_([0-9]{3}))\.tif")
+_MARKERS = re.compile(r"man_track([0-9]{3,4})()()\.tif")
 
 log = logging.getLogger(__name__)
 

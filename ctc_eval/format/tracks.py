@@ -10,7 +10,8 @@ from pathlib import Path
 from ctc_eval.format.errors import Fault
 from ctc_eval.format.volumes import MAX_LABEL
 
-_ROW = re.compile(r"[ \t]*(\d+)[ \t]+(\d+)[ \t]+(\d+)[ \t]+(\d+)")
+_ROW = re.compile(r"[ \t]*([0-9]{1,9})" + r"[ \t]+([0-9]{1,9})" * 3)
+_LAST_FRAME = 9999  # file names have four digits at most
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def read_tracks(path: Path) -> tuple[dict[int, Track], list[Fault]]:
     """
     tracks: dict[int, Track] = {}
     faults = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    # Not splitlines, which takes other characters for the end of a line, too.
+    lines = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, start=1):
         row = _ROW.fullmatch(line)
         track = Track(*map(int, row.groups())) if row else None
         if fault := _row_fault(line, track, tracks):
@@ -67,7 +70,7 @@ def _row_fault(
     """Give the code of what is wrong with a row, and the reason after "line N"."""
     if track is None:
         return "track-row", (
-            f" is {line!r}, expected four integers 'label begin end parent' and "
+            f" is {line[:100]!r}, expected four integers 'label begin end parent' and "
             "nothing else: no header, blank line or trailing space"
         )
     if not 0 < track.label <= MAX_LABEL or track.parent > MAX_LABEL:
@@ -77,6 +80,11 @@ def _row_fault(
         )
     if track.label in before:
         return "track-twice", f": label {track.label} again, expected each label once"
+    if track.end > _LAST_FRAME:
+        return "track-frame", (
+            f": track {track.label} ends in frame {track.end}, expected frames up to "
+            f"{_LAST_FRAME}, as many as four digits name"
+        )
     if track.begin > track.end:
         return "track-backwards", (
             f": track {track.label} begins in frame {track.begin} and ends in "
@@ -131,24 +139,27 @@ def image_faults(
         One for each track that lacks in a frame it covers, then one for each label that
         no track covers.
     """
+    places: dict[int, set[int]] = {}
+    for frame, present in labels.items():
+        for label in present:
+            places.setdefault(label, set()).add(frame)
     for track in tracks.values():
-        lacking = [
-            frame
-            for frame in range(track.begin, track.end + 1)
-            if track.label not in labels.get(frame, ())
-        ]
+        span = range(track.begin, track.end + 1)
+        own = places.get(track.label, set())
+        lacking = len(span) - sum(frame in span for frame in own)
         if lacking:
-            where = "of which there is no image" if lacking[0] not in labels else "but is not there"
+            first = next(frame for frame in span if frame not in own)
+            where = "of which there is no image" if first not in labels else "but is not there"
             reason = (
                 f"track {track.label} is not consistent with the images, it covers frame "
-                f"{lacking[0]}, {where}" + and_more(len(lacking) - 1)
+                f"{first}, {where}" + and_more(lacking - 1)
             )
             yield Fault(path, reason, "track-without-object")
     stray: dict[int, list[int]] = {}
     for frame, present in sorted(labels.items()):
         for label in sorted(present):
-            own = tracks.get(label)
-            if own is None or not own.begin <= frame <= own.end:
+            track_of = tracks.get(label)
+            if track_of is None or not track_of.begin <= frame <= track_of.end:
                 stray.setdefault(label, []).append(frame)
     for label, frames in sorted(stray.items()):
         reason = (

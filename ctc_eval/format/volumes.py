@@ -5,22 +5,43 @@ Axes are (plane, row, column); a 2D frame is a volume with one plane.
 
 from __future__ import annotations
 
-import logging
-import math
-import os
-import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from ctc_eval.format.decoding import read_page
 from ctc_eval.format.errors import InputError
+from ctc_eval.format.pages import Page, read_pages
+from ctc_eval.format.stack import stack_faults, with_imagej_planes
 from ctc_eval.format.writing import atomic
 
 if TYPE_CHECKING:
     import numpy as np
-    import tifffile
 
 MAX_LABEL = 65535
+_UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
+
+
+@contextmanager
+def _open_volume(path: Path) -> Iterator[tuple[BinaryIO, list[Page]]]:
+    """Open a TIFF whose pages are the planes of a volume, refusing others."""
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; expected a TIFF volume: check the path", code="file-missing"
+        )
+    with path.open("rb") as file:
+        pages = with_imagej_planes(file, read_pages(path, file))
+        for code, reason in stack_faults(path, file, pages):
+            raise InputError(f"{path}: {reason}", code=code)
+        kind = pages[0].form.kind
+        if kind not in _UNSIGNED:
+            raise InputError(
+                f"{path}: pixel type {kind}; expected unsigned integers (uint8 or uint16): "
+                "convert the image, without scaling away its intensities",
+                code="pixel-type",
+            )
+        yield file, pages
 
 
 def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:
@@ -29,7 +50,7 @@ def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:
     Parameters
     ----------
     path : Path
-        A TIFF with one page a plane.
+        A TIFF with one page a plane, of any unsigned integer type.
 
     Returns
     -------
@@ -40,110 +61,14 @@ def volume_shape(path: Path) -> tuple[tuple[int, int, int], np.dtype]:
     Raises
     ------
     InputError
-        Missing, not a TIFF, truncated, RGB, pages of different shape, more than three axes.
+        Missing, not a TIFF, truncated, RGB or otherwise not gray, pages of different shape,
+        metadata that speak of other axes or planes, a type that is not unsigned integer.
     """
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; expected a TIFF volume: check the path", code="file-missing"
-        )
-    header = _read_header(path)
-    axes, shape = header.axes, header.shape
-    if "S" in axes or (axes.endswith("C") and len(shape) > 2):
-        raise InputError(
-            f"{path}: RGB image, shape {shape}; expected a gray volume (planes, rows, columns): "
-            "save one channel, or save three or four planes as gray (photometric minisblack)",
-            code="tiff-rgb",
-        )
-    if len(shape) not in (2, 3):
-        raise InputError(
-            f"{path}: {len(shape)} axes ({axes}), shape {shape}; expected (planes, rows, columns): "
-            "save one channel and one time point per file",
-            code="tiff-axes",
-        )
-    if not header.is_whole:
-        raise InputError(
-            f"{path}: truncated, {path.stat().st_size} bytes hold less than its header speaks of; "
-            "expected the whole file: copy or download it again",
-            code="tiff-truncated",
-        )
-    if header.is_inverted:
-        raise InputError(
-            f"{path}: photometric miniswhite, 0 shown as white; expected minisblack: "
-            "save the image with 0 as black",
-            code="tiff-photometric",
-        )
-    planes, rows, columns = (1, *shape) if len(shape) == 2 else shape
-    return (planes, rows, columns), header.dtype
+    import numpy as np
 
-
-@dataclass(frozen=True)
-class _Header:
-    axes: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    is_whole: bool
-    is_inverted: bool
-
-
-def _read_header(path: Path) -> _Header:
-    """Read what a TIFF says of its one image."""
-    import tifffile
-
-    # Its own warnings go to the log; the user gets one line from here.
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    try:
-        with tifffile.TiffFile(path) as tif:
-            series = tif.series
-            if not series:
-                raise tifffile.TiffFileError("no page in it")
-            if len(series) != 1:
-                raise InputError(
-                    f"{path}: {len(series)} images of different shape or type; expected one "
-                    "volume, a page per plane: save the planes as one gray stack",
-                    code="tiff-mixed",
-                )
-            return _Header(
-                series[0].axes,
-                series[0].shape,
-                series[0].dtype.newbyteorder("="),
-                _is_whole(tif),
-                tif.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
-            )
-    except InputError:
-        raise
-    except Exception as error:
-        # A damaged header makes tifffile raise anything; to the user it all means one thing.
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: cannot be read as a TIFF ({reason}); expected an undamaged gray stack: "
-            "copy or save the file again",
-            code="tiff-unreadable",
-        ) from None
-
-
-def _is_whole(tif: tifffile.TiffFile) -> bool:
-    """Tell whether all pages and all their data lie within the file."""
-    series, file, layout = tif.series[0], tif.filehandle, tif.tiff
-    # tifffile drops the pages that it cannot reach: the last one must point to no other.
-    file.seek(tif.pages[-1].offset)
-    tags = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))[0]
-    file.seek(tags * layout.tagsize, os.SEEK_CUR)
-    (following,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
-    if (tif.imagej_metadata or {}).get("images", 1) > math.prod(series.shape[:-2]):
-        return False  # what tifffile makes of an ImageJ stack that is cut
-    pages = list(tif.pages)  # raises where a page's own header is cut
-    ends = [
-        offset + count
-        for page in pages
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-        if count > 0 or page.nbytes == 0
-    ]
-    segments = sum(len(page.dataoffsets) for page in pages)
-    if series.dataoffset is not None:
-        # ImageJ describes a large stack by its first page alone.
-        ends.append(series.dataoffset + series.nbytes)
-        segments += 1
-    return following == 0 and len(ends) == segments and max(ends) <= file.size
+    with _open_volume(path) as (_, pages):
+        form = pages[0].form
+        return (len(pages), *form.shape), np.dtype(form.kind)
 
 
 def read_volume(path: Path) -> np.ndarray:
@@ -162,28 +87,25 @@ def read_volume(path: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        What :func:`volume_shape` refuses, data that do not decode, a type that is not
-        unsigned integer.
+        What :func:`volume_shape` refuses, data that do not decode.
     """
-    import tifffile
+    import numpy as np
 
-    shape, dtype = volume_shape(path)
-    if dtype.kind != "u":
-        raise InputError(
-            f"{path}: pixel type {dtype}; expected unsigned integers (uint8 or uint16): "
-            "convert the image, without scaling away its intensities",
-            code="pixel-type",
-        )
-    try:
-        return tifffile.imread(path).reshape(shape).astype(dtype, copy=False)
-    except Exception as error:
-        # Decoders raise types of their own; to the user they all mean one thing.
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: damaged ({reason}); expected {shape} pixels of {dtype}: "
-            "copy or download the file again",
-            code="tiff-damaged",
-        ) from None
+    with _open_volume(path) as (file, pages):
+        form = pages[0].form
+        volume = np.empty((len(pages), *form.shape), form.kind)
+        try:
+            for plane, page in zip(volume, pages, strict=True):
+                plane[:] = read_page(file, page)
+        except Exception as error:
+            # Decoders raise types of their own; to the user they all mean one thing.
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{path}: damaged ({reason}); expected {volume.shape} pixels of {form.kind}: "
+                "copy or download the file again",
+                code="tiff-damaged",
+            ) from None
+    return volume
 
 
 def check_frames(files: dict[int, Path]) -> tuple[int, int, int]:

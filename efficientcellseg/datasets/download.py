@@ -110,7 +110,17 @@ def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
         unzip(archive, staged)
         # The challenge's zips hold one folder of the data set's name.
         inner = staged / recipe.name
-        move_in_place(inner if inner.is_dir() else staged, target)
+        whole = inner if inner.is_dir() else staged
+        if not is_there(recipe, whole):
+            found_there = ", ".join(sorted(path.name for path in whole.iterdir())[:5]) or "nothing"
+            first = f"{recipe.name}/{recipe.sequences[0]}/{frame_name('t', 0, recipe.digits)}"
+            raise InputError(
+                f"{archive}: holds {found_there}; expected {first} and all that follow of "
+                f"sequences {', '.join(recipe.sequences)}: delete it and download it again, or "
+                "unpack it by hand where it has other folders",
+                code="zip-other",
+            )
+        move_in_place(whole, target)
     record_hash(archive, found)
     log.info("%s: unpacked; %s may be deleted", target, archive)
 

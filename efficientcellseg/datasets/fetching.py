@@ -184,7 +184,8 @@ def check_hash(path: Path, known: str | None = None) -> str:
         It is another one.
     """
     record = _hash_record(path)
-    recorded = record.read_text(encoding="utf-8").split() if record.is_file() else []
+    text = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
+    recorded = text.split()
     found = file_hash(path)
     expected = known or (recorded[0] if recorded else found)
     if found != expected:

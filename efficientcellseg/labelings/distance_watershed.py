@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from efficientcellseg.frozen import NotNegative
+from efficientcellseg.frozen import Reach
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
 from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
 from efficientcellseg.maps import Maps
@@ -18,10 +18,10 @@ class DistanceWatershedParameters(ForegroundParameters):
     method: Literal["distance_watershed"]
     """Split at the necks of the distance transform."""
 
-    smoothing: NotNegative = 1.0
+    smoothing: Reach = 1.0
     """Standard deviation of the Gaussian over the distance transform. In-plane pixels."""
 
-    min_distance: NotNegative = 5.0
+    min_distance: Reach = 5.0
     """Markers closer than this are merged into the higher one. In-plane pixels."""
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from efficientcellseg.frozen import NotNegative, Share
+from efficientcellseg.frozen import Reach, Share
 from efficientcellseg.labelings.labeling import Labeling, LabelingParameters
 from efficientcellseg.labelings.morphology import connected, flood, remove_small, smooth
 from efficientcellseg.maps import Maps
@@ -31,7 +31,7 @@ class DUNetWatershedParameters(LabelingParameters):
     method: Literal["dunet_watershed"]
     """Grow cells from the cores of predicted distances."""
 
-    smoothing: NotNegative = 1.0
+    smoothing: Reach = 1.0
     """Standard deviation of the Gaussian over the cell distance. In-plane pixels."""
 
     distance_threshold: Share = DISTANCE_THRESHOLD

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from efficientcellseg.frozen import Frozen, Positive, Share, WholeNumber
+from efficientcellseg.frozen import Anisotropy, Frozen, Share, WholeNumber
 from efficientcellseg.maps import Maps
 
 
@@ -27,7 +27,7 @@ class LabelingParameters(Frozen):
     per_slice: bool = False
     """Label each slice for itself, as in the paper, instead of the volume."""
 
-    anisotropy: Positive | None = None
+    anisotropy: Anisotropy | None = None
     """Distance of two planes in in-plane pixels as the cells show it, where blur along the planes \
 axis stretches them; null: that of voxel_size."""
 

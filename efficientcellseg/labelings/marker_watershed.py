@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from efficientcellseg.frozen import NotNegative, Share
+from efficientcellseg.frozen import Reach, Share
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
 from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
 from efficientcellseg.maps import Maps
@@ -21,11 +21,11 @@ class MarkerWatershedParameters(ForegroundParameters):
     center_threshold: Share = 0.2
     """Height a peak of the center heatmap must have."""
 
-    smoothing: NotNegative = 1.0
+    smoothing: Reach = 1.0
     """Standard deviation of the Gaussian over center heatmap and distance transform. In-plane \
 pixels."""
 
-    min_distance: NotNegative = 5.0
+    min_distance: Reach = 5.0
     """Markers closer than this are merged into the higher one. In-plane pixels."""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
-from efficientcellseg.frozen import NotNegative, Positive
+from efficientcellseg.frozen import Reach
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
 from efficientcellseg.labelings.morphology import flood, largest_pieces, peaks, smooth
 from efficientcellseg.maps import Maps
@@ -20,13 +20,13 @@ class OffsetVotingParameters(ForegroundParameters):
     method: Literal["offset_voting"]
     """Group voxels that point to one center, for cells of up to 64 in-plane pixels."""
 
-    smoothing: NotNegative = 1.0
+    smoothing: Reach = 1.0
     """Standard deviation of the Gaussian over the votes. In-plane pixels."""
 
-    min_distance: NotNegative = 5.0
+    min_distance: Reach = 5.0
     """Centers closer than this are merged into the one with more votes. In-plane pixels."""
 
-    offset_scale: Positive = 1.0
+    offset_scale: Annotated[float, Field(ge=0.01, le=100)] = 1.0
     """What offsets are multiplied by: pixels of the image a pixel of the network's input; from \
 the tiles where it is not given."""
 

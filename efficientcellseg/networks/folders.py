@@ -158,6 +158,7 @@ def load_model(folder: Path) -> Network:
     InputError
         What :func:`check_weights` refuses; weights that do not fit the architecture.
     """
+    import torch
     from safetensors.torch import load_file
 
     from efficientcellseg.networks.base import build
@@ -173,6 +174,12 @@ def load_model(folder: Path) -> Network:
             "again",
             code="weights-unreadable",
         ) from None
+    if odd := [name for name, values in weights.items() if not torch.isfinite(values).all()]:
+        raise InputError(
+            f"{path}: numbers that are not finite in {len(odd)} tensors, such as {odd[0]}; "
+            "expected weights of a training that has not diverged: train it anew",
+            code="weights-infinite",
+        )
     try:
         model = build(card.architecture)
     except InputError as error:
@@ -207,7 +214,7 @@ def save_model(folder: Path, model: Network, facts: dict[str, Any], *, half: boo
         Weights that are not finite, or not in float16.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     weights = {
         name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
@@ -220,7 +227,7 @@ def save_model(folder: Path, model: Network, facts: dict[str, Any], *, half: boo
         )
     architecture = model.architecture.model_dump(mode="json")
     with atomic(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(save(weights))  # its own writer raises no OSError
         values = {"architecture": architecture, "sha256": file_hash(temporary), **facts}
         # Before the weights take their place: a card that YAML cannot hold leaves all as it was.
         card = check_values(values, Card, str(folder / CARD))

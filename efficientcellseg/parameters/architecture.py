@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from efficientcellseg.frozen import Count, Frozen
+from efficientcellseg.frozen import Frozen
 from efficientcellseg.parameters.values import MapName, OneOrMore
 
 
@@ -23,7 +23,10 @@ def _check_halves(size: int, others: ValidationInfo) -> int:
     return size
 
 
-HalvedSize = Annotated[int, Field(ge=1, validate_default=True), AfterValidator(_check_halves)]
+Filters = Annotated[int, Field(ge=1, le=4096)]
+HalvedSize = Annotated[
+    int, Field(ge=1, le=4096, validate_default=True), AfterValidator(_check_halves)
+]
 
 
 class EfficientCellSegArchitecture(Frozen):
@@ -40,10 +43,10 @@ class EfficientCellSegArchitecture(Frozen):
     encoder: str = "tf_efficientnet_b5"
     """An EfficientNet of timm."""
 
-    decoder_filters: tuple[Count, Count, Count, Count] = (64, 48, 32, 16)
+    decoder_filters: tuple[Filters, Filters, Filters, Filters] = (64, 48, 32, 16)
     """Filters of the decoder blocks, the deepest first."""
 
-    input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 384
+    input_size: Annotated[int, Field(ge=32, le=4096, multiple_of=32)] = 384
     """Side of the square input, a multiple of 32. Pixels."""
 
     mean: tuple[float, float, float] | None = None
@@ -76,7 +79,10 @@ class UNetArchitecture(Frozen):
     maps: OneOrMore[MapName] = ("cells",)
     """What it predicts."""
 
-    filters: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 128, 256, 512, 1024)
+    filters: Annotated[tuple[Filters, ...], Field(min_length=2, max_length=9)] = (
+        *(64, 128, 256, 512),
+        1024,
+    )
     """Filters of the encoder's blocks, the first at full resolution, the last the bottleneck."""
 
     input_size: HalvedSize = 384
@@ -95,7 +101,10 @@ class DUNetArchitecture(Frozen):
     maps: OneOrMore[MapName] = ("cell_distance", "neighbor_distance")
     """What it predicts."""
 
-    filters: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 128, 256, 512, 1024)
+    filters: Annotated[tuple[Filters, ...], Field(min_length=2, max_length=9)] = (
+        *(64, 128, 256, 512),
+        1024,
+    )
     """Filters of the encoder's blocks, the first at full resolution, the last the bottleneck."""
 
     input_size: HalvedSize = 384
@@ -114,13 +123,13 @@ class UNet3DArchitecture(Frozen):
     maps: OneOrMore[MapName] = ("cells",)
     """What it predicts."""
 
-    filters: Annotated[tuple[Count, ...], Field(min_length=3, max_length=7)] = (
+    filters: Annotated[tuple[Filters, ...], Field(min_length=3, max_length=7)] = (
         *(32, 64, 128, 256),
         *(320, 320, 320),
     )
     """Filters of the stages, the last the bottleneck."""
 
-    planes: Annotated[int, Field(ge=2)] = 16
+    planes: Annotated[int, Field(ge=2, le=256)] = 16
     """Slices of a slab; even where there are seven stages."""
 
     input_size: HalvedSize = 128

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -11,8 +12,12 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ctc_eval.format import InputError
+from ctc_eval.format import InputError, and_more
 from efficientcellseg.frozen import Frozen
+
+# Far more than any configuration has.
+_MAX_BYTES, _MAX_NODES, _MAX_DEPTH, _MAX_DIGITS = 4 << 20, 500_000, 30, 40
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 Model = TypeVar("Model", bound=Frozen)
 
@@ -53,9 +58,14 @@ def read_values(path: Path) -> Any:
         raise InputError(
             f"{path}: no such file; expected a YAML file: check the path", code="file-missing"
         )
+    if path.stat().st_size > _MAX_BYTES:
+        raise InputError(
+            f"{path}: {path.stat().st_size} bytes; expected a YAML file of {_MAX_BYTES} at most",
+            code="yaml-malformed",
+        )
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml.load(path.read_text(encoding="utf-8"), _Bounded)
+    except (yaml.YAMLError, ValueError) as error:  # of a date that is none, of no UTF-8
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: not YAML ({reason}); correct the file", code="yaml-malformed"
@@ -90,20 +100,25 @@ def check_values(values: Any, model: type[Model], name: str) -> Model:
         found = error.errors(include_url=False)
         for one in found:
             # A list with a faulty entry is not too short, though pydantic counts the sound ones.
-            within = [other for other in found if other["loc"][: len(one["loc"])] == one["loc"]]
-            if one["type"] != "too_short" or len(within) == 1:
+            if one["type"] != "too_short" or _is_alone(one, found):
                 faults.setdefault(_about(one, model), []).append(one)
         told = [_tell(kind, key, those, model) for (kind, key), those in faults.items()]
         code = next(iter(faults))[0]
         raise InputError(f"{name}: {'; '.join(told)}; correct the file", code=code) from None
 
 
+def _is_alone(error: Any, others: Sequence[Any]) -> bool:
+    """Tell whether no other fault lies within the place of this one."""
+    place = error["loc"]
+    return sum(other["loc"][: len(place)] == place for other in others) == 1
+
+
 def _change(values: Any, change: str) -> Any:
     """Give a mapping with one key changed, as ``a.b=value`` says."""
     key, equals, text = change.partition("=")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = yaml.load(text, _Bounded)
+    except (yaml.YAMLError, ValueError):
         equals = ""
     if not equals or not key:
         raise InputError(
@@ -121,12 +136,52 @@ def _change(values: Any, change: str) -> Any:
     return kept if new is None else {**kept, first: new}
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """The safe loader, refusing a key that stands twice instead of dropping one."""
+class _Bounded(yaml.SafeLoader):
+    """The safe loader, refusing what a small file could fill the memory with, and double keys."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.depth = 0
+        # Of each node: how many there are of it and below, and in how many levels.
+        self.sizes: dict[int, tuple[int, int]] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        self.depth += 1
+        self._check(event, 0, self.depth)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if isinstance(event, yaml.AliasEvent):
+            # What an alias stands for is counted each time: a few lines could make millions.
+            self._check(event, *self.sizes.get(id(node), (_MAX_NODES + 1, 0)))
+            return node
+        inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            inner = [part for pair in inner for part in pair]
+        sizes = [self.sizes[id(part)] for part in inner]
+        count = 1 + sum(size for size, _ in sizes)
+        levels = 1 + max((height for _, height in sizes), default=0)
+        self._check(event, count, levels)
+        self.sizes[id(node)] = count, levels
+        return node
+
+    def _check(self, event: yaml.Event, count: int, levels: int) -> None:
+        if count > _MAX_NODES or levels > _MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise yaml.composer.ComposerError(
+                problem=f"more than {_MAX_NODES} values or {_MAX_DEPTH} levels, line {line}"
+            )
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
+            raise yaml.constructor.ConstructorError(
+                problem=f"a number of {len(node.value)} digits", problem_mark=node.start_mark
+            )
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+        keys = Counter(str(key.value) for key, _ in node.value)
+        if twice := sorted(key for key, count in keys.items() if count > 1):
             raise yaml.constructor.ConstructorError(
                 problem=f"key {', '.join(twice)} stands twice", problem_mark=node.start_mark
             )
@@ -158,7 +213,8 @@ def _tell(kind: str, key: str, errors: list[Any], model: type[BaseModel]) -> str
             allowed = f"keys like {pattern}" if pattern else "keys in quotes"
             return f"{key}: unknown key {', '.join(names)}, allowed: {allowed}"
         known = sorted(_members(_follow(place[:-1], model)[1])[0].model_fields)
-        named = ", ".join(name + _nearest(name, known) for name in names)
+        named = ", ".join(name + _nearest(name, known) for name in names[:20])
+        named += and_more(len(names[20:]))
         return f"{key}: unknown key {named}, allowed: {', '.join(known)}"
     if kind == "key-missing":
         fields = _members(_follow(place[:-1], model)[1])[0].model_fields

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ctc_eval.format import InputError
-from efficientcellseg.frozen import Count, Frozen, NotNegative, Positive, Share, WholeNumber
+from efficientcellseg.frozen import Frozen, Positive, Reach, Share, WholeNumber
 from efficientcellseg.labelings import LABELINGS, LabelingParameters
 from efficientcellseg.parameters.challenge import (
     CHALLENGE,
@@ -34,6 +34,9 @@ from efficientcellseg.parameters.values import (
     Precision,
     ReferenceKind,
     SequenceName,
+    TileCount,
+    VoxelSize,
+    Window,
 )
 
 
@@ -43,14 +46,14 @@ class Pseudocolor(Frozen):
     clip_limit: Positive = 10.0
     """Contrast limit of CLAHE."""
 
-    grid: Count = 16
+    grid: Annotated[int, Field(ge=1, le=256)] = 16
     """CLAHE works on grid x grid tiles of a slice."""
 
     bits: Literal[8, 16] = 16
     """Depth of CLAHE's histogram: 16 takes 16-bit slices as they are, as published; 8 stretches \
 each to 0..255 first, which limits contrast more evenly and is many times faster on small slices."""
 
-    blur: Count = 8
+    blur: Window = 8
     """Side of the box blur before the threshold. Pixels."""
 
     threshold: Share = 0.2
@@ -59,7 +62,7 @@ each to 0..255 first, which limits contrast more evenly and is many times faster
     step: Positive = 0.01
     """How much the threshold rises at a time."""
 
-    steps: WholeNumber = 30
+    steps: Annotated[int, Field(ge=0, le=1000)] = 30
     """How often the threshold may rise."""
 
     adjacent_mean: Annotated[float, Field(gt=0, le=1)] = 0.03
@@ -69,7 +72,7 @@ each to 0..255 first, which limits contrast more evenly and is many times faster
     """Scale to 0..1: each channel of a slice by itself, the three channels of a slice together, \
 or all slices of a volume together (dark slices stay dark)."""
 
-    smoothing: tuple[NotNegative, NotNegative, NotNegative] = (0.0, 0.0, 0.0)
+    smoothing: tuple[Reach, Reach, Reach] = (0.0, 0.0, 0.0)
     """Standard deviations of a Gaussian along (plane, row, column) that takes noise away before \
 all else. Voxels."""
 
@@ -80,7 +83,7 @@ neighbor slices themselves, or nothing of them (gray)."""
     context_2d: Literal["highlight", "intensity", "none"] = "none"
     """What stands in for `context` in frames of one plane; from the network's card by default."""
 
-    distance: Count = 1
+    distance: Window = 1
     """How many slices away the neighbors are: more than 1 where planes lie close together."""
 
 
@@ -90,14 +93,14 @@ class Tiling(Frozen):
     Without `rows`, `columns` and `side`, tiles follow from how large cells are.
     """
 
-    rows: Count | None = None
+    rows: TileCount | None = None
     """Tiles along the rows axis, for networks trained so; null: as many as `side` asks for, or 1 \
 where `columns` are given."""
 
-    columns: Count | None = None
+    columns: TileCount | None = None
     """Tiles along the columns axis; null: as for rows."""
 
-    side: Count | None = None
+    side: Annotated[int, Field(ge=16, le=100_000)] | None = None
     """Side of square tiles that overlap; an axis that is shorter is not cut. Pixels. Found from \
 `cell_diameter` where it is null."""
 
@@ -158,7 +161,7 @@ class Recipe(Frozen):
     sequences: OneOrMore[SequenceName]
     """The sequences, as two-digit strings."""
 
-    voxel_size: tuple[Positive, Positive, Positive]
+    voxel_size: VoxelSize
     """Size of a voxel in micrometers along (plane, row, column); 1, 1, 1 where it is unknown."""
 
     source: Annotated[
@@ -291,12 +294,11 @@ def find_recipe(dataset: str) -> Path | None:
         return path
     if dataset in challenge_datasets():
         return None
-    known = ", ".join(
-        sorted({*challenge_datasets(), *(file.stem for file in RECIPES.glob("*.yaml"))})
-    )
+    known = sorted({*challenge_datasets(), *(file.stem for file in RECIPES.glob("*.yaml"))})
     raise InputError(
-        f"{dataset}: no recipe of that name; known: {known}: use one of these "
-        "names for the data set's folder, or a recipe of your own; `segment FOLDER/01` needs none",
+        f"{dataset}: no recipe of that name; known: {', '.join(known)}: use one of these "
+        "names for the data set's folder, or give a recipe of your own; images alone, as in "
+        "`segment FOLDER/01`, need none",
         code="recipe-unknown",
     )
 

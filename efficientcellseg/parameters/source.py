@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from efficientcellseg.frozen import Count, Frozen, WholeNumber
+from efficientcellseg.frozen import Frozen, WholeNumber
 from efficientcellseg.parameters.scene import SceneName
-from efficientcellseg.parameters.values import Requirement, SequenceName, Sha256
+from efficientcellseg.parameters.values import Requirement, SequenceName, Sha256, Side
 
 
 class Source(Frozen):
@@ -79,13 +79,13 @@ class SimulationSource(Source):
     """Which cells, through which microscope: the name of a file in config/scenes, without .yaml, \
 or a YAML file of one's own, from the folder where the program runs."""
 
-    shape: tuple[Count, Count, Count] = (16, 160, 160)
+    shape: tuple[Side, Side, Side] = (16, 160, 160)
     """Planes, rows, columns."""
 
-    frames: Count = 4
+    frames: Annotated[int, Field(ge=1, le=10_000)] = 4
     """Frames of a sequence."""
 
-    cells: Count = 1
+    cells: Annotated[int, Field(ge=1, le=65535)] = 1
     """Cells in the first frame."""
 
     seed: WholeNumber = 0

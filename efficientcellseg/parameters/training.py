@@ -131,7 +131,7 @@ networks that are to know images of other microscopes."""
 class Optimization(Frozen):
     """How a network is trained."""
 
-    batch: Count = 16
+    batch: Annotated[int, Field(ge=1, le=4096)] = 16
     """Samples of a step, slabs for unet3d."""
 
     accumulate: Count = 1
@@ -165,7 +165,7 @@ cosine to a hundredth over all epochs."""
     validation_samples: WholeNumber = 0
     """How many of the held out samples are measured, chosen at random; 0 for all."""
 
-    folds: WholeNumber = 0
+    folds: Annotated[int, Field(ge=0, le=100)] = 0
     """Parts of the frames that are held out in turn, one a network of an ensemble, in place of \
 validation's share; 0 for none."""
 

@@ -30,6 +30,23 @@ if TYPE_CHECKING:
 else:
     MapName = Literal[tuple(MAPS)]
     CellLoss = Literal[tuple(CELL_LOSSES)]
+# Larger ones are slips, and would take all memory or time that there is.
+Side = Annotated[int, Field(ge=1, le=10_000)]
+Window = Annotated[int, Field(ge=1, le=1000)]
+TileCount = Annotated[int, Field(ge=1, le=200)]
+_Micrometers = Annotated[float, Field(ge=1e-4, le=1e4)]
+
+
+def _not_stretched(size: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Refuse what would draw each filter out without end along an axis."""
+    if not (0.01 <= size[0] / size[1] <= 1000 and 0.01 <= size[2] / size[1] <= 100):
+        raise ValueError("planes 0.01 to 1000 pixels apart, pixels 0.01 to 100 as wide as high")
+    return size
+
+
+VoxelSize = Annotated[
+    tuple[_Micrometers, _Micrometers, _Micrometers], AfterValidator(_not_stretched)
+]
 
 
 def _no_entry_twice(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,10 @@ def save_checkpoint(path: Path, progress: Progress, identity: dict[str, Any]) ->
     state = {name: part.state_dict() for name, part in progress.parts.items()}
     state |= {"chance": chance, "curve": progress.curve, "best": progress.best}
     with atomic(path) as temporary:
-        torch.save({**state, "identity": identity}, temporary)
+        # Through memory: torch raises no OSError, which tells the file, where the disk is full.
+        contents = io.BytesIO()
+        torch.save({**state, "identity": identity}, contents)
+        temporary.write_bytes(contents.getbuffer())
 
 
 def resume(path: Path, progress: Progress, identity: dict[str, Any], device: torch.device) -> None:

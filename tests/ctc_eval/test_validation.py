@@ -1,5 +1,7 @@
 """`validate`: every fault of a result at once."""
 
+import time
+
 import numpy as np
 import pytest
 import tifffile
@@ -124,6 +126,12 @@ def test_four_planes_that_became_rgb(dataset, capsys):
         ("1 0 1 0\n2 0 2 0\n3 2 3 2\n", "its parent 2 ends in frame 2"),
         ("1 0 1 0\n2 0 2 0\n3 2 3 1\n70000 0 0 0\n", "label 70000"),
         ("1 0 1 0\n2 2 0 0\n3 2 3 1\n", "begin <= end"),
+        ("1 0 1 0\n2 0 2 0\n3 2 4000000000 1\n", "line 3 is '3 2 4000000000 1'"),
+        ("1 0 1 0\n2 0 2 0\n3 2 10000 1\n", "ends in frame 10000, expected frames up to 9999"),
+        ("1 0 1 0\n2 0 2 0\n3 2 " + "9" * 5000 + " 1\n", "line 3 is '3 2 999"),
+        ("1 0 1 0\n2 0 2 0\n3 2 \u0663 1\n", "line 3 is "),
+        ("1 0 1 0\x0b2 0 2 0\n3 2 3 1\n", "line 1 is "),
+        ("1 0 1 0\u20282 0 2 0\n3 2 3 1\n", "line 1 is "),
     ],
 )
 def test_tracks_that_do_not_fit(dataset, capsys, text, reason):
@@ -132,6 +140,32 @@ def test_tracks_that_do_not_fit(dataset, capsys, text, reason):
     assert status == 1
     assert list(found) == ["res_track.txt"]
     assert reason in found["res_track.txt"][0]
+
+
+def test_many_long_tracks_take_no_time(dataset, capsys):
+    """65535 tracks of 10,000 frames each; a look at every pair would take minutes."""
+    rows = [f"{label} 0 9999 0\n" for label in range(1, 65536)]
+    (dataset / "01_RES" / "res_track.txt").write_text("".join(rows))
+    begin = time.process_time()
+    _, found = _faults(capsys, dataset, "01", "--frames", "0:4")
+    assert time.process_time() - begin < 20
+    assert "covers frame" in found["res_track.txt"][0]
+
+
+def test_masks_numbered_in_other_digits_are_told(dataset, capsys):
+    mask = dataset / "01_RES" / "mask001.tif"
+    mask.rename(mask.with_name("mask\u0660\u0660\u0661.tif"))
+    _, found = _faults(capsys, dataset, "01")
+    assert "is no mask's name" in found["mask\u0660\u0660\u0661.tif"][0]
+    assert "is missing" in found["mask001.tif"][0]
+
+
+def test_temporary_files_of_a_killed_write_are_told(dataset, capsys):
+    (dataset / "01_RES" / f".mask001-{'0a' * 16}.tif").write_bytes(b"half")
+    (dataset / "01_RES" / ".hidden.tif").write_bytes(b"of the user")
+    status, found = _faults(capsys, dataset, "01")
+    assert status == 0
+    assert any("1 hidden temporary files" in line for line in found["01_RES"])
 
 
 def test_only_the_frames_asked_for(dataset, capsys):

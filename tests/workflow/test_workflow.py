@@ -252,6 +252,15 @@ def test_the_authors_networks_are_imported_first(tmp_path, tiny_dataset, recipe_
     assert "import-onnx ecs_a549 --output results/models/ecs_a549/cells" in told(done)
 
 
+def test_plan_of_the_classical_method_alone(tmp_path, tiny_dataset, recipe_file, models):
+    """There is no network whose folder `provenance --model` could name."""
+    config = configure(tmp_path, recipe_file, models, methods=["classical"])
+    commands = planned_commands(snakemake(tmp_path, config, "all", *DRY))
+    (provenance,) = commands["provenance"]
+    assert provenance.model == []
+    assert {options.method for options in commands["segment"]} == {"classical"}
+
+
 def test_plan_of_several_methods(tmp_path, tiny_dataset, recipe_file, models):
     """Each with its own networks; from the frames that are asked for."""
     config = configure(

@@ -112,3 +112,17 @@ def test_frames_that_two_ranges_share(one, other, shared):
     for pair in ((one, other), (other, one)):
         found = frames_shared(*map(parse_frames, pair))
         assert (found and frames_text(found)) == shared
+
+
+def test_digits_are_0_to_9(tmp_path):
+    """Arabic digits are digits to Python; a frame must neither count nor vanish by them."""
+    touch(tmp_path, "t000.tif", "t\u0660\u0660\u0661.tif")
+    with refused("frame-digits", "t\u0660\u0660\u0661.tif"):
+        frame_files(tmp_path)
+    assert frame_digits(Path("t\u0660\u0660\u0661.tif")) == 0
+
+
+@pytest.mark.parametrize("text", ["\u0660:2", "1:\u0662", "0:" + "9" * 5000, "\u00b2:3"])
+def test_ranges_of_other_digits_or_far_too_many(text):
+    with refused("range-malformed"):
+        parse_frames(text)

@@ -1,5 +1,8 @@
 """Files are written whole or not at all."""
 
+import errno
+import os
+import resource
 import stat
 import threading
 from pathlib import Path
@@ -8,7 +11,15 @@ import numpy as np
 import pytest
 from refusal import refused
 
-from ctc_eval.format import atomic, check_writable, read_volume, write_volume
+from ctc_eval.format import (
+    atomic,
+    check_writable,
+    leftovers,
+    read_volume,
+    remove_leftovers,
+    tell_system,
+    write_volume,
+)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -74,3 +85,46 @@ def test_a_failed_write_names_the_file_that_was_wanted(tmp_path):
     with pytest.raises(OSError, match="y") as caught, atomic(Path("/proc/y.json")):
         pass
     assert caught.value.filename == "/proc/y.json"
+
+
+def test_a_full_disk_names_the_file_that_the_user_knows(tmp_path):
+    """As does one that is full while a network is saved, which libraries tell in other ways."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            write_volume(
+                tmp_path / "t000.tif", np.arange(10_000, dtype=np.uint16).reshape(100, 100)
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(tmp_path / "t000.tif")
+    assert list(tmp_path.iterdir()) == []
+    told = tell_system(caught.value)
+    assert told.code == "disk-full"
+    assert str(told).startswith(f"{tmp_path / 't000.tif'}: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "disk-full"),
+        (errno.EROFS, "path-unwritable"),
+        (errno.EACCES, "path-unwritable"),
+        (errno.EIO, "path-unusable"),
+    ],
+)
+def test_what_the_system_says_comes_with_a_remedy(number, code):
+    told = tell_system(OSError(number, os.strerror(number), "a/b.tif"))
+    assert told.code == code
+    assert str(told).startswith(f"a/b.tif: {os.strerror(number)}; expected ")
+
+
+def test_only_leftovers_of_the_files_named_are_removed(tmp_path):
+    """Other frames of the folder may be under way in another process."""
+    names = [f".t004-{'a1' * 16}.npz", f".t005-{'a1' * 16}.npz", ".t004-notes.npz", "t004.npz"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [path.name for path in leftovers(tmp_path)] == names[:2]
+    remove_leftovers(tmp_path / "t004.npz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])

@@ -67,9 +67,11 @@ def test_errors_are_one_line_with_a_code(monkeypatch, capsys):
     assert failing(monkeypatch, InputError("t001.tif: is not there", code="frame-missing")) == 1
     assert capsys.readouterr().err == "error[frame-missing]: t001.tif: is not there\n"
     assert failing(monkeypatch, OSError(28, "No space left on device", "out/mask000.tif")) == 1
-    refusal(capsys, "os", "out/mask000.tif: No space left on device")
+    refusal(capsys, "disk-full", "out/mask000.tif: No space left on device")
     assert failing(monkeypatch, OSError("the cluster is gone")) == 1
-    assert capsys.readouterr().err == "error[os]: the cluster is gone\n"
+    assert capsys.readouterr().err == (
+        "error[path-unusable]: the cluster is gone; expected a path to read or write: check it\n"
+    )
 
 
 def test_a_run_that_is_stopped_says_so(monkeypatch, capsys):
@@ -88,6 +90,8 @@ def test_how_much_is_told_and_where(tmp_path):
     assert done.stderr.startswith("error[recipe-unknown]: ")
     assert done.stderr.strip() in log.read_text()
     refused = python(*words, "--log-file", str(tmp_path / "no" / "log.txt"))
-    assert refused.stderr == f"error[os]: {tmp_path}/no/log.txt: No such file or directory\n"
+    assert refused.stderr.startswith(
+        f"error[path-unusable]: {tmp_path}/no/log.txt: No such file or directory; expected "
+    )
     both = python(*words, "-q", "-v")
     assert both.returncode == 2

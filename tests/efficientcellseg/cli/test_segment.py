@@ -1,6 +1,8 @@
 """Frames to masks: both ways the same bytes, and going on where a run was stopped."""
 
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -11,7 +13,7 @@ from commands import masks, refusal, run, segment, staged
 from conftest import tiny_recipe
 
 from ctc_eval.__main__ import main as judge
-from ctc_eval.format import fingerprint, read_volume, write_volume
+from ctc_eval.format import fingerprint, read_volume, write_labels, write_volume
 from efficientcellseg.chain import segment as chain
 from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
 
@@ -185,3 +187,61 @@ def test_real_frame(data_root, tiny_models, tmp_path):
     options = ("--model", tiny_models, "--device", "cpu")
     assert run("segment", work.parent, "09", *options) == 0
     assert read_volume(work.parent / "09_RES" / "mask000.tif").shape == volume.shape
+
+
+def test_old_masks_stay_until_new_ones_take_their_place(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, capsys, monkeypatch
+):
+    """A run with --overwrite that dies midway loses nothing, and does not pass for a whole one."""
+    chosen, out = (tiny_dataset, "02"), tiny_dataset / "02_RES"
+    other = tiny_recipe(tmp_path / "other.yaml", labeling={"method": "components", "min_size": 9})
+    assert segment(*chosen, other, tiny_models) == 0
+    expected = masks(out)
+    assert segment(*chosen, recipe_file, tiny_models, "--overwrite") == 0
+    old, left = masks(out), [1]
+    assert all(old[name] != expected[name] for name in old)
+
+    def full(path, labels):
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        left.pop()
+        write_labels(path, labels)
+
+    monkeypatch.setattr(chain, "write_labels", full)
+    capsys.readouterr()
+    assert segment(*chosen, other, tiny_models, "--overwrite") == 1
+    refusal(capsys, "disk-full", "mask00", "make room")
+    monkeypatch.undo()
+    stale = json.loads((out / ".segmentation.json").read_text())["stale"]
+    found = masks(out)
+    assert len(stale) == 2
+    assert {name: found[name] for name in stale} == {name: old[name] for name in stale}
+    assert all(found[name] == expected[name] for name in set(old) - set(stale))
+    assert judge(["score", str(tiny_dataset), "02", "--output", str(tmp_path / "s.json")]) == 1
+    assert "error[record-unfinished]: " in capsys.readouterr().err
+    assert segment(*chosen, other, tiny_models) == 0  # goes on without --overwrite
+    assert masks(out) == expected
+    assert "stale" not in json.loads((out / ".segmentation.json").read_text())
+
+
+def test_temporary_files_of_a_killed_run_are_removed(tiny_dataset, recipe_file, tiny_models):
+    out = tiny_dataset / "02_RES"
+    out.mkdir()
+    for name in (f".mask001-{'a1' * 16}.tif", f"..segmentation-{'b2' * 16}.json"):
+        (out / name).write_bytes(b"half")
+    kept = out / f".mask777-{'c3' * 16}.tif"  # of another run, which may be writing it now
+    kept.write_bytes(b"half")
+    assert segment(tiny_dataset, "02", recipe_file, tiny_models) == 0
+    assert {path.name for path in out.glob(".*")} == {".segmentation.json", kept.name}
+
+
+def test_a_frame_that_is_newer_than_its_mask_is_told(
+    tiny_dataset, recipe_file, tiny_models, caplog
+):
+    chosen = (tiny_dataset, "02", recipe_file, tiny_models)
+    assert segment(*chosen) == 0
+    assert "newer" not in caplog.text
+    later = (tiny_dataset / "02_RES" / "mask001.tif").stat().st_mtime + 60
+    os.utime(tiny_dataset / "02" / "t001.tif", (later, later))
+    assert segment(*chosen) == 0
+    assert "t001.tif: newer than its mask" in caplog.text

@@ -105,6 +105,30 @@ def test_a_damaged_zip_leaves_nothing_behind(server, tmp_path):
     assert visible(tmp_path) == {"Mine.zip"}  # unrecorded: the next download is a first one
 
 
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({}, "holds nothing"),
+        ({"Mine/": b""}, "holds nothing"),
+        ({f"Other/{seq}/t000.tif": tiff(1) for seq in ("01", "02")}, "holds Other"),
+        ({"Mine/01/t000.tif": tiff(1)}, "holds 01"),
+        ({"Mine/readme.txt": b"moved", "Mine/01/frame1.tif": tiff(1)}, "holds 01, readme.txt"),
+    ],
+)
+def test_a_zip_of_something_else_is_no_success(server, tmp_path, members, told):
+    server.files["training/Mine.zip"] = packed(members)
+    with refused("zip-other", "Mine.zip", told, "expected Mine/01/t000.tif"):
+        download_recipe(recipe(server), tmp_path)
+    assert visible(tmp_path) == {"Mine.zip"}  # no folder, and no hash that vouches for it
+
+
+def test_a_record_that_is_no_text(server, tmp_path):
+    server.files["training/Mine.zip"] = dataset()
+    (tmp_path / "Mine.zip.sha256").write_bytes(b"\xff\xfe\x00")
+    with refused("download-hash", "Mine.zip.sha256"):
+        download_recipe(recipe(server), tmp_path)
+
+
 def test_an_incomplete_data_set_is_not_overwritten(server, tmp_path):
     (tmp_path / "Mine" / "01").mkdir(parents=True)
     (tmp_path / "Mine" / "01" / "t000.tif").write_bytes(b"mine")

@@ -1,6 +1,7 @@
 """Model folders: what is saved comes back, what was tampered with does not."""
 
 import hashlib
+import resource
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from refusal import refused
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from efficientcellseg.networks.base import build  # noqa: E402
 from efficientcellseg.networks.efficientcellseg import EfficientCellSegNetwork  # noqa: E402
@@ -195,3 +196,30 @@ def test_no_pickle_is_ever_executed(folder, tmp_path):
 
 def test_all_keys_of_the_card_build_the_model(folder):
     assert isinstance(build(read_card(folder).architecture), EfficientCellSegNetwork)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(folder, value):
+    """They would give empty masks, without a word."""
+    weights = load_file(folder / "weights.safetensors")
+    name = next(name for name, values in weights.items() if values.is_floating_point())
+    weights[name].view(-1)[0] = value
+    save_file(weights, folder / "weights.safetensors")
+    card = yaml.safe_load((folder / "model.yaml").read_text())
+    card["sha256"] = file_hash(folder / "weights.safetensors")
+    (folder / "model.yaml").write_text(yaml.safe_dump(card))
+    with refused("weights-infinite", "1 tensors", name):
+        load_model(folder)
+
+
+def test_a_full_disk_is_an_error_of_the_system_with_the_files_name(folder, tmp_path):
+    """The libraries that write weights and checkpoints raise errors of their own."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            save_model(tmp_path / "other", tiny_network(3), {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(tmp_path / "other" / "weights.safetensors")
+    assert list((tmp_path / "other").iterdir()) == []

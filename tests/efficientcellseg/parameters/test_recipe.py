@@ -151,7 +151,11 @@ def test_anisotropy_is_plane_distance_in_pixels(tmp_path):
         ),
         ("value-refused", {"voxel_size": [1]}, ["voxel_size: found [1], allowed: a list of 3 or"]),
         ("value-refused", {"voxel_size": [1] * 4}, ["allowed: a list of 3 or less"]),
-        ("value-refused", {"voxel_size": [1, 1, 0]}, ["voxel_size.2: found 0, allowed: more tha"]),
+        (
+            "value-refused",
+            {"voxel_size": [1, 1, 0]},
+            ["voxel_size.2: found 0, allowed: 0.0001 or more"],
+        ),
         ("value-refused", {"voxel_size": [1, 1, float("nan")]}, ["found nan, allowed: a number"]),
         (
             "value-refused",

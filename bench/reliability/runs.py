@@ -1,0 +1,200 @@
+"""Whole runs of `segment`: killed, long, in other threads and shards. Masks must be the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from bench.reliability.corpus import RECIPE
+from ctc_eval.format import frame_files, leftovers, write_volume
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSICAL = ("--method", "classical")
+NETWORK = ROOT / "resources" / "weights" / "generalist"
+
+
+def make_frames(folder: Path, frames: int, seed: int, side: int = 64) -> Path:
+    """Write bright disks on noise, one plane a frame, and the recipe that they are cut by."""
+    chance = np.random.default_rng(seed)
+    rows, columns = np.indices((side, side))
+    for frame in range(frames):
+        image = chance.uniform(0, 60, (side, side))
+        for row, column in chance.uniform(0, side, (6, 2)):
+            image[(rows - row) ** 2 + (columns - column) ** 2 < 30] += 150
+        write_volume(folder / "01" / f"t{frame:03}.tif", image[None].astype(np.uint8))
+    recipe = folder / "Tiny.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE))
+    return recipe
+
+
+def command(dataset: Path, output: Path, *options: str) -> list[str]:
+    """Give the command that segments the frames."""
+    program = [sys.executable, "-m", "efficientcellseg", "segment", str(dataset), "01"]
+    chosen = ["--recipe", str(dataset / "Tiny.yaml"), "--output", str(output), "--device", "cpu"]
+    return [*program, *chosen, *options]
+
+
+def segment(words: Sequence[str], threads: int = 1) -> None:
+    """Run a command to its end."""
+    variables = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, capture_output=True, text=True, env=variables, check=False)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(words)}: {done.stderr[-500:]}")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Hash all masks of a folder."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("mask*.tif"))
+    }
+
+
+def staged(dataset: Path, output: Path) -> list[str]:
+    """Give the command that segments the frames step by step, into the folder `masks`."""
+    recipe, network = ["--recipe", str(dataset / "Tiny.yaml")], ["--model", str(NETWORK)]
+    colored, tiles, maps, masks = (
+        str(output / name) for name in ("colored", "tiles", "maps", "masks")
+    )
+    steps = [
+        ["pseudocolor", str(dataset), "01", "--output", colored, *recipe],
+        ["tile", colored, "--output", tiles, *network, *recipe],
+        ["infer", tiles, "--output", maps, *network, "--device", "cpu", *recipe],
+        ["label", maps, "--output", masks, *recipe],
+    ]
+    program = [sys.executable, "-m", "efficientcellseg"]
+    return ["bash", "-c", " && ".join(shlex.join([*program, *step]) for step in steps)]
+
+
+def kill(folder: Path, times: int, seed: int, frames: int = 40) -> list[str]:
+    """Kill a run at random moments, start it again, and hold the masks to an undisturbed run's.
+
+    The moments lie between the first sign of the folder and the end, where masks are written.
+    """
+    make_frames(folder / "data", frames, seed)
+    segment(command(folder / "data", folder / "whole", *CLASSICAL))
+    moments = [path.stat().st_mtime for path in (folder / "whole").glob("mask*.tif")]
+    output = folder / "killed"
+    words = command(folder / "data", output, *CLASSICAL)
+    span = 1.2 * (max(moments) - min(moments))
+    return _kill(words, output, hashes(folder / "whole"), times, seed, span)
+
+
+def kill_staged(folder: Path, times: int, seed: int, frames: int = 6) -> list[str]:
+    """Do so with a run step by step, killed at any moment; its masks must be the fused run's."""
+    make_frames(folder / "data", frames, seed)
+    segment(command(folder / "data", folder / "fused", "--model", str(NETWORK)))
+    begin = time.monotonic()
+    segment(staged(folder / "data", folder / "whole"))
+    span = time.monotonic() - begin
+    if hashes(folder / "whole" / "masks") != hashes(folder / "fused"):
+        return ["other masks step by step than fused", "so no run was killed"]
+    output = folder / "killed"
+    words = staged(folder / "data", output)
+    return _kill(words, output / "masks", hashes(folder / "fused"), times, seed, span, output)
+
+
+def _kill(
+    words: Sequence[str],
+    masks: Path,
+    expected: Mapping[str, str],
+    times: int,
+    seed: int,
+    span: float,
+    output: Path | None = None,
+) -> list[str]:
+    """Kill a command within so many seconds, time after time, and look at what the next makes."""
+    output, chance, told, within = output or masks, random.Random(seed), [], 0
+    for number in range(times):
+        process = subprocess.Popen(
+            words,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+        while process.poll() is None and not output.exists():
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, span))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        within += hashes(masks).keys() < expected.keys()
+        segment(words)
+        if hashes(masks) != expected:
+            told.append(f"kill {number}: other masks than those of an undisturbed run")
+        folders = [output, *(path for path in output.rglob("*") if path.is_dir())]
+        if left := [path for place in folders for path in leftovers(place)]:
+            told.append(f"kill {number}: {left[0].name} stays")
+        shutil.rmtree(output)
+    return [f"{times} kills, {within} of them before the last mask, {len(told)} wrong", *told]
+
+
+def long_run(folder: Path, frames: int, seed: int) -> list[str]:
+    """Segment many frames in this process; tell memory and open files early and at the end."""
+    from efficientcellseg.chain.segment import segment_sequence
+    from efficientcellseg.methods.classical import Classical
+    from efficientcellseg.parameters.recipe import load_recipe
+
+    recipe = Classical.adapt(load_recipe(make_frames(folder / "data", frames, seed)))
+    early = frames // 5
+    states: dict[int, tuple[float, int]] = {}
+
+    def watch(numbers: Sequence[int]) -> Iterator[int]:
+        for number in numbers:
+            states[number] = _state()
+            yield number
+
+    def load() -> Classical:
+        return Classical(recipe, Path(), "cpu")
+
+    files: Mapping[int, Path] = frame_files(folder / "data" / "01")
+    segment_sequence(files, folder / "masks", load, recipe, {"method": "x"}, progress=watch)
+    (memory, handles), (memory_after, handles_after) = states[early], _state()
+    told = [
+        f"{frames} frames: {memory:.1f} MiB and {handles} open files at frame {early}, "
+        f"{memory_after:.1f} MiB and {handles_after} at the end"
+    ]
+    if memory_after > memory + 20 or handles_after > handles:
+        told.append("memory or open files grow")
+    return told
+
+
+def _state() -> tuple[float, int]:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(list(Path("/proc/self/fd").iterdir()))
+
+
+def same(folder: Path, seed: int, methods: Iterable[Sequence[str]], frames: int = 4) -> list[str]:
+    """Segment twice, in one thread and two, whole and in shards: always the same bytes."""
+    make_frames(folder / "data", frames, seed)
+    told = []
+    for method in methods:
+        ways = {
+            "once": (1, [()]),
+            "again": (1, [()]),
+            "two threads": (2, [()]),
+            "shards": (1, [("--frames", "0:1"), ("--frames", "1:")]),
+        }
+        found = {}
+        for way, (threads, parts) in ways.items():
+            output = folder / f"{'-'.join(method)}-{way}".replace("/", "-")
+            for part in parts:
+                segment(command(folder / "data", output, *method, *part), threads)
+            found[way] = hashes(output)
+        other = [way for way in ways if found[way] != found["once"]]
+        told.append(f"{' '.join(method)}: {len(ways)} ways, {len(other)} wrong")
+        told += [f"{way}: other masks" for way in other]
+    return told
