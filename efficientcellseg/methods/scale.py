@@ -138,13 +138,20 @@ def fit_scale(
         diameter, tolerance = _measure(recipe, method, model, look(), learnt, device)
     if diameter is None:
         return recipe
-    if not recipe.tiling.is_fixed:
-        recipe = _with_tiles(recipe, diameter, learnt, shape)
-    (top, bottom), (left, right) = plan_tiles(shape, recipe.tiling)[0]
-    tile = (bottom - top, right - left)
+    recipe, tile = _tiled(recipe, diameter, learnt, shape)
     if check:
         check_scale(recipe.name, diameter, tile, learnt, tolerance)
     return _with_offsets(recipe, learnt, tile)
+
+
+def _tiled(
+    recipe: Recipe, diameter: float, learnt: LearntSizes, shape: tuple[int, int]
+) -> tuple[Recipe, tuple[int, int]]:
+    """Give a recipe with tiles for cells of a diameter, and the sides of a tile."""
+    if not recipe.tiling.is_fixed:
+        recipe = _with_tiles(recipe, diameter, learnt, shape)
+    (top, bottom), (left, right) = plan_tiles(shape, recipe.tiling)[0]
+    return recipe, (bottom - top, right - left)
 
 
 def _with_context(recipe: Recipe, cards: Sequence[Card]) -> Recipe:
