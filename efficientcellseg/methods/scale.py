@@ -130,8 +130,7 @@ def fit_scale(
         return recipe
     cards = [read_card(folder) for folder in network_folders(model, recipe.maps)]
     recipe = _with_context(recipe, cards)
-    learnt = _learnt_sizes(cards, model)
-    if learnt is None:
+    if (learnt := _learnt_sizes(cards, model)) is None:
         return recipe
     diameter, tolerance = recipe.cell_pixels, GIVEN
     if diameter is None and (check or not recipe.tiling.is_fixed):
