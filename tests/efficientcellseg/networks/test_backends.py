@@ -96,10 +96,10 @@ def test_the_fastest_that_is_installed_and_agrees(tiny_models, own_cache, instal
     installed("onnxruntime")
     assert fastest_backend(folders) == "onnxruntime"
     assert fastest_backend(folders, "bf16") == "torch"  # ONNX Runtime knows no bf16
-    monkeypatch.setattr(backends, "_difference", lambda *_: backends.AGREED)
+    monkeypatch.setattr(backends, "_difference", lambda *_: backends.SAME_WITHIN)
     installed("onnxruntime", "openvino")
     assert fastest_backend(folders) == "openvino"
-    apart = {"openvino": 2 * backends.AGREED, "onnxruntime": 0.0}
+    apart = {"openvino": 2 * backends.SAME_WITHIN, "onnxruntime": 0.0}
     monkeypatch.setattr(backends, "_difference", lambda _, backend: apart[backend])
     assert fastest_backend(folders) == "onnxruntime"
     for nothing in (float("nan"), float("inf")):
