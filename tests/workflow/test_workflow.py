@@ -34,8 +34,8 @@ def plan_of(folder: Path, *options: str):
 def test_the_full_benchmark_is_planned_without_a_network_and_flags(tmp_path):
     done = plan_of(tmp_path, "all", "submission")
     planned = jobs(done)
-    # Shards that 6 GB have room for: of ten frames A549-SIM 3 + 3 and CHO 2, of six MDA231 2 + 2, of
-    # one TRIC 65 + 210.
+    # Shards that 6 GB have room for: A549-SIM 3 + 3 and CHO 2 of ten frames, MDA231 2 + 2 of six,
+    # TRIC 65 + 210 of one.
     steps = ("pseudocolor", "tile", "infer", "label", "classical")
     assert {step: planned[step] for step in steps} == dict.fromkeys(steps, 287)
     # Seven sequences by two methods; CHO is scored in two parts.
@@ -55,7 +55,7 @@ def test_the_full_benchmark_is_planned_without_a_network_and_flags(tmp_path):
         own = ROOT / "config" / "datasets" / f"{name}.yaml"
         assert options.recipe == (own if options.method == "classical" else plan)
         assert options.model
-    assert sum(len(options.shards) for options in commands["gather"]) == 630
+    assert sum(len(options.shards) for options in commands["gather"]) == 2 * 287
     scored = {}
     for options in commands["score"]:
         assert options.measures == ("benchmark",)
