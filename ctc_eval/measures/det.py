@@ -9,7 +9,7 @@ from ctc_eval.measures.measure import Evidence, Measure
 
 
 def det(errors: NodeErrors, *, penalize_extra: bool = True) -> float:
-    """DET: one minus the cost of mending the objects over that of making them all anew.
+    """DET: one minus the cost of correcting the objects, relative to that of creating them all.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from ctc_eval.measures.measure import Evidence, Measure
 
 
 def tra(nodes: NodeErrors, edges: EdgeErrors) -> float:
-    """TRA: as DET, with the cost of mending the links added."""
+    """TRA: as DET, with the cost of correcting the links added."""
     cost = (
         node_cost(nodes, EXTRA)
         + EDGE_EXTRA * len(edges.redundant)

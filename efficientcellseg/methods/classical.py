@@ -1,4 +1,4 @@
-"""The floor: what thresholds reach, without a network."""
+"""The baseline: what thresholds reach without a network."""
 
 from __future__ import annotations
 
