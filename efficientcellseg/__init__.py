@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 
 def segment(
