@@ -90,7 +90,9 @@ def compare(encoder: str, size: int, seed: int, data: Path, output: Path) -> dic
             result,
             "--overwrite",
         )
-        scores = run("ctc_eval", "score", *words, "--result", result, "--json")
+        scores = run(
+            "ctc_eval", "score", *words, "--result", result, "--measures", "SEG,DET", "--json"
+        )
         row |= {f"{name} {sequence}": json.loads(scores)[name] for name in ("SEG", "DET")}
     row["seconds to segment"] = round(time.monotonic() - started, 1)
     row["SEG"] = sum(row[f"SEG {sequence}"] for sequence in MEASURED) / len(MEASURED)
