@@ -38,8 +38,10 @@ PACKAGES = (
 # What a recipe says beside how masks are made.
 BESIDE = {
     *("description", "sequences", "source", "model", "reference", "reference_note"),
-    *("backend", "precision"),
+    *("backend", "precision", "tracking"),
 }
+# The challenge's track file, beside masks whose labels are tracks.
+TRACK_FILE = "res_track.txt"
 
 
 # Masks
@@ -166,8 +168,9 @@ def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
 
 
 def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what a record says beside: what a score is to say, which masks are stale."""
-    return {key: value for key, value in record.items() if key not in ("score", "stale")}
+    """Leave out what a record says beside: what a score is to say, stale masks, tracking."""
+    beside = ("score", "stale", "tracking")
+    return {key: value for key, value in record.items() if key not in beside}
 
 
 def stale_masks(folder: Path) -> set[str]:
