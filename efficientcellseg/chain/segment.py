@@ -28,6 +28,7 @@ from efficientcellseg.chain.labeling import (
     warn_of_empty,
 )
 from efficientcellseg.provenance import (
+    TRACK_FILE,
     made_alike,
     read_mask_record,
     stale_masks,
@@ -233,6 +234,7 @@ class _Claim:
         try:
             output.mkdir(parents=True, exist_ok=True)
             remove_leftovers(output / RECORD, *masks)
+            (output / TRACK_FILE).unlink(missing_ok=True)  # of masks that were there before
             self._tell()
         except OSError as error:
             raise InputError(

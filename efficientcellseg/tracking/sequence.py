@@ -179,8 +179,11 @@ def _write(
     for _ in in_threads(renumber, masks):
         next(todo)
     write_mask_record(output, record)
-    with atomic(output / TRACK_FILE) as temporary:
-        temporary.write_text(tracks_text(tracks.rows), encoding="ascii")
+    if tracks.rows:  # a track file without a row is none, to the official tool
+        with atomic(output / TRACK_FILE) as temporary:
+            temporary.write_text(tracks_text(tracks.rows), encoding="ascii")
+    else:
+        log.warning("%s: no cell in any mask, so no tracks", output)
     next(todo, None)  # ends the progress
 
 
