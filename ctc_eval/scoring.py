@@ -176,7 +176,7 @@ def _match_images(
 
     def count(job: tuple[int, int]) -> dict[ReferenceImage, PairCounts]:
         frame, part = job
-        return _count_part(masks[frame], by_frame[frame], part, parts)
+        return count_part(masks[frame], by_frame[frame], part, parts)
 
     counts: dict[ReferenceImage, list[PairCounts]] = {image: [] for image in images}
     with ThreadPoolExecutor(min(workers, len(jobs))) as pool:
@@ -186,10 +186,29 @@ def _match_images(
     return {image: match(add_up(pairs)) for image, pairs in counts.items()}
 
 
-def _count_part(
+def count_part(
     mask_path: Path, images: Sequence[ReferenceImage], part: int, parts: int
 ) -> dict[ReferenceImage, PairCounts]:
-    """Count the pairs of labels in one of `parts` runs of a mask's planes."""
+    """Count the pairs of labels in one of `parts` runs of a mask's planes.
+
+    Parameters
+    ----------
+    mask_path : Path
+    images : sequence of ReferenceImage
+        Of the mask's frame.
+    part, parts : int
+        Which run, from 0, of how many; 0 of 1 is the whole mask.
+
+    Returns
+    -------
+    dict of ReferenceImage to PairCounts
+        Each pair of labels once.
+
+    Raises
+    ------
+    InputError
+        A file that is not as the official tool reads it; another shape than the mask's.
+    """
     with ExitStack() as stack:
         mask = stack.enter_context(open_labels(mask_path))
         opened = [(image, stack.enter_context(open_labels(image.path))) for image in images]

@@ -297,7 +297,7 @@ def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = CO
     }
     if style == "csv":
         return _csv(rows, columns)
-    cells = [list(columns), *([_readable(name, row[name]) for name in columns] for row in rows)]
+    cells = [list(columns), *([readable(name, row[name]) for name in columns] for row in rows)]
     write = {"markdown": _markdown, "latex": _latex, "text": _text}[style]
     return write(cells, [name in numeric for name in columns])
 
@@ -343,7 +343,8 @@ def _exact(value: Any) -> str:
     return f"{value:.6f}" if exact else str(value)
 
 
-def _readable(column: str, value: Any) -> str:
+def readable(column: str, value: Any) -> str:
+    """Write a value of a column as one reads it: rounded, published ones as printed."""
     if value is None:
         return ""
     if isinstance(value, Printed):

@@ -8,12 +8,10 @@ from ctc_eval.format import Track
 from ctc_eval.measures.graph import Node
 from ctc_eval.measures.measure import Measure
 
-Tracks = Mapping[int, Track]
-
 TOLERANCES = (0, 1, 2, 3)  # frames; the challenge uses 1 to 3, data set by data set
 
 
-def divisions(tracks: Tracks) -> dict[int, list[Track]]:
+def divisions(tracks: Mapping[int, Track]) -> dict[int, list[Track]]:
     """Give the daughters of each track that has two or more, by its label, ascending."""
     daughters: dict[int, list[Track]] = {}
     for track in tracks.values():
@@ -22,7 +20,12 @@ def divisions(tracks: Tracks) -> dict[int, list[Track]]:
     return {label: own for label, own in sorted(daughters.items()) if len(own) > 1}
 
 
-def bc(partner: Mapping[Node, Node], reference: Tracks, result: Tracks, tolerance: int) -> float:
+def bc(
+    partner: Mapping[Node, Node],
+    reference: Mapping[int, Track],
+    result: Mapping[int, Track],
+    tolerance: int,
+) -> float:
     """BC(i): F1 score of divisions (Ulman et al. 2017, Nature Methods 14: 1141).
 
     Two divisions match where both have as many daughters, the mothers match each other, and
@@ -74,7 +77,7 @@ def bc(partner: Mapping[Node, Node], reference: Tracks, result: Tracks, toleranc
     return 2 * (len(wanted) - len(open_ones)) / (len(wanted) + len(given))
 
 
-def cca(reference: Tracks, result: Tracks) -> float:
+def cca(reference: Mapping[int, Track], result: Mapping[int, Track]) -> float:
     """CCA: how well the lengths of cell cycles are found (Ulman et al. 2017).
 
     One minus the largest difference between the shares of cell cycles, tracks from division to
@@ -98,7 +101,7 @@ def cca(reference: Tracks, result: Tracks) -> float:
     return 1 - max(abs(_share(wanted, most) - _share(given, most)) for most in {*wanted, *given})
 
 
-def _cycles(tracks: Tracks) -> list[int]:
+def _cycles(tracks: Mapping[int, Track]) -> list[int]:
     """Give the lengths of the tracks that a division begins and another ends."""
     dividing = divisions(tracks)
     both = (tracks[label] for label in dividing if tracks[label].parent in dividing)
