@@ -4,8 +4,8 @@
 the project and runs the tests that reach the change, in as many processes as `--children` says;
 without a name all targets follow each other. It prints figures and each survivor as a difference,
 and ends with exit code 1 where one is not explained in equivalent.tsv (file, line after the change,
-reason). Started again, it tests what is new, and survivors once more; `--anew` forgets what was found. Lines that are
-words for a reader, texts of messages and of the manual, are left as they are.
+reason). Started again, it tests what is new, and survivors once more; `--anew` forgets what was
+found. Lines that are words for a reader, texts of messages and of the manual, are left as they are.
 """
 
 from __future__ import annotations
