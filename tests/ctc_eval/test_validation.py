@@ -317,3 +317,22 @@ def test_of_many_faults_of_one_track_the_first_is_told(dataset, capsys):
         "it covers frame 0, but is not there (and 2 more)",
         "label 2 is in frame 1, which no track of that label covers (and 1 more)",
     ]
+
+
+def test_raw_frames_with_a_gap_are_a_fault_beside_the_masks_own(dataset):
+    (dataset / "01" / "t001.tif").unlink()
+    write_labels(dataset / "01_RES" / "mask7.tif", _labels(1))
+    faults = examine(dataset / "01", dataset / "01_RES").faults
+    assert [(fault.path.name, fault.code) for fault in faults] == [
+        *(("01", "frame-missing"), ("mask7.tif", "mask-name")),
+    ]
+
+
+@pytest.mark.parametrize(("there", "missing"), [((0, 3), (1, 2)), ((), (0,))])
+def test_without_raw_frames_masks_up_to_the_last_are_asked_for(tmp_path, there, missing):
+    (tmp_path / "01_RES").mkdir()
+    for frame in there:
+        write_labels(tmp_path / "01_RES" / f"mask00{frame}.tif", _labels(1))
+    faults = examine(tmp_path / "01", tmp_path / "01_RES").faults
+    assert [fault.path.name for fault in faults] == [f"mask00{frame}.tif" for frame in missing]
+    assert {fault.code for fault in faults} == {"mask-missing"}
