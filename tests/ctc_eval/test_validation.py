@@ -336,3 +336,20 @@ def test_without_raw_frames_masks_up_to_the_last_are_asked_for(tmp_path, there, 
     faults = examine(tmp_path / "01", tmp_path / "01_RES").faults
     assert [fault.path.name for fault in faults] == [f"mask00{frame}.tif" for frame in missing]
     assert {fault.code for fault in faults} == {"mask-missing"}
+
+
+def test_a_track_through_a_frame_without_mask(dataset, capsys):
+    (dataset / "01_RES" / "mask001.tif").unlink()
+    reasons = _faults(capsys, dataset, "01")[1]["res_track.txt"]
+    assert [reason.partition("images, ")[2] for reason in reasons] == [
+        "it covers frame 1, of which there is no image",
+        "it covers frame 1, of which there is no image",
+    ]
+
+
+def test_a_damaged_raw_frame_does_not_hide_the_next(dataset, capsys):
+    (dataset / "01" / "t001.tif").write_bytes(b"no TIFF")
+    write_labels(dataset / "01_RES" / "mask002.tif", _labels(2, 3)[:1])
+    found = _faults(capsys, dataset, "01")[1]
+    assert found["t001.tif"][0].startswith("cannot be read as a TIFF")
+    assert found["mask002.tif"][0].startswith("shape (1, 6, 8)")
