@@ -6,6 +6,8 @@ FRAMES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+# A file of tests goes to one process, since its tests share what takes long to make.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test check lint format bench reliability rehearsal install
 
@@ -40,10 +42,10 @@ demo: install
 	@cat results/demo/tables/benchmark.txt
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: install
 	$(BIN)/ruff check
