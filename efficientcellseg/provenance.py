@@ -38,8 +38,10 @@ PACKAGES = (
 # What a recipe says beside how masks are made.
 BESIDE = {
     *("description", "sequences", "source", "model", "reference", "reference_note"),
-    *("backend", "precision"),
+    *("backend", "precision", "tracking"),
 }
+# The challenge's track file, beside masks whose labels are tracks.
+TRACK_FILE = "res_track.txt"
 
 
 # Masks
@@ -168,8 +170,9 @@ def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
 
 
 def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what a record says beside: of scores, of masks that are stale, of raw frames."""
-    return {key: value for key, value in record.items() if key not in ("score", "stale", "raw")}
+    """Leave out what a record says besides: scores, stale masks, raw frames, tracking."""
+    beside = ("score", "stale", "raw", "tracking")
+    return {key: value for key, value in record.items() if key not in beside}
 
 
 def stale_masks(folder: Path) -> set[str]:

@@ -30,6 +30,7 @@ from efficientcellseg.chain.labeling import (
 )
 from efficientcellseg.chain.telling import naming
 from efficientcellseg.provenance import (
+    TRACK_FILE,
     made_alike,
     raw_frames,
     read_mask_record,
@@ -240,6 +241,7 @@ class _Claim:
         try:
             output.mkdir(parents=True, exist_ok=True)
             remove_leftovers(output / RECORD, *masks)
+            (output / TRACK_FILE).unlink(missing_ok=True)  # of masks that were there before
             self._tell()
         except OSError as error:
             raise InputError(
