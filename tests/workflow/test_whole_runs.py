@@ -117,10 +117,11 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
         "training": {"batch": 2, "epochs": 1, "steps": 2, "validation": 0.4},
     }
     training.write_text(yaml.safe_dump(values))
-    entry = {"training": str(training), "parts": [{"frames": ":", "seen": True}]}
+    parts = [{"frames": ":", "seen": True}]
+    entry = {"training": str(training), "frames_per_shard": 3, "parts": parts}
     config = configure(tmp_path, recipe_file, tmp_path / "none", dataset=entry)
     done = snakemake(tmp_path, config)
-    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["infer"]) == (1, 1, 2)
+    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["infer"]) == (1, 1, 1)
 
     results = tmp_path / "results"
     network = results / "models" / "WithOffsets" / "+".join(maps)
