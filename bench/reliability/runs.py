@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
-import shlex
 import shutil
 import signal
 import subprocess
@@ -32,6 +32,12 @@ from efficientcellseg.cli.main import main
 assert inference.TILES_AT_ONCE
 inference.TILES_AT_ONCE = {tiles}
 sys.exit(main(sys.argv[1:]))
+"""
+# Several commands in one process, since torch takes seconds to import.
+STEPS = """
+import json, sys
+from efficientcellseg.cli.main import main
+sys.exit(any(main(words) for words in json.loads(sys.argv[1])))
 """
 
 
@@ -84,8 +90,7 @@ def staged(dataset: Path, output: Path) -> list[str]:
         ["infer", tiles, "--output", maps, *network, "--device", "cpu", *recipe],
         ["label", maps, "--output", masks, *recipe],
     ]
-    program = [sys.executable, "-m", "efficientcellseg"]
-    return ["bash", "-c", " && ".join(shlex.join([*program, *step]) for step in steps)]
+    return [sys.executable, "-c", STEPS, json.dumps(steps)]
 
 
 def kill(folder: Path, times: int, seed: int, frames: int = 40) -> list[str]:
