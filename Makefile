@@ -64,6 +64,7 @@ bench: install
 
 reliability: install
 	$(BIN)/python -m bench.reliability
+	$(BIN)/python -m bench.reliability.mutation --children $$(nproc)
 
 rehearsal: install
 	$(BIN)/python -m bench.rehearsal --frames $(FRAMES) --cores $(CORES)
