@@ -151,11 +151,7 @@ def package(
         _copy_program(software)
         records = []
         for entry in entries:
-            for result in entry.results:
-                for mask in frame_files(entry.masks, "mask").values():
-                    _copy(mask, folder / result / mask.name)
-            if entry.tracks:
-                _copy(entry.masks / TRACK_FILE, folder / entry.results[0] / TRACK_FILE)
+            _copy_results(entry, folder)
             recipe = f"config/datasets/{recipes[entry.recipe_file.resolve()]}"
             model = f"models/{models[entry.model.resolve()]}" if entry.networks else None
             script = software / entry.script
@@ -183,6 +179,15 @@ def _staged(output: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _copy_results(entry: PackedSequence, folder: Path) -> None:
+    """Copy the masks of a sequence to each of their places, tracks to the first."""
+    for result in entry.results:
+        for mask in frame_files(entry.masks, "mask").values():
+            _copy(mask, folder / result / mask.name)
+    if entry.tracks:
+        _copy(entry.masks / TRACK_FILE, folder / entry.results[0] / TRACK_FILE)
 
 
 def _copy_program(software: Path) -> None:
