@@ -29,6 +29,7 @@ from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.recipe import Recipe, load_recipe
 from efficientcellseg.parameters.run import RunConfiguration
 from efficientcellseg.parameters.source import SimulationSource, ZipSource
+from efficientcellseg.parameters.tracking import Tracking
 
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
@@ -173,6 +174,13 @@ def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what a record says besides: scores, stale masks, raw frames, tracking."""
     beside = ("score", "stale", "raw", "tracking")
     return {key: value for key, value in record.items() if key not in beside}
+
+
+def tracked_alike(record: Mapping[str, Any] | None, parameters: Tracking) -> bool:
+    """Tell whether the masks of a record were tracked by some parameters, as far as these say."""
+    made = (record or {}).get("tracking") or {}
+    asked = parameters.model_dump(exclude_none=True)
+    return bool(made) and {name: made.get(name) for name in asked} == asked
 
 
 def stale_masks(folder: Path) -> set[str]:

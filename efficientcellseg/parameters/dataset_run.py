@@ -85,6 +85,10 @@ ecs_tric, which are downloaded, or a file or address of your own; null: networks
     """Train once more for each sequence, on the others alone, and segment it with those networks, \
 too: results of their own in <results>/<method>-crossval, beside those of `training` as it is."""
 
+    tracking: bool = False
+    """Link the masks through time, too, into <results>/tracks. These are scored then, the same \
+cells under the numbers of their tracks, by TRA and OP_CTB, too, where the reference is GT."""
+
     without: Unique[str] = ()
     """Methods of the run that it is not segmented by: the 3D U-Net learns from no single slices."""
 
