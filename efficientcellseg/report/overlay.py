@@ -173,9 +173,8 @@ def _draw_bar(axes: Axes, shape: tuple[int, ...], um: float) -> None:
     ends = (right - length / um, right)
     axes.plot(ends, (low, low), color="white", linewidth=2.5, path_effects=dark)
     middle, text = sum(ends) / 2, f"{length:g} µm"
-    axes.text(
-        middle, low - rows * 0.015, text, color="white", ha="center", va="bottom", path_effects=dark
-    )
+    place = (middle, low - rows * 0.015)
+    axes.text(*place, text, color="white", ha="center", va="bottom", path_effects=dark)
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
 
 
@@ -236,14 +235,8 @@ def overlay(
         _check_shape(image.path, reference, frames[frame], volume)
         title += f", reference {reference_dir.name.partition('_')[2]}"
         labels = {"reference": reference, **labels}
-        if plane is None:
-            plane = fullest_plane(reference)
-    if plane is not None and plane >= len(volume):
-        raise InputError(
-            f"{image.path if image else frames[frame]}: plane {plane}; expected 0 to "
-            f"{len(volume) - 1}: check --plane, and that reference and sequence belong together",
-            code="slice-outside",
-        )
+        plane = fullest_plane(reference) if plane is None else plane
+    _check_plane(image.path if image else frames[frame], plane, len(volume))
     return draw_views(views_of(volume, labels, plane, um), title)
 
 
@@ -269,6 +262,15 @@ def _fullest_frame(masks: Mapping[int, Path]) -> int:
     numbers = list(masks)
     some = [numbers[i] for i in spread(len(numbers), COUNTED)]
     return max(some, key=lambda number: count_objects(read_volume(masks[number])))
+
+
+def _check_plane(path: Path, plane: int | None, depth: int) -> None:
+    if plane is not None and not 0 <= plane < depth:
+        raise InputError(
+            f"{path}: plane {plane}; expected 0 to {depth - 1}: check --plane, and that reference "
+            "and sequence belong together",
+            code="slice-outside",
+        )
 
 
 def _check_shape(path: Path, labels: np.ndarray, frame: Path, volume: np.ndarray) -> None:
