@@ -145,11 +145,19 @@ def draw_views(rows: Sequence[Sequence[View]], title: str = "") -> Figure:
     return figure
 
 
-def draw_view(axes: Axes, view: View) -> None:
-    """Show an image with thin outlines of its objects and a scale bar."""
+def draw_view(axes: Axes, view: View, limits: tuple[float, float] | None = None) -> None:
+    """Show an image with thin outlines of its objects and a scale bar.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    view : View
+    limits : tuple of float, optional
+        Intensities that are shown black and white; the image's own unless given.
+    """
     from matplotlib.collections import LineCollection
 
-    low, high = contrast(view.image)
+    low, high = limits or contrast(view.image)
     axes.imshow(view.image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     if view.labels is not None:
         lines = list(trace_outlines(view.labels))
