@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo test check lint format bench reliability rehearsal install
+.PHONY: help demo test check lint format bench reliability rehearsal site install
 
 help:
 	@echo "make demo       run everything on small data, into results/demo"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench      measure speed and memory, into results/bench"
 	@echo "make reliability  spoiled inputs, killed, long and repeated runs (docs/reliability.md)"
 	@echo "make rehearsal  the benchmark on simulated zips of real size (FRAMES=all for all frames)"
+	@echo "make site       the manual as web pages, into results/site/index.html"
 	@echo "make install    set up .venv from requirements.lock, with efficientcellseg and ctc-eval"
 
 install: .venv/.project
@@ -66,3 +67,6 @@ reliability: install
 
 rehearsal: install
 	$(BIN)/python -m bench.rehearsal --frames $(FRAMES) --cores $(CORES)
+
+site: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -26,6 +26,7 @@ COMMANDS = {
     "label": ("efficientcellseg.cli.label", "turn maps into label images"),
     "gather": ("efficientcellseg.cli.gather", "bring the masks of shards together"),
     "segment": ("efficientcellseg.cli.segment", "all steps at once: any files to masks"),
+    "track": ("efficientcellseg.cli.track", "link the cells of a sequence through time"),
     "convert": ("efficientcellseg.cli.convert", "bring any files into challenge layout"),
     "view": ("efficientcellseg.cli.view", "look at images, maps and labels in napari"),
     "register": ("efficientcellseg.cli.register", "tell how far references lie beside images"),

@@ -21,15 +21,17 @@ from extension import fenced_blocks
 
 from ctc_eval.cli.main import COMMANDS as JUDGE
 from efficientcellseg.cli.main import COMMANDS as METHOD
-from efficientcellseg.parameters.locations import RECIPES
+from efficientcellseg.parameters.recipe import open_recipe
 
-PAGES = (
+# docs/extending.md is followed by a test of its own.
+MANUALS = [
     "README.md",
     "CONTRIBUTING.md",
-    "docs/methods.md",
-    "docs/own-data.md",
-)  # docs/extending.md is followed by a test of its own
-PROGRAMS = ("efficientcellseg", "ctc-eval", "snakemake", "make", "pip", "pytest")
+    *(f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md")) if path.stem != "extending"),
+]
+PROGRAMS = ("efficientcellseg", "ctc-eval", "snakemake", "make", "pip", "pytest", "python")
+# What a block of commands begins with; drawings stand in blocks without a language, too.
+STARTS = (*PROGRAMS, "./", ".venv", "source", "for ")
 # Where programs are called by their path.
 PLACES = ("run_seq.sh", ".venv/bin/python")
 FOLDERS = "bench|config|ctc_eval|docs|efficientcellseg|envs|profiles|resources|tests|workflow"
@@ -102,8 +104,8 @@ def check_call(program: str, *words: str) -> None:
         program, words = "efficientcellseg", ("segment", *words)
     if program in ("efficientcellseg", "ctc-eval"):
         options = parser_of(program, words[0]).parse_args(words[1:])
-        if words[0] in ("simulate", "download") and "/" not in str(options.recipe):
-            assert (RECIPES / f"{options.recipe}.yaml").is_file(), options.recipe
+        if words[0] in ("simulate", "download", "recipe"):
+            open_recipe(options.recipe)
     elif program == "snakemake":
         check_snakemake(list(words))
     elif program == "make":
@@ -112,7 +114,7 @@ def check_call(program: str, *words: str) -> None:
     elif program == "pip":
         check_pip(list(words))
     else:
-        assert program == "pytest" or words[:2] == ("-m", "pytest")
+        assert program == "pytest" or words[:2] == ("-m", "pytest") or words[0].endswith(".py")
     for word in words:
         check_file(word)
 
@@ -123,14 +125,15 @@ def check_file(word: str) -> None:
         assert (ROOT / word).exists(), word
 
 
-@pytest.mark.parametrize("page", PAGES)
+def command_blocks(page: str) -> list[str]:
+    """List the blocks of a page that are commands."""
+    blocks = (block for block in fenced_blocks(ROOT / page) if block.language in ("", "sh"))
+    return [block.text for block in blocks if block.text.startswith(STARTS)]
+
+
+@pytest.mark.parametrize("page", [page for page in MANUALS if command_blocks(page)])
 def test_command_lines_are_understood(page, called, capsys):
-    blocks = [block for block in fenced_blocks(ROOT / page) if block.language in ("", "sh")]
-    # Drawings stand in such blocks, too, but do not begin with a program.
-    starts = (*PROGRAMS, "./", ".venv", "python", "source", "for ")
-    texts = [block.text for block in blocks if block.text.startswith(starts)]
-    assert texts
-    for text in texts:
+    for text in command_blocks(page):
         calls = called(text)
         assert calls, text
         for call in calls:
@@ -140,7 +143,7 @@ def test_command_lines_are_understood(page, called, capsys):
                 pytest.fail(f"{shlex.join(call)}: {capsys.readouterr().err}", pytrace=False)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/design.md", "docs/extending.md"])
+@pytest.mark.parametrize("page", [*MANUALS, "docs/extending.md"])
 def test_what_stands_in_a_sentence_exists(page):
     """Commands and options in backticks, files in backticks and links."""
     made = {block.file for block in fenced_blocks(ROOT / page)}
