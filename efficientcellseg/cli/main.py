@@ -40,6 +40,7 @@ COMMANDS = {
     "recipe": ("efficientcellseg.cli.recipe", "show how a data set is segmented"),
     "overlay": ("efficientcellseg.cli.overlay", "draw result and reference over a frame"),
     "report": ("efficientcellseg.cli.report", "write one page about a run"),
+    "figures": ("efficientcellseg.cli.figures", "the paper's figures out of a run"),
     "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
     "package": ("efficientcellseg.cli.package", "put results and software into a submission"),
     "schemas": ("efficientcellseg.cli.schemas", "write the JSON schemas of configuration files"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from efficientcellseg.cli.options import add_run
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -13,20 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what was found and missed, sizes, the worst objects, seconds and memory. RESULTS is the "
         "folder of a run, holding METHOD/DATASET/SEQ_RES, or of a data set, holding SEQ_RES."
     )
-    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of masks")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="folder of the data sets (default: RESULTS/data, beside it, or ./data)",
-    )
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        default=[],
-        metavar="METHOD/DATASET/SEQ",
-        help="the sequences to show, in this order (default: all)",
-    )
+    add_run(parser)
     parser.add_argument(
         "--model",
         type=Path,
@@ -36,7 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to look for the networks that made the masks, beside RESULTS/models and those "
         "that are shipped: they predict the maps that are shown",
     )
-    parser.add_argument("--published", type=Path, metavar="FILE", help="CSV of published values")
     parser.add_argument(
         "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or cuda:N"
     )
