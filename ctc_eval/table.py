@@ -235,7 +235,16 @@ def _mean(members: Sequence[Row]) -> Row:
 
 
 def columns_of(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Give the columns of a table: `COLUMNS`, and `RANK` where a row has one."""
+    """List the columns of a table: `COLUMNS`, and `RANK` if a row has one.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+
+    Returns
+    -------
+    tuple of str
+    """
     return _with_rank(COLUMNS) if any(row.get(RANK) for row in rows) else COLUMNS
 
 

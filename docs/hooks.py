@@ -1,7 +1,7 @@
 """What mkdocs adds to the pages in this folder: pages from outside it, configuration keys, the API.
 
-A comment such as `<!-- keys: recipe -->` in a page becomes tables of that file's keys, made from the
-pydantic models. Each package of the project gets a page of its own under `api/`.
+A comment such as `<!-- keys: recipe -->` in a page becomes tables of that file's keys, made from
+the pydantic models. Each package of the project gets a page of its own under `api/`.
 """
 
 from __future__ import annotations

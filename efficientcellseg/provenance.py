@@ -103,7 +103,16 @@ def mask_record(
 
 
 def tell_backend(backend: str, precision: str) -> str:
-    """Name what runs the networks: ``openvino``, or ``openvino bf16``."""
+    """Name what runs the networks: ``openvino``, or ``openvino bf16``.
+
+    Parameters
+    ----------
+    backend, precision : str
+
+    Returns
+    -------
+    str
+    """
     return backend if precision == "float32" else f"{backend} {precision}"
 
 
@@ -146,13 +155,29 @@ def _score_record(
 
 
 def write_mask_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write the record of masks beside them."""
+    """Write the record of masks beside them.
+
+    Parameters
+    ----------
+    folder : Path
+    record : mapping of str to object
+    """
     with atomic(folder / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1))
 
 
 def read_mask_record(folder: Path) -> dict[str, Any] | None:
-    """Read what the masks in a folder were made with; None where that is not known."""
+    """Read what the masks in a folder were made with.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict of str to object, or None
+        None if it is not known.
+    """
     try:
         found = json.loads((folder / RECORD).read_text())
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
@@ -161,7 +186,17 @@ def read_mask_record(folder: Path) -> dict[str, Any] | None:
 
 
 def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
-    """Tell whether two records are of masks made in the same way."""
+    """Tell whether two records are of masks made in the same way.
+
+    Parameters
+    ----------
+    one : mapping of str to object, or None
+    other : mapping of str to object
+
+    Returns
+    -------
+    bool
+    """
     return one is not None and _made_with(one) == _made_with(other)
 
 
@@ -171,7 +206,16 @@ def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stale_masks(folder: Path) -> set[str]:
-    """Name the masks that an earlier run made in another way, and that are to be made anew."""
+    """Name the masks that an earlier run made in another way and that must be made again.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    set of str
+    """
     named = (read_mask_record(folder) or {}).get("stale", [])
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
 
@@ -294,7 +338,17 @@ def describe_software() -> dict[str, Any]:
 
 
 def device_name(device: str) -> str:
-    """Name the device that is meant, the GPU by its model."""
+    """Name a device, a GPU by its model.
+
+    Parameters
+    ----------
+    device : str
+        As torch names it.
+
+    Returns
+    -------
+    str
+    """
     try:
         import torch
     except ImportError:

@@ -60,17 +60,17 @@ class PackedSequence:
     csb: bool
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # numpydoc ignore=RT01
         """Name of the data set."""
         return self.dataset.absolute().name  # as it is called, where it is a link
 
     @property
-    def networks(self) -> list[Path]:
+    def networks(self) -> list[Path]:  # numpydoc ignore=RT01
         """Folders of the networks that the method runs."""
         return network_folders(self.model, self.recipe.maps) if self.recipe.maps else []
 
     @property
-    def made_in(self) -> tuple[str, str]:
+    def made_in(self) -> tuple[str, str]:  # numpydoc ignore=RT01
         """Backend and precision that made the masks, as their record says; else the plainest."""
         found = str((read_mask_record(self.masks) or {}).get("backend", "torch"))
         return next(
@@ -84,12 +84,12 @@ class PackedSequence:
         )
 
     @property
-    def script(self) -> str:
+    def script(self) -> str:  # numpydoc ignore=RT01
         """Name of the script in SW/."""
         return f"{self.name}-{self.sequence}{_suffix(self.training)}.sh"
 
     @property
-    def result(self) -> Path:
+    def result(self) -> Path:  # numpydoc ignore=RT01
         """Folder of the masks in the submission."""
         folder = f"{self.sequence}_RES{_suffix(self.training)}"
         return Path(self.name, "CSB" if self.csb else "", folder)
@@ -155,6 +155,10 @@ def _fill_in(one: SubmittedSequence) -> PackedSequence:
 
 def check_results(entries: Iterable[PackedSequence]) -> None:
     """Check that all masks are fit for submission, and made as the scripts will make them.
+
+    Parameters
+    ----------
+    entries : iterable of PackedSequence
 
     Raises
     ------

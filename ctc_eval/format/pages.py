@@ -57,7 +57,13 @@ class Form(NamedTuple):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """How many strips or tiles there are along rows and columns."""
+        """Number of strips or tiles.
+
+        Returns
+        -------
+        tuple of int
+            Along rows and columns.
+        """
         (rows, columns), (height, width) = self.shape, self.chunk
         return -(-rows // height), -(-columns // width)
 

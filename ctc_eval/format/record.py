@@ -62,12 +62,23 @@ class ScoreRecord:
 
     @property
     def method(self) -> str:
-        """What tables call the method: its networks, and on what they were trained."""
+        """Name of the method in tables: its networks, and what they were trained on.
+
+        Returns
+        -------
+        str
+        """
         return ", ".join(filter(None, (self.name, self.trained)))
 
     @property
     def run(self) -> slice:
-        """Frames that were segmented, half open."""
+        """Frames that were segmented.
+
+        Returns
+        -------
+        slice
+            Half open.
+        """
         return parse_frames(self.frames or ":")
 
 
@@ -157,10 +168,19 @@ def _damaged(path: Path, reason: str) -> InputError:
 
 
 def fingerprint(path: Path) -> str:
-    """Tell a frame from others by its size and 64 KiB of its begin, middle and end.
+    """Identify a frame by its size and 64 KiB each from its beginning, middle and end.
 
-    16 hexadecimal digits of SHA-256; quick on large frames, whose borders may be black, and enough
-    to find again what a network has learnt from.
+    This is quick on large frames, whose borders may be black, and enough to recognize the frames
+    that a network was trained on.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits of SHA-256.
     """
     size, part = path.stat().st_size, 1 << 16
     digest = hashlib.sha256(b"%d" % size)

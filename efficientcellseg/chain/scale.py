@@ -90,7 +90,22 @@ def fit_tile(diameter: float, learnt: LearntSizes, shape: tuple[int, int]) -> in
 
 
 def input_diameter(diameter: float, tile: tuple[int, int], input_size: int) -> float:
-    """Give how large cells are in a network's input, of tiles of (rows, columns) pixels."""
+    """Compute how large cells appear in a network's input.
+
+    Parameters
+    ----------
+    diameter : float
+        Of the cells, in in-plane pixels of the image.
+    tile : tuple of int
+        (rows, columns) of a tile, in pixels of the image.
+    input_size : int
+        Side of the network's input, in pixels.
+
+    Returns
+    -------
+    float
+        In pixels of the network's input.
+    """
     return diameter * input_size / sqrt(tile[0] * tile[1])
 
 
@@ -191,10 +206,20 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
 
 
 def typical_diameter(diameters: np.ndarray) -> float | None:
-    """Give the median of diameters (N,) without debris; None without any.
+    """Compute the median diameter, without debris.
 
-    Debris is small and may be many: what is under a third of the median in which every cell is
-    weighed with its section.
+    Debris is small and may be plentiful. It is anything below a third of the median in which each
+    cell is weighted by the area of its section.
+
+    Parameters
+    ----------
+    diameters : ndarray of shape (N,), float
+        In pixels.
+
+    Returns
+    -------
+    float or None
+        None without any cell.
     """
     found = np.sort(diameters[diameters >= SMALLEST])
     if not len(found):

@@ -52,10 +52,32 @@ class FrameMethod(Protocol):
     """What turns a frame into maps; `prepare` may run in several threads, `maps` runs in one."""
 
     def prepare(self, volume: np.ndarray) -> Any:
-        """Preprocess a volume (Z, Y, X) of raw intensities."""
+        """Preprocess a volume.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (Z, Y, X), uint8 or uint16
+            Raw intensities.
+
+        Returns
+        -------
+        object
+            What :meth:`maps` takes.
+        """
 
     def maps(self, prepared: Any) -> Maps:
-        """Predict named maps (Z, Y, X), float32 in 0..1."""
+        """Predict the maps of a volume.
+
+        Parameters
+        ----------
+        prepared : object
+            From :meth:`prepare`.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (Z, Y, X), float32
+            Each map by its name, in 0..1.
+        """
 
 
 def segment_volume(volume: np.ndarray, method: FrameMethod, recipe: Recipe) -> np.ndarray:

@@ -76,9 +76,18 @@ def download_recipe(recipe: Recipe, data_dir: Path, kind: str = "training") -> N
 
 
 def is_there(recipe: Recipe, dataset_dir: Path) -> bool:
-    """Tell whether all sequences of a recipe lie in a folder, frames without a gap.
+    """Tell whether a folder holds all sequences of a recipe, with no frame missing.
 
-    A simulated sequence must have its track file too, which is written last.
+    A simulated sequence must also have its track file, which is written last.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    dataset_dir : Path
+
+    Returns
+    -------
+    bool
     """
     try:
         for sequence in recipe.sequences:

@@ -60,5 +60,10 @@ class Labeling:
 
     @property
     def name(self) -> str:
-        """Name of the labeling in recipes."""
+        """Name of the labeling in recipes.
+
+        Returns
+        -------
+        str
+        """
         return str(get_args(self.parameters.model_fields["method"].annotation)[0])

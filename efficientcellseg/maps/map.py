@@ -42,8 +42,12 @@ class Map:
 
     @property
     def axis(self) -> int | None:
-        """Axis (plane, row, column) along which the map points, if it is of a direction.
+        """Axis (0 plane, 1 row, 2 column) along which the map points, if it is part of a direction.
 
-        Where the image is mirrored along it, 0 and 1 change places.
+        If the image is mirrored along it, 0 and 1 are swapped in the map.
+
+        Returns
+        -------
+        int or None
         """
         return self.direction.index(self.name) if self.direction else None

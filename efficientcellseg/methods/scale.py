@@ -77,7 +77,20 @@ def plan_scale(
 
 
 def evenly_spread(count: int, wanted: int) -> list[int]:
-    """Choose so many of the numbers from 0 to count - 1, or all of fewer, evenly spread."""
+    """Choose evenly spread numbers from 0 to count - 1.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+    wanted : int
+        How many to choose; all, if there are fewer.
+
+    Returns
+    -------
+    list of int
+        Ascending.
+    """
     return sorted({count * (2 * i + 1) // (2 * wanted) for i in range(wanted)})
 
 

@@ -87,7 +87,17 @@ the diameters of disks as large as each cell's largest section."""
 
 
 def file_hash(path: Path) -> str:
-    """Give the SHA-256 of a file, in hexadecimal."""
+    """Compute the SHA-256 of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        In hexadecimal.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -121,10 +131,19 @@ def read_card(folder: Path) -> Card:
 def check_weights(folder: Path) -> Card:
     """Read a model folder's card, and check the weights against its hash.
 
+    Parameters
+    ----------
+    folder : Path
+        Model folder.
+
+    Returns
+    -------
+    Card
+
     Raises
     ------
     InputError
-        What :func:`read_card` refuses; weights missing, or of another hash.
+        What :func:`read_card` refuses; weights that are missing or have another hash.
     """
     card, path = read_card(folder), folder / WEIGHTS
     if not path.is_file():

@@ -65,7 +65,7 @@ def load_encoder(encoder: EfficientNetEncoder, path: Path, sha256: str | None = 
 
 
 def name_in_hub(name: str, tag: str | None) -> str:
-    """Give the whole name of an encoder's weights in timm's hub; the network is not asked.
+    """Find the full name of an encoder's weights in timm's hub, without a network connection.
 
     Parameters
     ----------
@@ -73,6 +73,10 @@ def name_in_hub(name: str, tag: str | None) -> str:
         Of the model in timm, for example ``tf_efficientnet_b5``.
     tag : str or None
         Which of its weights, for example ``aa_in1k``; None for timm's own choice.
+
+    Returns
+    -------
+    str
 
     Raises
     ------

@@ -62,7 +62,12 @@ networks."""
 
     @property
     def title(self) -> str:
-        """What tables call the network: EfficientCellSeg-B5 with tf_efficientnet_b5."""
+        """Name of the network in tables: EfficientCellSeg-B5 with tf_efficientnet_b5.
+
+        Returns
+        -------
+        str
+        """
         kind = re.sub("^(tf_)?efficientnet_?", "", self.encoder.partition(".")[0])
         return f"EfficientCellSeg-{kind.replace('_', '-').title()}"
 

@@ -82,12 +82,23 @@ class ChallengeTable(Frozen):
 
 @cache
 def challenge_table() -> ChallengeTable:
-    """Read the table, once."""
+    """Read the table of the challenge's data sets, once.
+
+    Returns
+    -------
+    ChallengeTable
+    """
     return read_yaml(CHALLENGE, ChallengeTable)
 
 
 def challenge_datasets() -> dict[str, ChallengeDataset]:
-    """Give the data sets of the challenge by name."""
+    """List the data sets of the challenge.
+
+    Returns
+    -------
+    dict of str to ChallengeDataset
+        By name.
+    """
     return challenge_table().datasets
 
 
@@ -111,7 +122,18 @@ def with_facts(values: Any) -> Any:
 
 
 def table_recipe(name: str) -> dict[str, Any]:
-    """Make a recipe's values for a data set of the challenge: its facts, in the base's way."""
+    """Combine the facts about a data set of the challenge with its base recipe.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+
+    Returns
+    -------
+    dict of str to object
+        Values of a recipe.
+    """
     dataset = challenge_datasets()[name]
     values = {**read_values(RECIPES / f"{dataset.base}.yaml"), **_facts(name), "name": name}
     return values if dataset.networks else {**values, "model": None}

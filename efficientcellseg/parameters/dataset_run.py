@@ -36,12 +36,22 @@ otherwise."""
 
     @property
     def suffix(self) -> str:
-        """What files of the part end in: _0-12 for frames 0:12, nothing for all."""
+        """End of the names of the part's files: _0-12 for frames 0:12, empty for all frames.
+
+        Returns
+        -------
+        str
+        """
         return "" if self.frames == ":" else f"_{self.frames.replace(':', '-')}"
 
     @property
     def options(self) -> list[str]:
-        """How ``ctc-eval score`` is told of the part."""
+        """Options of ``ctc-eval score`` for the part.
+
+        Returns
+        -------
+        list of str
+        """
         note = ["--note", self.note] if self.note else []
         return ["--frames", self.frames, *note, *["--seen"] * self.seen]
 
@@ -113,22 +123,51 @@ are run."""
 
     @property
     def voxels(self) -> int:
-        """Voxels of the largest frame."""
+        """Voxels of the largest frame.
+
+        Returns
+        -------
+        int
+        """
         return prod(self.frame)
 
     @property
     def pictured(self) -> str:
-        """The sequence that the data set's picture shows, its first one."""
+        """The sequence that the data set's picture shows, its first one.
+
+        Returns
+        -------
+        str
+        """
         return next(iter(self.sequences))
 
     def frames(self, sequence: str) -> str:
-        """Give the frames of a sequence that are run, as A:B, B exclusive."""
+        """List the frames of a sequence that are run.
+
+        Parameters
+        ----------
+        sequence : str
+
+        Returns
+        -------
+        str
+            As A:B, B exclusive.
+        """
         return f"{self.first}:{self.sequences[sequence]}"
 
     def shards(self, sequence: str, at_once: int | None = None) -> list[str]:
-        """List the shards of a sequence, named by their frames: 0010-0020, the latter exclusive.
+        """List the shards of a sequence.
 
-        Each has at most `at_once` frames.
+        Parameters
+        ----------
+        sequence : str
+        at_once : int, optional
+            Most frames of a shard, if fewer than the configuration says.
+
+        Returns
+        -------
+        list of str
+            Named by their frames: 0010-0020, the latter exclusive.
         """
         end = self.sequences[sequence]
         frames = min(self.frames_per_shard, at_once or self.frames_per_shard)
@@ -138,17 +177,38 @@ are run."""
         ]
 
     def scored_parts(self, sequence: str) -> list[ScoredPart]:
-        """List the parts of which frames of a sequence are run: a trial may end before others."""
+        """List the scored parts that have frames in the run: a trial may end before others begin.
+
+        Parameters
+        ----------
+        sequence : str
+
+        Returns
+        -------
+        list of ScoredPart
+        """
         run = slice(self.first, self.sequences[sequence])
         return [part for part in self.parts if frames_shared(parse_frames(part.frames), run)]
 
     def shard_before(
         self, sequence: str, shard: str, at_once: int | None
     ) -> tuple[str, str] | None:
-        """Give the sequence and shard that must be done before another begins, if there is one.
+        """Find the shard that must be done before another starts.
 
-        So never more than `at_once` frames of the data set are under way; its sequences go one
-        after the other.
+        This keeps at most `at_once` frames of the data set in progress; its sequences run one after
+        the other.
+
+        Parameters
+        ----------
+        sequence, shard : str
+            The one that waits.
+        at_once : int or None
+            None for no limit.
+
+        Returns
+        -------
+        tuple of str or None
+            Its sequence and shard, if there is one.
         """
         if at_once is None:
             return None
@@ -158,17 +218,49 @@ are run."""
         return every[place] if place >= 0 else None
 
     def part(self, suffix: str) -> ScoredPart:
-        """Find the part whose files end in ``suffix``."""
+        """Find the part whose files end in `suffix`.
+
+        Parameters
+        ----------
+        suffix : str
+
+        Returns
+        -------
+        ScoredPart
+        """
         return next(part for part in self.parts if part.suffix == suffix)
 
     def score_options(self, method: str, suffix: str) -> list[str]:
-        """Tell ``ctc-eval score`` of a part; of cross-validated results, no frame may be seen."""
+        """List the options of ``ctc-eval score`` for a part of a method's results.
+
+        Parameters
+        ----------
+        method : str
+            Folder of the results. No frame of cross-validated results may have been seen.
+        suffix : str
+            Of the part.
+
+        Returns
+        -------
+        list of str
+        """
         options = self.part(suffix).options
         crossed = method.endswith(CROSS_VALIDATED)
         return [one for one in options if not (crossed and one == "--seen")]
 
     def networks(self, method: str, left_out: str = "") -> str:
-        """Name the networks that are trained for a method, on all sequences but one or on all."""
+        """Name the networks that are trained for a method.
+
+        Parameters
+        ----------
+        method : str
+        left_out : str
+            Sequence that they are not trained on; empty for all sequences.
+
+        Returns
+        -------
+        str
+        """
         words = [Path(self.training or "").stem]
         words += [method] * (method != "efficientcellseg") + [f"without-{left_out}"] * bool(
             left_out
@@ -177,12 +269,30 @@ are run."""
 
 
 def method_of(folder: str) -> str:
-    """Give the method whose results a folder holds, cross-validated or not."""
+    """Name the method whose results a folder holds, cross-validated or not.
+
+    Parameters
+    ----------
+    folder : str
+
+    Returns
+    -------
+    str
+    """
     return folder.removesuffix(CROSS_VALIDATED)
 
 
 def shard_frames(shard: str) -> str:
-    """Give the frames of a shard as command lines take them: 10:20 for 0010-0020."""
+    """Write the frames of a shard as command lines take them: 10:20 for 0010-0020.
+
+    Parameters
+    ----------
+    shard : str
+
+    Returns
+    -------
+    str
+    """
     return ":".join(str(int(number)) for number in shard.split("-"))
 
 

@@ -53,7 +53,21 @@ def read_yaml(path: Path, model: type[Model], changes: Sequence[str] = ()) -> Mo
 
 
 def read_values(path: Path) -> Any:
-    """Read a YAML file as it is; :func:`read_yaml` says what is refused."""
+    """Read a YAML file without checking it against a model.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    InputError
+        No such file; not YAML, or beyond the limits that :func:`read_yaml` lists.
+    """
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; expected a YAML file: check the path", code="file-missing"

@@ -115,7 +115,12 @@ where `columns` are given."""
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it says how large tiles are."""
+        """Whether it states how large tiles are.
+
+        Returns
+        -------
+        bool
+        """
         return bool(self.rows or self.columns or self.side)
 
 
@@ -232,7 +237,12 @@ they do in torch, to a thousandth; torch on a GPU."""
 
     @property
     def cell_pixels(self) -> float | None:
-        """Diameter of the cells in in-plane pixels, where the recipe says it."""
+        """Diameter of the cells in in-plane pixels, if the recipe states it.
+
+        Returns
+        -------
+        float or None
+        """
         if self.cell_diameter is None:
             return None
         pixel = sqrt(self.voxel_size[1] * self.voxel_size[2])
@@ -240,12 +250,27 @@ they do in torch, to a thousandth; torch on a GPU."""
 
     @property
     def anisotropy(self) -> float:
-        """Distance of two planes in in-plane pixels."""
+        """Distance between planes in in-plane pixels.
+
+        Returns
+        -------
+        float
+        """
         return self.voxel_size[0] / self.voxel_size[1]
 
     @property
     def model_dir(self) -> Path:
-        """Folder of the networks; InputError where there are none and the recipe needs some."""
+        """Folder of the networks.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        InputError
+            The recipe needs networks and names none.
+        """
         if self.maps and self.model is None:
             raise InputError(
                 f"{self.name}: no shipped network knows such images; expected networks of your "
@@ -278,6 +303,10 @@ def load_recipe(path: Path) -> Recipe:
 def find_recipe(dataset: str) -> Path | None:
     """Find the recipe's file of a data set by the name of its folder.
 
+    Parameters
+    ----------
+    dataset : str
+
     Returns
     -------
     Path or None
@@ -306,6 +335,14 @@ def find_recipe(dataset: str) -> Path | None:
 def open_recipe(name: str | Path) -> Recipe:
     """Load a recipe by the name of its data set, or from a file.
 
+    Parameters
+    ----------
+    name : str or Path
+
+    Returns
+    -------
+    Recipe
+
     Raises
     ------
     InputError
@@ -321,6 +358,15 @@ def open_recipe(name: str | Path) -> Recipe:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """Write a recipe as YAML, what it says of the challenge's data sets included."""
+    """Write a recipe as YAML, including what it states about the challenge's data sets.
+
+    Parameters
+    ----------
+    recipe : Recipe
+
+    Returns
+    -------
+    str
+    """
     values = recipe.model_dump(mode="json", exclude_unset=True)
     return yaml.safe_dump(values, sort_keys=False, width=100)

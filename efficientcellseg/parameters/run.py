@@ -174,29 +174,47 @@ many before it are done that all have room. Raise it on a cluster, where many ru
         return submission
 
     def methods_of(self, entry: DatasetRun) -> list[str]:
-        """List the methods that a data set is segmented by."""
+        """List the methods that segment a data set.
+
+        Parameters
+        ----------
+        entry : DatasetRun
+
+        Returns
+        -------
+        list of str
+        """
         return [method for method in self.methods if method not in entry.without]
 
     def folders(self, entry: DatasetRun, own: Mapping[str, Sequence[str]]) -> list[str]:
-        """Name the folders of a data set's results: its methods', and those cross-validated.
+        """Name the folders of a data set's results: its methods', and cross-validated ones.
 
         Parameters
         ----------
         entry : DatasetRun
         own : mapping of str to sequence of str
             As for :meth:`trainings`.
+
+        Returns
+        -------
+        list of str
         """
         methods = self.methods_of(entry)
         trained = [name for name in methods if name in own and name not in self.models]
         return [*methods, *(name + CROSS_VALIDATED for name in trained if entry.cross_validation)]
 
     def trainings(self, own: Mapping[str, Sequence[str]]) -> dict[str, NetworksToTrain]:
-        """List the networks that the run trains, by :meth:`DatasetRun.networks`.
+        """List the networks that the run trains.
 
         Parameters
         ----------
         own : mapping of str to sequence of str
-            For each method with networks, what it changes of a training configuration by itself.
+            For each method with networks, its own changes to a training configuration.
+
+        Returns
+        -------
+        dict of str to NetworksToTrain
+            By :meth:`DatasetRun.networks`.
         """
         found = {}
         for entry in self.datasets:
@@ -211,7 +229,17 @@ many before it are done that all have room. Raise it on a cluster, where many ru
         return found
 
     def gpus_of_a_job(self, *, local: bool) -> int:
-        """Give how many GPUs a job with networks asks for; `local`: it runs on this machine."""
+        """Count the GPUs that a job with networks requests.
+
+        Parameters
+        ----------
+        local : bool
+            Whether it runs on this machine.
+
+        Returns
+        -------
+        int
+        """
         if self.gpus is not None:
             return self.gpus
         if self.device == "auto" and local:

@@ -165,7 +165,13 @@ class Scene(Frozen):
 
 
 def scene_names() -> list[str]:
-    """List the shipped scenes."""
+    """List the shipped scenes.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
     return sorted(path.stem for path in SCENES.glob("*.yaml"))
 
 
@@ -175,7 +181,11 @@ def find_scene(name: str) -> Path:
     Parameters
     ----------
     name : str
-        A shipped scene's, or a file of one's own that ends in .yaml or .yml.
+        Of a shipped scene, or a file of your own that ends in .yaml or .yml.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
@@ -211,6 +221,14 @@ SceneName = Annotated[
 
 def open_scene(name: str) -> Scene:
     """Load a scene by its name, or from a file.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Scene
 
     Raises
     ------

@@ -187,7 +187,12 @@ that counts most near outlines, or with the Lovasz hinge."""
 
     @property
     def slices_an_epoch(self) -> int:
-        """Samples that are drawn in an epoch, with repetitions."""
+        """Samples that are drawn in an epoch, with repetitions.
+
+        Returns
+        -------
+        int
+        """
         return self.steps * self.accumulate * self.batch
 
     @field_validator("fold")
@@ -233,18 +238,43 @@ segment with must have the same."""
 
     @property
     def weights_files(self) -> list[str]:
-        """Files that weights to start from are in."""
+        """Files with weights to start from.
+
+        Returns
+        -------
+        list of str
+        """
         source = self.encoder_weights
         return [source.path] if source and source.kind == "file" else []
 
     def sequences_learnt(self, entry: TrainingData, recipe: Recipe) -> list[str]:
-        """List the sequences of one of the data sets that are learnt from."""
+        """List the sequences of one of the data sets that are trained on.
+
+        Parameters
+        ----------
+        entry : TrainingData
+        recipe : Recipe
+            Of the data set.
+
+        Returns
+        -------
+        list of str
+        """
         folder = Path(entry.folder or entry.dataset).name
         named = entry.sequences or recipe.sequences
         return [name for name in named if f"{folder}/{name}" not in self.leave_out]
 
     def color(self, recipe: Recipe) -> Recipe:
-        """Give a recipe with the pseudocolor parameters that this configuration names."""
+        """Give a recipe the pseudocolor parameters of this configuration.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        Recipe
+        """
         values = {
             name: getattr(self.pseudocolor, name) for name in self.pseudocolor.model_fields_set
         }

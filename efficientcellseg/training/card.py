@@ -78,7 +78,17 @@ def describe_training(
 
 
 def as_learnt(configuration: TrainingConfiguration) -> dict[str, Any]:
-    """Say the configuration; of its data, the sequences that are not left out."""
+    """Write down a configuration; of its data, only the sequences that are not left out.
+
+    Parameters
+    ----------
+    configuration : TrainingConfiguration
+
+    Returns
+    -------
+    dict of str to object
+        Fit for YAML.
+    """
     values = configuration.model_dump(mode="json", exclude_unset=True)
     if configuration.leave_out:
         learnt = [
