@@ -38,8 +38,10 @@ PACKAGES = (
 # What a recipe says beside how masks are made.
 BESIDE = {
     *("description", "sequences", "source", "model", "reference", "reference_note"),
-    *("backend", "precision"),
+    *("backend", "precision", "tracking"),
 }
+# The challenge's track file, beside masks whose labels are tracks.
+TRACK_FILE = "res_track.txt"
 
 
 # Masks
@@ -78,7 +80,7 @@ def mask_record(
     dict
         Fit for JSON: ``method``, ``backend``, ``recipe``, ``weights`` with their hashes, ``seen``,
         the frames that the networks have learnt from, and ``score``, what a score of these masks
-        is to say and how it is taken.
+        is to say and how it is taken; ``raw``, by which a frame that is replaced is noticed.
 
     Raises
     ------
@@ -89,7 +91,8 @@ def mask_record(
     cards = {folder.name: read_card(folder) for folder in folders}
     known = {one for card in cards.values() for one in card.seen}
     files = frame_files(frames)
-    seen = [n for n, path in files.items() if known and fingerprint(path) in known]
+    raw = {path.name: fingerprint(path) for path in files.values()}
+    seen = [n for n, path in files.items() if raw[path.name] in known]
     here = not model.resolve().is_relative_to(ROOT / "resources")
     score = _score_record(recipe, list(cards.values()), frames, seen, title or method, here)
     return {
@@ -99,6 +102,7 @@ def mask_record(
         "weights": {name: card.sha256 for name, card in cards.items()},
         "seen": seen,
         "score": {**asdict(score), "frames": _range_run(files, run)},
+        "raw": raw,
     }
 
 
@@ -201,8 +205,9 @@ def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
 
 
 def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what a record says beside: what a score is to say, which masks are stale."""
-    return {key: value for key, value in record.items() if key not in ("score", "stale")}
+    """Leave out what a record says besides: scores, stale masks, raw frames, tracking."""
+    beside = ("score", "stale", "raw", "tracking")
+    return {key: value for key, value in record.items() if key not in beside}
 
 
 def stale_masks(folder: Path) -> set[str]:
@@ -218,6 +223,23 @@ def stale_masks(folder: Path) -> set[str]:
     """
     named = (read_mask_record(folder) or {}).get("stale", [])
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
+
+
+def raw_frames(folder: Path) -> dict[str, str]:
+    """Read the fingerprints of the raw frames that masks were made from.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the masks.
+
+    Returns
+    -------
+    dict of str to str
+        By file name.
+    """
+    known = (read_mask_record(folder) or {}).get("raw", {})
+    return known if isinstance(known, dict) else {}
 
 
 # Runs
@@ -304,7 +326,8 @@ def _describe_data(configuration: RunConfiguration, recipes: Sequence[Recipe]) -
 def _recorded_hash(archive: Path) -> str | None:
     """Read what the download has written beside an archive; None where that was not downloaded."""
     record = archive.with_name(f"{archive.name}.sha256")
-    return record.read_text(encoding="utf-8").split()[0] if record.is_file() else None
+    words = record.read_text(encoding="utf-8", errors="replace").split() if record.is_file() else []
+    return words[0] if words else None
 
 
 def _without_places(values: Any) -> Any:

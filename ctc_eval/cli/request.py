@@ -151,7 +151,7 @@ def _measures(
         lacking = set()
     if parameters:
         there.add("parameters")
-    columns = [name for name, measure in MEASURES.items() if measure.column]
+    columns = [name for name, one in MEASURES.items() if one.column and not one.asked]
     chosen = [name for name in columns if needs_of([name]) <= there]
     unannotated = [name for name in columns if lacking.intersection(MEASURES[name].needs)]
     if unannotated:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.cli.options import add_sequence, count
 from ctc_eval.cli.request import BENCHMARK, Request, make_request, score_file
 from ctc_eval.format import InputError, atomic, check_writable, is_inside
-from ctc_eval.measures import MEASURES, Evidence, Score, needs_of, with_parts
+from ctc_eval.measures import MEASURES, Evidence, Score, family_of, needs_of, with_parts
 
 if TYPE_CHECKING:
     from ctc_eval.toolkit import Verdict
 
 Values = dict[str, float]
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sequences also the mean, the data set's value."
     )
     parser.epilog = (
-        f"{'; '.join(f'{name}: {one.meaning}' for name, one in MEASURES.items())}. "
+        f"{'; '.join(f'{name}: {meaning}' for name, meaning in _families().items())}. "
         "Exit status 1 where the official tool refuses the input, or reads it as empty without "
         "a word."
     )
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--measures",
         type=_measures,
         metavar="LIST",
-        help=f"of {', '.join(MEASURES)}, with commas, or {BENCHMARK}: those of the table that "
+        help=f"of {', '.join(_families())}, with commas, or {BENCHMARK}: those of the table that "
         "the reference and the parameters allow (default: SEG, and DET where there are markers)",
     )
     parser.add_argument(
@@ -101,11 +104,18 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _measures(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    known = (*MEASURES, BENCHMARK)
-    if unknown := [name for name in names if name not in known]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r}, expected a list of {', '.join(known)}")
-    return names
+    names: list[str] = []
+    for name in map(str.strip, text.split(",")):
+        if not (found := (name,) if name == BENCHMARK else family_of(name)):
+            known = ", ".join((*_families(), BENCHMARK))
+            raise argparse.ArgumentTypeError(f"{name!r}, expected a list of {known}")
+        names += found
+    return tuple(names)
+
+
+def _families() -> dict[str, str]:
+    """Give what each measure means, BC(0), BC(1), ... once, as BC."""
+    return {name.partition("(")[0]: one.meaning for name, one in MEASURES.items()}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -181,7 +191,7 @@ def _measure(options: argparse.Namespace, request: Request) -> Score:
 
     if not request.measures:  # none of the few frames that were segmented is annotated
         return Score({}, Evidence())
-    return score_sequence(
+    score = score_sequence(
         request.reference,
         request.result,
         wanted=request.measures,
@@ -190,6 +200,10 @@ def _measure(options: argparse.Namespace, request: Request) -> Score:
         parameters=request.parameters,
         workers=options.workers,
     )
+    if left_out := [name for name in with_parts(request.measures) if name not in score.values]:
+        names = ", ".join(left_out)
+        log.warning("%s: nothing to measure %s by, left out", request.reference, names)
+    return score
 
 
 def _verdicts(options: argparse.Namespace, request: Request) -> dict[str, Verdict]:

@@ -51,9 +51,13 @@ def read_tracks(path: Path) -> tuple[dict[int, Track], list[Fault]]:
     """
     tracks: dict[int, Track] = {}
     faults = []
-    # Not splitlines, which takes other characters for the end of a line, too.
-    lines = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
-    for number, line in enumerate(lines, start=1):
+    # Not splitlines, nor what text files do, which take other characters for a line's end, too.
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    if "\r\n" in text:
+        reason = "lines end with CR LF, expected LF alone: save it with the line ends of Unix"
+        faults.append(Fault(path, reason, "track-line-ends"))
+        text = text.replace("\r\n", "\n")
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         row = _ROW.fullmatch(line)
         track = Track(*map(int, row.groups())) if row else None
         if fault := _row_fault(line, track, tracks):

@@ -14,6 +14,7 @@ from ctc_eval.format import (
     RECORD,
     InputError,
     and_more,
+    fingerprint,
     frame_digits,
     frame_name,
     read_volume,
@@ -27,8 +28,11 @@ from efficientcellseg.chain.labeling import (
     log_anisotropy,
     warn_of_empty,
 )
+from efficientcellseg.chain.telling import naming
 from efficientcellseg.provenance import (
+    TRACK_FILE,
     made_alike,
+    raw_frames,
     read_mask_record,
     stale_masks,
     write_mask_record,
@@ -156,8 +160,8 @@ def segment_sequence(
     _refuse_mixture(output, record, masks.values(), overwrite)
     shape, _ = volume_shape(next(iter(frames.values())))
     empty = {} if overwrite else _find_complete(masks, shape, stale_masks(output))
-    _tell_newer(frames, masks, empty)
     todo = [n for n in masks if n not in empty]
+    record = _keep_raw(record, output, {frames[n].name for n in todo}, [frames[n] for n in empty])
     if len(todo) < len(frames):
         log.info("%d of %d masks are there already", len(frames) - len(todo), len(frames))
     if todo:
@@ -187,10 +191,13 @@ def _stream(
     """
 
     def prepare(number: int) -> Any:
-        return method.prepare(read_volume(frames[number]))
+        with naming(frames[number]):
+            return method.prepare(read_volume(frames[number]))
 
     def finish(number: int, maps: Maps) -> tuple[int, bool]:
-        return number, claim.write(masks[number], _label(maps, recipe))
+        with naming(frames[number]):
+            labels = _label(maps, recipe)
+        return number, claim.write(masks[number], labels)
 
     with ThreadPoolExecutor(ahead) as before, ThreadPoolExecutor(ahead) as after:
         prepared = {n: before.submit(prepare, n) for n in todo[:ahead]}
@@ -200,7 +207,8 @@ def _stream(
                 ready = prepared.pop(number).result()
                 for following in todo[i + ahead : i + ahead + 1]:
                     prepared[following] = before.submit(prepare, following)
-                maps = method.maps(ready)
+                with naming(frames[number]):
+                    maps = method.maps(ready)
                 if len(finished) == ahead:
                     yield finished.pop(0).result()
                 finished.append(after.submit(finish, number, maps))
@@ -255,6 +263,7 @@ class _Claim:
         try:
             output.mkdir(parents=True, exist_ok=True)
             remove_leftovers(output / RECORD, *masks)
+            (output / TRACK_FILE).unlink(missing_ok=True)  # of masks that were there before
             self._tell()
         except OSError as error:
             raise InputError(
@@ -277,17 +286,21 @@ class _Claim:
         write_mask_record(self.output, {**self.record, **stale})
 
 
-def _tell_newer(
-    frames: Mapping[int, Path], masks: Mapping[int, Path], kept: Collection[int]
-) -> None:
-    """Warn of raw frames that are newer than the masks that are kept."""
-    newer = [frames[n] for n in kept if frames[n].stat().st_mtime_ns > masks[n].stat().st_mtime_ns]
-    if newer:
+def _keep_raw(
+    record: Mapping[str, Any], output: Path, made: Collection[str], kept: Collection[Path]
+) -> dict[str, Any]:
+    """Let the record say of masks that are kept of which frames they are; warn of changed ones."""
+    before = {name: found for name, found in raw_frames(output).items() if name not in made}
+    raw = {**record.get("raw", {}), **before}
+    changed = [path for path in kept if raw.get(path.name) not in (None, fingerprint(path))]
+    if changed:
         log.warning(
-            "%s%s: newer than its mask, which is kept; give --overwrite if the image has changed",
-            newer[0],
-            and_more(len(newer) - 1),
+            "%s%s: changed since its mask was made, which is kept; give --overwrite, or remove "
+            "the mask",
+            changed[0],
+            and_more(len(changed) - 1),
         )
+    return {**record, "raw": raw}
 
 
 def _find_complete(

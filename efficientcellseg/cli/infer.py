@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from efficientcellseg.chain.inference import check_tiles, predict_slices
+    from efficientcellseg.chain.telling import naming
     from efficientcellseg.networks.loading import load_networks, with_backend
 
     recipe = recipe_of(args)
@@ -45,10 +46,11 @@ def run(args: argparse.Namespace) -> int:
     for stem, arrays in tqdm(
         arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
     ):
-        shape = tuple(arrays["shape"].tolist())
-        check_tiles(len(arrays["tiles"]), recipe.tiling, shape)
-        maps = predict_slices(
-            networks, [arrays["tiles"]], recipe.tiling, shape, recipe.test_time_flips, recipe.maps
-        )
+        tiles, shape = arrays["tiles"], tuple(arrays["shape"].tolist())
+        with naming(args.tiles / f"{stem}.npz"):
+            check_tiles(len(tiles), recipe.tiling, shape)
+            maps = predict_slices(
+                networks, [tiles], recipe.tiling, shape, recipe.test_time_flips, recipe.maps
+            )
         write_arrays(args.output / f"{stem}.npz", dict(maps))
     return 0

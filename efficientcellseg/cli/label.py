@@ -28,12 +28,16 @@ def run(args: argparse.Namespace) -> int:
         log_anisotropy,
         warn_of_empty,
     )
+    from efficientcellseg.chain.telling import naming
 
     recipe = recipe_of(args)
     log_anisotropy(recipe)
     empty = []
     for stem, maps in tqdm(arrays_of(args.maps, ".npz"), desc="label", unit="frame"):
-        labels = label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
+        with naming(args.maps / f"{stem}.npz"):
+            labels = label_volume(
+                maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest
+            )
         mask = args.output / f"mask{stem.removeprefix('t')}.tif"
         remove_leftovers(mask)
         write_labels(mask, labels)

@@ -62,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ctc", action="store_true", help="masks of files in challenge layout, DIR/NAME_RES"
     )
+    parser.add_argument(
+        "--track",
+        action="store_true",
+        help="of a sequence: link the masks through time, too, as `track` does",
+    )
     add_method(parser)
     add_model(parser)
     add_device(parser)
@@ -76,7 +81,10 @@ def run(args: argparse.Namespace) -> int:
     from efficientcellseg.chain.segment import segment_sequence
     from efficientcellseg.methods.scale import plan_scale
     from efficientcellseg.provenance import mask_record
+    from efficientcellseg.tracking.sequence import check_laptrack, track_sequence
 
+    if args.track:
+        check_laptrack()
     args.dataset_dir, args.sequence = Path(args.inputs[0]), args.inputs[1]
     method = METHODS[args.method]
     recipe = method.adapt(recipe_of(args))
@@ -103,18 +111,33 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         progress=progress_of(args, "segment", "frame"),
     )
+    if args.track:
+        track_sequence(
+            output,
+            output,
+            recipe.voxel_size,
+            recipe.tracking,
+            overwrite=args.overwrite,
+            progress=progress_of(args, "track", "frame"),
+        )
     return 0
 
 
 def _segment_files(args: argparse.Namespace) -> int:
     """Segment any files."""
-    from ctc_eval.format import parse_frames
+    from ctc_eval.format import InputError, parse_frames
     from efficientcellseg.datasets.reading.opening import open_images
     from efficientcellseg.own_data.jobs import make_jobs
     from efficientcellseg.own_data.planning import How, plan_images, tell_plans
     from efficientcellseg.own_data.segmenting import check_output, default_output, segment_images
     from efficientcellseg.parameters.recipe import open_recipe
 
+    if args.track:
+        raise InputError(
+            f"{args.inputs[0]}: --track with files; expected a sequence in challenge layout: give "
+            "--ctc instead, then run efficientcellseg track OUTPUT NAME --recipe OUTPUT/plan.yaml",
+            code="track-files",
+        )
     how = How(
         method=METHODS[args.method],
         recipe=open_recipe(args.recipe) if args.recipe else None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ctc_eval.format import InputError, atomic, check_writable, frame_name, write_labels
 from efficientcellseg.chain.labeling import is_empty, log_anisotropy, warn_of_empty
 from efficientcellseg.chain.segment import FrameMethod, segment_volume
+from efficientcellseg.chain.telling import naming
 from efficientcellseg.own_data.jobs import Counter, Job
 from efficientcellseg.own_data.planning import How, Plan
 from efficientcellseg.own_data.results import cell_rows, write_cells, write_label_image
@@ -188,8 +189,9 @@ def _segment(
     """Segment the frames of an image one after the other."""
     for frame in job.frames:
         next(todo)
-        volume = job.volume(frame)
-        labels = segment_volume(volume, method, recipe)
+        with naming(f"{job.image.name}, frame {frame}"):
+            volume = job.volume(frame)
+            labels = segment_volume(volume, method, recipe)
         found.add(job, frame, volume, labels)
         yield labels
 

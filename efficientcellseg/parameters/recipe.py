@@ -26,6 +26,7 @@ from efficientcellseg.parameters.source import (
     WheelSource,
     ZipSource,
 )
+from efficientcellseg.parameters.tracking import Tracking
 from efficientcellseg.parameters.values import (
     Backend,
     DatasetName,
@@ -221,6 +222,9 @@ they do in torch, to a thousandth; torch on a GPU."""
 
     precision: Precision = "float32"
     """What the networks compute in: bf16 is faster where the processor has it, and coarser."""
+
+    tracking: Tracking = Tracking()
+    """How cells are linked from frame to frame, where they are."""
 
     @field_validator("maps")
     @classmethod

@@ -74,6 +74,19 @@ def count_objects(labels: np.ndarray) -> int:
     return int(np.count_nonzero(np.unique(labels)))
 
 
+def fullest_plane(labels: np.ndarray) -> int:
+    """Give the plane with most objects, of several the one with most foreground.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+    """
+    import numpy as np
+
+    counts = [(count_objects(plane), np.count_nonzero(plane)) for plane in labels]
+    return max(range(len(counts)), key=counts.__getitem__)
+
+
 def draw(
     title: str,
     volume: np.ndarray,
@@ -95,7 +108,7 @@ def draw(
     reference : ndarray of shape (Z, Y, X) or (Y, X), integer, or None
         Labels of the frame; of the one `plane`, where it has two axes.
     plane : int, optional
-        Which plane to show; by default the one with most of the result's foreground.
+        Which plane to show; by default the one with most objects of the result.
 
     Returns
     -------
@@ -104,7 +117,7 @@ def draw(
     from matplotlib.figure import Figure
 
     if plane is None:
-        plane = int((result > 0).sum(axis=(1, 2)).argmax())
+        plane = fullest_plane(result)
     whole = reference is not None and reference.ndim == 3
     section = reference[plane] if reference is not None and whole else reference
     projection = reference.max(axis=0) if reference is not None and whole else None
@@ -150,7 +163,7 @@ def views_of(name: str, volume: np.ndarray, labels: np.ndarray) -> list[View]:
     """
     if len(volume) == 1:
         return [View(name, volume[0], labels[0])]
-    plane = int((labels > 0).sum(axis=(1, 2)).argmax())
+    plane = fullest_plane(labels)
     return [
         View(f"{name}plane {plane} of 0 to {len(volume) - 1}, ", volume[plane], labels[plane]),
         View(f"{name}maximum along z, ", volume.max(axis=0), labels.max(axis=0)),

@@ -30,7 +30,7 @@ ASKED.update({name: one for extra in USED.values() for name, one in extra.items(
 
 def test_whatever_is_imported_is_asked_for():
     imported = imports("efficientcellseg") | imports("ctc_eval")
-    asked = {*BASE, *USED["train"], *USED["onnx"]}
+    asked = {*BASE, *USED["train"], *USED["onnx"], *USED["track"]}
     assert imported <= asked | USED["napari"].keys()
     # imagecodecs is imported by tifffile, for compressed images.
     assert asked - imported <= {"imagecodecs"}

@@ -235,13 +235,28 @@ def test_temporary_files_of_a_killed_run_are_removed(tiny_dataset, recipe_file, 
     assert {path.name for path in out.glob(".*")} == {".segmentation.json", kept.name}
 
 
-def test_a_frame_that_is_newer_than_its_mask_is_told(
+def test_a_frame_that_was_replaced_after_its_mask_was_made_is_told(
     tiny_dataset, recipe_file, tiny_models, caplog
 ):
-    chosen = (tiny_dataset, "02", recipe_file, tiny_models)
+    """However old the file is, and again at each start; not where it was copied or touched."""
+    chosen, mask = (tiny_dataset, "02", recipe_file, tiny_models), "mask001.tif"
+    raw, out = tiny_dataset / "02", tiny_dataset / "02_RES"
     assert segment(*chosen) == 0
-    assert "newer" not in caplog.text
-    later = (tiny_dataset / "02_RES" / "mask001.tif").stat().st_mtime + 60
-    os.utime(tiny_dataset / "02" / "t001.tif", (later, later))
+    before = masks(out)
+    later = (out / mask).stat().st_mtime + 60
+    os.utime(raw / "t001.tif", (later, later))
     assert segment(*chosen) == 0
-    assert "t001.tif: newer than its mask" in caplog.text
+    assert "changed" not in caplog.text
+    shutil.copy(raw / "t000.tif", raw / "t001.tif")
+    os.utime(raw / "t001.tif", (0, 0))
+    (out / "mask002.tif").unlink()
+    for _ in range(2):
+        caplog.clear()
+        assert segment(*chosen) == 0
+        assert "t001.tif: changed since its mask was made" in caplog.text
+    assert masks(out) == before
+    (out / mask).unlink()
+    caplog.clear()
+    assert segment(*chosen) == 0
+    assert "changed" not in caplog.text
+    assert masks(out)[mask] == before["mask000.tif"]

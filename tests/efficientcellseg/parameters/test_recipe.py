@@ -223,7 +223,7 @@ def test_anisotropy_is_plane_distance_in_pixels(tmp_path):
             "value-refused",
             {"source": {"kind": "simulation", "scene": "moon"}},
             [
-                "source.scene: found 'moon', allowed: a549, mda231, tric",
+                "source.scene: found 'moon', allowed: a549, dividing, mda231, tric",
                 "or a file that ends in .yaml",
             ],
         ),

@@ -22,7 +22,7 @@ def write(folder, name, **changes):
 def test_there_is_a_scene_for_each_data_set_of_the_paper():
     assert {"a549", "mda231", "tric"} <= set(scene_names())
     bits = {name: open_scene(name).microscope.bits for name in scene_names()}
-    assert bits == {"a549": 12, "mda231": 12, "tric": 14, "tric-calibrated": 14}
+    assert bits == {"a549": 12, "dividing": 14, "mda231": 12, "tric": 14, "tric-calibrated": 14}
 
 
 def test_a_file_of_ones_own(tmp_path):
@@ -34,7 +34,7 @@ def test_a_file_of_ones_own(tmp_path):
 
 @pytest.mark.parametrize("name", ["moon", "../schemas/scene.schema", "", "tric.yaml.txt"])
 def test_an_unknown_scene_lists_the_known(name):
-    with refused("scene-unknown", repr(name), "a549, mda231, tric"):
+    with refused("scene-unknown", repr(name), "a549, dividing, mda231, tric"):
         find_scene(name)
 
 

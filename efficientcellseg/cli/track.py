@@ -1,0 +1,63 @@
+"""Link the cells of a sequence through time."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from efficientcellseg.cli.options import add_dataset, add_recipe, progress_of, recipe_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Link the masks of a sequence, uint16 (Z, Y, X), through time: a label becomes a track, "
+        "and res_track.txt beside the masks lists label, first frame, last frame and parent of "
+        "each. What is tracked already stays. Distances are in micrometers, by the recipe's "
+        "voxel_size; its section `tracking` says the rest, and what it leaves open is estimated "
+        "from the masks. Exit code 1: the input is at fault, one line says how."
+    )
+    add_dataset(parser)
+    parser.add_argument(
+        "--result", type=Path, metavar="DIR", help="folder of masks (default: DATASET_DIR/SEQ_RES)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for the tracked masks and res_track.txt (default: that of the masks, which "
+        "change their numbers)",
+    )
+    add_recipe(parser)
+    parser.add_argument(
+        "--export",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="write the tracks into files of other programs, too: .csv, a row for each cell and "
+        "frame; .xml for TrackMate",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace tracks that were made in another way"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track the sequence."""
+    from efficientcellseg.tracking.exporting import check_exports, export_tracks
+    from efficientcellseg.tracking.sequence import track_sequence
+
+    check_exports(args.export)
+    recipe = recipe_of(args)
+    result = args.result or args.dataset_dir / f"{args.sequence}_RES"
+    objects, tracks = track_sequence(
+        result,
+        args.output or result,
+        recipe.voxel_size,
+        recipe.tracking,
+        overwrite=args.overwrite,
+        progress=progress_of(args, "track", "frame"),
+    )
+    export_tracks(args.export, objects, tracks)
+    return 0
