@@ -353,7 +353,18 @@ def _exact(value: Any) -> str:
 
 
 def readable(column: str, value: Any) -> str:
-    """Write a value of a column as one reads it: rounded, published ones as printed."""
+    """Write a value for people to read: rounded, and published values as printed.
+
+    Parameters
+    ----------
+    column : str
+    value : object
+        None for an empty field.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return ""
     if isinstance(value, Printed):

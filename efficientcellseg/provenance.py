@@ -106,17 +106,8 @@ def mask_record(
     }
 
 
-def tell_backend(backend: str, precision: str) -> str:
-    """Name what runs the networks: ``openvino``, or ``openvino bf16``.
-
-    Parameters
-    ----------
-    backend, precision : str
-
-    Returns
-    -------
-    str
-    """
+def tell_backend(backend: str, precision: str) -> str:  # numpydoc ignore=PR01,RT01
+    """Name what runs the networks: ``openvino``, or ``openvino bf16``."""
     return backend if precision == "float32" else f"{backend} {precision}"
 
 
@@ -189,18 +180,10 @@ def read_mask_record(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
-    """Tell whether two records are of masks made in the same way.
-
-    Parameters
-    ----------
-    one : mapping of str to object, or None
-    other : mapping of str to object
-
-    Returns
-    -------
-    bool
-    """
+def made_alike(  # numpydoc ignore=PR01,RT01
+    one: Mapping[str, Any] | None, other: Mapping[str, Any]
+) -> bool:
+    """Tell whether two records, from :func:`read_mask_record`, are of masks made in the same way."""
     return one is not None and _made_with(one) == _made_with(other)
 
 
