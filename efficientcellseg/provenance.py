@@ -183,7 +183,7 @@ def read_mask_record(folder: Path) -> dict[str, Any] | None:
 def made_alike(  # numpydoc ignore=PR01,RT01
     one: Mapping[str, Any] | None, other: Mapping[str, Any]
 ) -> bool:
-    """Tell whether two records, from :func:`read_mask_record`, are of masks made in the same way."""
+    """Tell whether two records (:func:`read_mask_record`) are of masks made in the same way."""
     return one is not None and _made_with(one) == _made_with(other)
 
 
