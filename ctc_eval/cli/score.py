@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
         "Measure the masks (maskTTT.tif, uint16, planes x rows x columns, 0 background) of "
         "one sequence. Prints a line a measure, as the official tool does; of several "

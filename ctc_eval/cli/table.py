@@ -10,7 +10,7 @@ from ctc_eval.format import atomic
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
         "Put the files that `score --output` wrote into one table: a block of measured rows, and "
         "one of published values, which are not comparable with these."

@@ -10,7 +10,7 @@ from ctc_eval.format import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
         "List every fault of a result: names, digits, missing frames, shapes, pixel type, "
         "compression and what else the official tool reads as empty without a word, damaged "

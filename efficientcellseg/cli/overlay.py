@@ -7,13 +7,16 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Draw one frame of a sequence with the outlines of reference and result, one plane and "
-        "of several the maximum along z, as PNG. The frame is the middle one of those with a "
-        "reference. Exit code 1 with one line on stderr where a file is at fault."
+        "Draw one frame of a sequence with the outlines of the reference and the result as PNG: "
+        "one plane and, if there are several, the maximum along z. The frame is the middle one "
+        "of those with a reference. Exit code 1 means that a file is at fault; one line on "
+        "stderr says how."
     )
-    parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
+    parser.add_argument(
+        "dataset_dir", type=Path, help=("data set folder that contains SEQ/tTTT.tif")
+    )
     parser.add_argument("sequence", help="sequence, for example 01")
     parser.add_argument(
         "--result", type=Path, metavar="DIR", help="masks (default: DATASET_DIR/SEQ_RES)"
