@@ -124,7 +124,9 @@ def _frames_run(asked: slice, told: ScoreRecord, result: Path) -> slice:
             code="frames-not-run",
         )
     if frames_text(frames) != frames_text(asked):
-        log.warning("%s: frames %s alone were segmented, and are scored", result, told.frames)
+        log.warning(
+            "%s: only frames %s were segmented, so only these are scored", result, told.frames
+        )
     return frames
 
 
@@ -138,7 +140,7 @@ def _measures(
     """
     if names is None:
         if reference.is_dir() and not has_markers(reference):
-            log.warning("%s: no markers in TRA, so SEG alone is measured", reference)
+            log.warning("%s: no markers in TRA, so only SEG is measured", reference)
             return ("SEG",), ()
         return ("SEG", "DET"), ()
     if BENCHMARK not in names:
@@ -155,7 +157,7 @@ def _measures(
     chosen = [name for name in columns if needs_of([name]) <= there]
     unannotated = [name for name in columns if lacking.intersection(MEASURES[name].needs)]
     if unannotated:
-        log.warning("%s: the frames that were segmented are not annotated for %s", reference,
+        log.warning("%s: the segmented frames have no annotations for %s", reference,
                     ", ".join(unannotated))  # fmt: skip
     return (*(name for name in names if name != BENCHMARK), *chosen), tuple(unannotated)
 

@@ -12,7 +12,7 @@ from efficientcellseg.maps import Maps
 
 
 class ComponentsParameters(ForegroundParameters):
-    """What a recipe says of ``components``."""
+    """Parameters of ``components`` in a recipe."""
 
     method: Literal["components"]
     """Connected components of the foreground."""

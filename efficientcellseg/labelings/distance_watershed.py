@@ -13,7 +13,7 @@ from efficientcellseg.maps import Maps
 
 
 class DistanceWatershedParameters(ForegroundParameters):
-    """What a recipe says of ``distance_watershed``."""
+    """Parameters of ``distance_watershed`` in a recipe."""
 
     method: Literal["distance_watershed"]
     """Split at the necks of the distance transform."""

@@ -13,13 +13,13 @@ from efficientcellseg.maps import Maps
 
 
 class MarkerWatershedParameters(ForegroundParameters):
-    """What a recipe says of ``marker_watershed``."""
+    """Parameters of ``marker_watershed`` in a recipe."""
 
     method: Literal["marker_watershed"]
     """Grow cells from predicted centers."""
 
     center_threshold: Share = 0.2
-    """Height a peak of the center heatmap must have."""
+    """Lowest peak of the center heatmap that counts as a center."""
 
     smoothing: Reach = 1.0
     """Standard deviation of the Gaussian over center heatmap and distance transform. In-plane \

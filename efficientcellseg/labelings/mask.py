@@ -11,7 +11,7 @@ from efficientcellseg.maps import Maps
 
 
 class MaskParameters(ForegroundParameters):
-    """What a recipe says of ``mask``."""
+    """Parameters of ``mask`` in a recipe."""
 
     method: Literal["mask"]
     """All foreground is one cell."""

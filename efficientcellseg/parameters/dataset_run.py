@@ -25,14 +25,14 @@ class ScoredPart(Frozen):
     """A range of frames that is scored apart."""
 
     frames: FrameRange
-    """First frame and the one after the last, as 0:12; : is all."""
+    """First frame and the one after the last, such as 0:12; : means all."""
 
     seen: bool = False
-    """Score frames, too, that the networks have learnt from, and say so in the table; refused \
-otherwise."""
+    """Also score frames that the networks were trained on, and say so in the table. Otherwise \
+they are refused."""
 
     note: str = ""
-    """What the table's reference column says of them."""
+    """Note on them for the table's reference column."""
 
     @property
     def suffix(self) -> str:
@@ -57,50 +57,52 @@ otherwise."""
 
 
 class DatasetRun(Frozen):
-    """A data set, and what of it is run."""
+    """A data set, and which part of it is run."""
 
     name: DatasetName
     """Name of its folder and of its recipe."""
 
     recipe: str | None = None
-    """Recipe file; null: config/datasets/<name>.yaml."""
+    """Recipe file. Null: config/datasets/<name>.yaml."""
 
     sequences: FrameCounts
     """Number of frames of each sequence to run, named by two digits in quotes."""
 
     first: WholeNumber = 0
-    """First frame of each sequence to run; the numbers of frames count from 0 nevertheless."""
+    """First frame of each sequence to run. The numbers of frames in `sequences` still count from \
+0."""
 
     frames_per_shard: Count = 10
-    """Frames of a job, fewer where `disk_gb` asks for it. More: fewer starts of Python, 2 to 6 s \
-each; fewer: more jobs side by side."""
+    """Frames per job, fewer if `disk_gb` requires it. More frames mean fewer starts of Python (2 \
+to 6 s each), fewer frames mean more jobs side by side."""
 
     frame: tuple[Count, Count, Count] = (32, 512, 512)
-    """Planes, rows, columns of the largest frame: what memory and time a job asks for on a \
-cluster follows from it."""
+    """Planes, rows and columns of the largest frame. Jobs on a cluster request memory and time \
+accordingly."""
 
     model: str | None = None
-    """Folder with a model folder for each network; null: that of the configuration, else the \
-recipe's."""
+    """Folder with one model folder per network. Null: the configuration's, or else the recipe's."""
 
     weights: Annotated[str, Field(pattern="^[A-Za-z0-9_.:/-]+$")] | None = None
-    """The authors' cell network, imported from ONNX into <results>/models/<its name>: ecs_a549 or \
-ecs_tric, which are downloaded, or a file or address of your own; null: networks that there are."""
+    """ONNX network to import into <results>/models/<its name>: ecs_a549 or ecs_tric, the authors' \
+cell networks, which are downloaded, or your own file or address. Null: use existing \
+networks."""
 
     training: str | None = None
-    """Training configuration by which the run trains the networks first, into \
-<results>/models/<its name>; null: networks that there are."""
+    """Training configuration with which the run first trains networks, into <results>/models/<its \
+name>. Null: use existing networks."""
 
     cross_validation: bool = False
-    """Train once more for each sequence, on the others alone, and segment it with those networks, \
-too: results of their own in <results>/<method>-crossval, beside those of `training` as it is."""
+    """Also train networks for each sequence on the other sequences only, and segment it with \
+them. These results go to <results>/<method>-crossval, in addition to those of `training`."""
 
     without: Unique[str] = ()
-    """Methods of the run that it is not segmented by: the 3D U-Net learns from no single slices."""
+    """Methods of the run to skip for this data set. For example, the 3D U-Net cannot learn from \
+single slices."""
 
     parts: Annotated[tuple[ScoredPart, ...], Field(min_length=1)] = (ScoredPart(frames=":"),)
-    """Ranges of frames that are scored apart, a row of the table each; of these, the frames that \
-are run."""
+    """Ranges of frames that are scored separately, each in its own row of the table, as far as \
+their frames are run."""
 
     @field_validator("parts")
     @classmethod
