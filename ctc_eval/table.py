@@ -152,7 +152,7 @@ def read_published(path: Path) -> list[Row]:
     if given != tuple(name for name in _ALL if name in given or name not in (*_NUMBERS, RANK)):
         raise InputError(
             f"{path}: columns {', '.join(given)}; expected {', '.join(COLUMNS)}: "
-            "mend the first line",
+            "fix the first line",
             code="csv-columns",
         )
     rows = []
@@ -162,7 +162,7 @@ def read_published(path: Path) -> list[Row]:
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: line {number}: {error}; expected numbers in {', '.join(_NUMBERS)} and a "
-                "whole number in parameters: mend the line",
+                "whole number in parameters: fix the line",
                 code="csv-cell",
             ) from None
     return rows

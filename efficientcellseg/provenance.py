@@ -1,6 +1,6 @@
 """Reads and writes what masks and networks were made with; what a run was made with.
 
-Beside masks lies a record: method, recipe, networks, and which of the frames these have learnt
+Beside masks lies a record: method, recipe, networks, and which of the frames these have learned
 from. Whoever goes on with the masks asks it, and so does the judge.
 """
 
@@ -79,7 +79,7 @@ def mask_record(
     -------
     dict
         Fit for JSON: ``method``, ``backend``, ``recipe``, ``weights`` with their hashes, ``seen``,
-        the frames that the networks have learnt from, and ``score``, what a score of these masks
+        the frames that the networks have learned from, and ``score``, what a score of these masks
         is to say and how it is taken; ``raw``, by which a frame that is replaced is noticed.
 
     Raises

@@ -116,7 +116,7 @@ def read_plan(path: Path) -> tuple[list[PackedSequence], list[dict[str, Any]]]:
     Raises
     ------
     InputError
-        What the plan must not hold, a sequence that stands twice, a recipe or a score that
+        What the plan must not hold, a sequence that appears twice, a recipe or a score that
         cannot be read.
     """
     from ctc_eval.table import read_scores
@@ -193,7 +193,7 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
             raise InputError(
                 f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
-                "will make: segment anew",
+                "will make: segment again",
                 code="record-mismatch",
             )
     for fault in faults:

@@ -41,7 +41,7 @@ class Request:
     frames : slice
         Frame numbers, half open: those asked for, of those that were segmented.
     seen : frozenset of int
-        Frames that the networks have learnt from.
+        Frames that the networks have learned from.
     penalize_extra : bool
         Whether DET counts objects that match nothing.
     method, name, crossed, networks, training : str
@@ -209,7 +209,7 @@ def score_file(request: Request, score: Score) -> dict[str, Any]:
 
 
 def _seen_note(request: Request, score: Score) -> str:
-    """Say how many of the frames that were scored the networks have learnt from."""
+    """Say how many of the frames that were scored the networks have learned from."""
     scored = {image.frame for image, _ in score.evidence.objects} | set(score.evidence.markers)
     seen = len(scored & request.seen)
     if not seen:

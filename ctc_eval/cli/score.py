@@ -185,11 +185,11 @@ def _score_one(options: argparse.Namespace, request: Request) -> tuple[Values, V
 
 
 def _refuse_seen(request: Request, *, allowed: bool) -> None:
-    """Refuse frames that the result's networks have learnt from, unless told otherwise."""
+    """Refuse frames that the result's networks have learned from, unless told otherwise."""
     seen = sorted(frame for frame in request.seen if is_inside(frame, request.frames))
     if seen and not allowed:
         raise InputError(
-            f"{request.result}: its networks have learnt from {len(seen)} of the frames, from "
+            f"{request.result}: its networks have learned from {len(seen)} of the frames, from "
             f"{seen[0]} to {seen[-1]}; expected frames that are new to them: choose other "
             "--frames, or give --seen to score all the same",
             code="frames-seen",

@@ -49,7 +49,7 @@ def check_lzw(data: bytes) -> None:
         end = int(ends[0]) if len(ends) else len(codes)
         left -= 1
         if (codes[:end] > limits[:end]).any() or end == _CODES or left < 0:
-            raise ValueError("LZW data with a code that stands for nothing")
+            raise ValueError("LZW data with a code that stands for no bytes")
         if end == len(codes) or codes[end] == _END:
             return
         place = 8 * begin + int(at[end] + width[end])

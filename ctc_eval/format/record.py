@@ -91,7 +91,7 @@ class MaskRecord:
     method : str
         Name of the method.
     seen : frozenset of int
-        Frames that the networks have learnt from.
+        Frames that the networks have learned from.
     score : ScoreRecord or None
         None where the record does not say.
     """
@@ -162,7 +162,7 @@ def _read_score(path: Path, found: Any) -> ScoreRecord:
 def _damaged(path: Path, reason: str) -> InputError:
     return InputError(
         f"{path}: damaged ({' '.join(reason.split())[:200]}); expected the record that the method "
-        "wrote beside its masks: segment anew, or remove the record",
+        "wrote beside its masks: segment again, or remove the record",
         code="record-damaged",
     )
 

@@ -105,7 +105,7 @@ def warn_of_empty(empty: int, masks: int) -> None:
         How many masks there are.
     """
     if empty:
-        log.warning("%s: check the recipe, above all cell sizes", tell_empty(empty, masks))
+        log.warning("%s: check the recipe, especially the cell size", tell_empty(empty, masks))
 
 
 def log_anisotropy(recipe: Recipe) -> None:
@@ -118,7 +118,7 @@ def log_anisotropy(recipe: Recipe) -> None:
     own = recipe.labeling.anisotropy
     if own and own != recipe.anisotropy:
         log.info(
-            "%s: cells are taken to be %.3g in-plane pixels a plane (labeling.anisotropy), not "
+            "%s: planes are taken to be %.3g in-plane pixels apart (labeling.anisotropy), not "
             "the %.3g of voxel_size",
             recipe.name,
             own,

@@ -163,7 +163,7 @@ def segment_sequence(
     todo = [n for n in masks if n not in empty]
     record = _keep_raw(record, output, {frames[n].name for n in todo}, [frames[n] for n in empty])
     if len(todo) < len(frames):
-        log.info("%d of %d masks are there already", len(frames) - len(todo), len(frames))
+        log.info("%d of %d masks exist already", len(frames) - len(todo), len(frames))
     if todo:
         log_anisotropy(recipe)
         method = load()
@@ -237,7 +237,7 @@ def _refuse_mixture(
     if kept and not made_alike(read_mask_record(output), record):
         raise InputError(
             f"{output}: holds {len(kept)} masks made with another recipe, method, model or "
-            "backend; expected none, or such of this run: give --overwrite for all frames, or "
+            "backend; expected none, or masks of this run: give --overwrite for all frames, or "
             "another --output",
             code="masks-mixed",
         )

@@ -80,7 +80,7 @@ def add_method(parser: argparse.ArgumentParser) -> None:
 
 
 def add_scale_check(parser: argparse.ArgumentParser) -> None:
-    """Add whether cells of another size than the networks have learnt are refused."""
+    """Add whether cells of another size than the networks have learned are refused."""
     parser.add_argument(
         "--scale-check",
         choices=["on", "off"],

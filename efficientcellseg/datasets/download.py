@@ -109,7 +109,7 @@ def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
         except DownloadError as error:
             raise InputError(
                 f"{error}; expected to bring the data set into {target}: try again "
-                f"(it goes on where it stopped), or fetch the file elsewhere and place it as "
+                f"(it resumes where it stopped), or fetch the file elsewhere and put it at "
                 f"{archive}, or unpack it by hand so that {target / recipe.sequences[0]} has "
                 "the frames",
                 code=error.code,

@@ -34,7 +34,7 @@ tiles if it is not given."""
     @classmethod
     def _learnt(cls, anisotropy: float | None) -> None:
         if anisotropy is not None:
-            raise ValueError("null, since offsets were learnt with that of voxel_size")
+            raise ValueError("null, since offsets were learned with that of voxel_size")
 
 
 def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: float) -> np.ndarray:

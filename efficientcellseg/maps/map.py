@@ -23,7 +23,7 @@ class Map:
         What recipes, model cards and samples call it.
     target : callable
         Label image (Z, Y, X) and anisotropy to what is to be predicted, float32 in 0..1, NaN where
-        the reference does not tell: there the map is not learnt.
+        the reference does not tell: there the map is not learned.
     loss : callable
         Logits, target and what of it is known (1 or 0), all of one shape, to a scalar.
     direction : tuple of str

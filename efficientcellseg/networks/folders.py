@@ -59,7 +59,7 @@ the diameters of disks as large as each cell's largest section."""
     """What it wants to see in place of neighbors in frames of one plane; null: it does not tell."""
 
     slices_seen: WholeNumber = 0
-    """Slices it has learnt from, with repetitions; 0 where that is not known."""
+    """Slices it has learned from, with repetitions; 0 where that is not known."""
 
     samples_sha256: Sha256 | None = None
     """Hash of the samples' file."""
@@ -74,7 +74,7 @@ the diameters of disks as large as each cell's largest section."""
     """Lines of the learning curve, a CSV table."""
 
     seen: tuple[Annotated[str, Field(pattern="^[0-9a-f]{16}$")], ...] = ()
-    """Fingerprints of the frames it has learnt from."""
+    """Fingerprints of the frames it has learned from."""
 
     started_from: Card | None = None
     """Card of the network that it went on from."""
@@ -196,7 +196,7 @@ def load_model(folder: Path) -> Network:
     if odd := [name for name, values in weights.items() if not torch.isfinite(values).all()]:
         raise InputError(
             f"{path}: numbers that are not finite in {len(odd)} tensors, such as {odd[0]}; "
-            "expected weights of a training that has not diverged: train it anew",
+            "expected weights of a training that has not diverged: train it again",
             code="weights-infinite",
         )
     try:

@@ -180,7 +180,7 @@ def device_of(name: str) -> torch.device:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(
-            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu",
+            f"device {name}: {count} GPUs are visible to torch; choose another, or --device cpu",
             code="device-missing",
         )
     return device

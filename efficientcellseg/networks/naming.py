@@ -11,7 +11,7 @@ from efficientcellseg.networks.folders import Card
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What networks have learnt from, as seen from a data set.
+    """What networks have learned from, as seen from a data set.
 
     Attributes
     ----------

@@ -139,7 +139,7 @@ def _fit(encoder: EfficientNetEncoder, source: list[tuple[str, Any]], origin: st
         if wanted[name].shape != value.shape:
             raise InputError(
                 f"{origin}: {theirs} has shape {tuple(value.shape)}; expected "
-                f"{tuple(wanted[name].shape)} for {name}: take the file of the same encoder",
+                f"{tuple(wanted[name].shape)} for {name}: use the file of the same encoder",
                 code="weights-unfit",
             )
         wanted[name] = value
@@ -176,7 +176,7 @@ def start_from(model: Network, other: Network) -> None:
     except (KeyError, RuntimeError):
         raise InputError(
             f"a network {other.architecture} to start from; expected {model.architecture} but for "
-            "the maps: take another or change the configuration",
+            "the maps: use another, or change the configuration",
             code="weights-unfit",
         ) from None
 

@@ -161,11 +161,13 @@ def tell_plans(plans: Sequence[Plan], output: Path) -> None:
             um = f" ({recipe.cell_diameter.um:.3g} um)" if recipe.cell_diameter.um else ""
             size = f"cells {pixels:.3g} pixels{um} wide"
         log.info(
-            "%s: %s, %s, brighter than what is around them; %s, network %s",
+            "%s: %s, %s, brighter than their surroundings; %s, network %s",
             *(plan.file, "3D" if first.image.shape[0] > 1 else "2D", size),
             *(recipe.labeling.method.replace("_", " "), Path(recipe.model or "").name),
         )
-    log.info("to change what is assumed: edit %s, and give it by --recipe", output / plans[0].file)
+    log.info(
+        "to change these assumptions: edit %s, and pass it with --recipe", output / plans[0].file
+    )
 
 
 def _look(group: Sequence[Job]) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from ctc_eval.format import frames_shared, parse_frames
 from efficientcellseg.frozen import Count, Frozen, WholeNumber
 from efficientcellseg.parameters.values import DatasetName, FrameRange, SequenceName, Unique
 
-# What folders of results end in whose networks have not learnt from the sequence.
+# What folders of results end in whose networks have not learned from the sequence.
 CROSS_VALIDATED = "-crossval"
 FrameCounts = Annotated[
     dict[SequenceName, Annotated[int, Field(ge=1, le=9999)]],

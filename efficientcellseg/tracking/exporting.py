@@ -140,7 +140,7 @@ def check_exports(paths: Sequence[Path]) -> None:
     for path in paths:
         if path.suffix not in _WRITERS:
             raise InputError(
-                f"{path}: no known kind of track file; expected an ending of "
+                f"{path}: no known kind of track file; expected a name that ends in "
                 f"{', '.join(_WRITERS)}: choose one",
                 code="export-unknown",
             )

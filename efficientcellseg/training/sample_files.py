@@ -112,7 +112,7 @@ def check_samples(samples: Samples, configuration: TrainingConfiguration, path: 
     if (samples.names, samples.images.shape[-1]) != (names, size):
         raise InputError(
             f"{path}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "
-            f"expected {', '.join(names)} at {size} as in the configuration: make it anew",
+            f"expected {', '.join(names)} at {size} as in the configuration: make it again",
             code="samples-unfit",
         )
     if samples.origin != (wanted := origin_of(configuration)):
