@@ -59,7 +59,12 @@ class Matching:
 
     @property
     def result_voxels(self) -> int:
-        """Voxels of all result objects together."""
+        """Voxels of all result objects together.
+
+        Returns
+        -------
+        int
+        """
         both, either, _ = self.foreground
         return both + either - int(self.sizes.sum())
 

@@ -1,6 +1,6 @@
 """Reads and writes what masks and networks were made with; what a run was made with.
 
-Beside masks lies a record: method, recipe, networks, and which of the frames these have learnt
+Beside masks lies a record: method, recipe, networks, and which of the frames these have learned
 from. Whoever goes on with the masks asks it, and so does the judge.
 """
 
@@ -80,7 +80,7 @@ def mask_record(
     -------
     dict
         Fit for JSON: ``method``, ``backend``, ``recipe``, ``weights`` with their hashes, ``seen``,
-        the frames that the networks have learnt from, and ``score``, what a score of these masks
+        the frames that the networks have learned from, and ``score``, what a score of these masks
         is to say and how it is taken; ``raw``, by which a frame that is replaced is noticed.
 
     Raises
@@ -107,7 +107,7 @@ def mask_record(
     }
 
 
-def tell_backend(backend: str, precision: str) -> str:
+def tell_backend(backend: str, precision: str) -> str:  # numpydoc ignore=PR01,RT01
     """Name what runs the networks: ``openvino``, or ``openvino bf16``."""
     return backend if precision == "float32" else f"{backend} {precision}"
 
@@ -151,13 +151,29 @@ def _score_record(
 
 
 def write_mask_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write the record of masks beside them."""
+    """Write the record of masks beside them.
+
+    Parameters
+    ----------
+    folder : Path
+    record : mapping of str to object
+    """
     with atomic(folder / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1))
 
 
 def read_mask_record(folder: Path) -> dict[str, Any] | None:
-    """Read what the masks in a folder were made with; None where that is not known."""
+    """Read what the masks in a folder were made with.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict of str to object, or None
+        None if it is not known.
+    """
     try:
         found = json.loads((folder / RECORD).read_text())
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
@@ -165,8 +181,10 @@ def read_mask_record(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
-    """Tell whether two records are of masks made in the same way."""
+def made_alike(  # numpydoc ignore=PR01,RT01
+    one: Mapping[str, Any] | None, other: Mapping[str, Any]
+) -> bool:
+    """Tell whether two records (:func:`read_mask_record`) are of masks made in the same way."""
     return one is not None and _made_with(one) == _made_with(other)
 
 
@@ -184,13 +202,33 @@ def tracked_alike(record: Mapping[str, Any] | None, parameters: Tracking) -> boo
 
 
 def stale_masks(folder: Path) -> set[str]:
-    """Name the masks that an earlier run made in another way, and that are to be made anew."""
+    """Name the masks that an earlier run made in another way and that must be made again.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    set of str
+    """
     named = (read_mask_record(folder) or {}).get("stale", [])
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
 
 
 def raw_frames(folder: Path) -> dict[str, str]:
-    """Give the fingerprints of the raw frames, by name, that the masks in a folder are of."""
+    """Read the fingerprints of the raw frames that masks were made from.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the masks.
+
+    Returns
+    -------
+    dict of str to str
+        By file name.
+    """
     known = (read_mask_record(folder) or {}).get("raw", {})
     return known if isinstance(known, dict) else {}
 
@@ -314,7 +352,17 @@ def describe_software() -> dict[str, Any]:
 
 
 def device_name(device: str) -> str:
-    """Name the device that is meant, the GPU by its model."""
+    """Name a device, a GPU by its model.
+
+    Parameters
+    ----------
+    device : str
+        As torch names it.
+
+    Returns
+    -------
+    str
+    """
     try:
         import torch
     except ImportError:

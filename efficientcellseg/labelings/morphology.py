@@ -11,7 +11,17 @@ from efficientcellseg.parallel import cores, in_threads
 
 
 def connected(labels: np.ndarray) -> np.ndarray:
-    """Give each connected piece of each object a number, int32; faces connect voxels."""
+    """Give each connected piece of each object a number; voxels connect through their faces.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer or bool
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int32
+        Numbers from 1; 0 is background.
+    """
     import cc3d
 
     if labels.dtype == bool:
@@ -20,10 +30,21 @@ def connected(labels: np.ndarray) -> np.ndarray:
 
 
 def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:
-    """Euclidean distance to the background, in in-plane pixels.
+    """Compute the Euclidean distance to the background.
 
-    The border of the image is not background: a cell cut off by it goes on outside. Where
-    there is no background at all, the distance is 0.
+    The border of the image is not background, because a cell that it cuts off continues outside.
+    Without any background, the distance is 0.
+
+    Parameters
+    ----------
+    foreground : ndarray of shape (Z, Y, X), bool
+    anisotropy : float
+        Distance between planes, in in-plane pixels.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), float32
+        In in-plane pixels.
     """
     import edt
 
@@ -41,9 +62,21 @@ def distance(foreground: np.ndarray, anisotropy: float) -> np.ndarray:
 def smooth(
     values: np.ndarray, sigma: float, anisotropy: float, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Gaussian blur; `sigma` in in-plane pixels, so less than that from plane to plane.
+    """Blur with a Gaussian that is as wide along all axes, in physical units.
 
-    `out` may be `values`.
+    Parameters
+    ----------
+    values : ndarray of shape (Z, Y, X), float
+    sigma : float
+        Standard deviation, in in-plane pixels.
+    anisotropy : float
+        Distance between planes, in in-plane pixels.
+    out : ndarray of shape (Z, Y, X), optional
+        Where to put the result; may be `values`.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), float
     """
     from scipy.ndimage import gaussian_filter
 
@@ -214,7 +247,21 @@ def _from_labels(labels: np.ndarray, pieces: np.ndarray) -> tuple[np.ndarray, np
 
 
 def relabel(labels: np.ndarray, numbers: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Give each object the number that `numbers`, (N,), has for it; `out` may be `labels`."""
+    """Give each object another number.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+    numbers : ndarray of shape (N,), integer
+        The new number of each label, the background's first.
+    out : ndarray of shape (Z, Y, X), optional
+        Where to put the result; may be `labels`.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X)
+        With the type of `numbers`, or of `out`.
+    """
     found = np.empty(labels.shape, numbers.dtype) if out is None else out
     # Plane by plane, since numpy makes 64-bit indices of all that it is given.
     for place, plane in zip(found, labels, strict=True):
@@ -223,7 +270,17 @@ def relabel(labels: np.ndarray, numbers: np.ndarray, out: np.ndarray | None = No
 
 
 def sizes_of(labels: np.ndarray) -> np.ndarray:
-    """Count the voxels of each object, (N,), the background's first."""
+    """Count the voxels of each object.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+        By label, the background's first.
+    """
     count = int(labels.max(initial=0)) + 1
     sizes = np.zeros(count, np.int64)
     for plane in labels:
@@ -238,7 +295,16 @@ def _keep(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
 
 
 def largest_pieces(labels: np.ndarray) -> np.ndarray:
-    """Keep the largest connected piece of each object."""
+    """Keep the largest connected piece of each object.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), integer
+    """
     pieces = connected(labels)
     sizes = sizes_of(pieces)
     owner = np.zeros(len(sizes), labels.dtype)
@@ -252,7 +318,18 @@ def largest_pieces(labels: np.ndarray) -> np.ndarray:
 
 
 def remove_small(labels: np.ndarray, min_size: int) -> np.ndarray:
-    """Remove objects of fewer than `min_size` voxels."""
+    """Remove small objects.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+    min_size : int
+        Fewest voxels of an object that stays.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), integer
+    """
     return labels if min_size <= 1 else _keep(labels, sizes_of(labels) >= min_size)
 
 
@@ -263,7 +340,11 @@ def remove_outside(labels: np.ndarray, margin: int) -> np.ndarray:
     ----------
     labels : ndarray of shape (Z, Y, X), integer
     margin : int
-        The challenge's E; only rows and columns count.
+        The challenge's E, in pixels; only rows and columns count.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), integer
     """
     if not margin:
         return labels
@@ -275,7 +356,16 @@ def remove_outside(labels: np.ndarray, margin: int) -> np.ndarray:
 
 
 def fill_holes(labels: np.ndarray) -> np.ndarray:
-    """Fill background that an object encloses; what lies inside of other objects stays."""
+    """Fill background that an object encloses; other objects inside it stay.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), integer
+    """
     from scipy.ndimage import binary_fill_holes, find_objects
 
     pockets, filled = _pockets(labels), labels
@@ -310,7 +400,15 @@ def _pockets(labels: np.ndarray) -> np.ndarray:
 
 
 def renumber(labels: np.ndarray) -> np.ndarray:
-    """Renumber objects from 1 without gaps, as uint16.
+    """Renumber objects from 1 without gaps.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), uint16
 
     Raises
     ------

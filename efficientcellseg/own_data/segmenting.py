@@ -43,7 +43,17 @@ class Found:
 
 
 def default_output(inputs: Sequence[str]) -> Path:
-    """Name a folder for results: ``NAME_cells`` beside one input, ``cells`` beside several."""
+    """Name a folder for results: ``NAME_cells`` beside one input, ``cells`` beside several.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        As the user gave them.
+
+    Returns
+    -------
+    Path
+    """
     first = Path(inputs[0])
     if len(inputs) > 1:
         return first.parent / "cells"
@@ -56,9 +66,17 @@ def default_output(inputs: Sequence[str]) -> Path:
 def check_output(output: Path, images: Sequence[Image], *, overwrite: bool) -> None:
     """Refuse a folder for results that holds images to be read, or other results.
 
+    Parameters
+    ----------
+    output : Path
+    images : sequence of Image
+    overwrite : bool
+        Whether other results may be replaced.
+
     Raises
     ------
     InputError
+        It holds one of these.
     """
     files = {file.resolve() for image in images for file in (image.path, *image.stored.files)}
     if output.resolve() in files | {file.parent for file in files}:

@@ -39,6 +39,10 @@ MANIFEST = Path("SW") / "manifest.json"
 def check_results(entries: Iterable[PackedSequence]) -> None:
     """Check that all masks are fit for submission, and made as the scripts will make them.
 
+    Parameters
+    ----------
+    entries : iterable of PackedSequence
+
     Raises
     ------
     InputError
@@ -73,7 +77,7 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
             raise InputError(
                 f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
-                "will make: segment anew",
+                "will make: segment again",
                 code="record-mismatch",
             )
         if entry.tracks:

@@ -169,7 +169,7 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
     assert set(models_told) == {f"WithOffsets/{network.name}"}
     masks = results / "efficientcellseg" / "Tiny" / "01_RES"
     assert list(frame_files(masks, "mask")) == [0, 1, 2]
-    # The record beside the masks knows what the network has learnt from.
+    # The record beside the masks knows what the network has learned from.
     record = json.loads((masks / ".segmentation.json").read_text())
     assert record["seen"] == [0, 1, 2]
 
