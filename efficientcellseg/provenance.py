@@ -7,11 +7,8 @@ from. Whoever goes on with the masks asks it, and so does the judge.
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +27,7 @@ from efficientcellseg.parameters.recipe import Recipe, load_recipe
 from efficientcellseg.parameters.run import RunConfiguration
 from efficientcellseg.parameters.source import SimulationSource, ZipSource
 from efficientcellseg.parameters.tracking import Tracking
-
-PACKAGES = (
-    *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
-    *("monai", "tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
-)
+from efficientcellseg.software import describe_software, device_name
 
 # What a recipe says beside how masks are made.
 BESIDE = {
@@ -257,8 +250,8 @@ def describe_run(
     Returns
     -------
     dict
-        Fit for JSON: what :func:`describe_software` says, ``device``, ``recipes`` and ``models``
-        with their hashes, ``seeds`` of simulated data sets; with a configuration this itself,
+        Fit for JSON: what :func:`efficientcellseg.software.describe_software` says, ``device``,
+        ``recipes`` and ``models`` with their hashes, ``seeds`` of simulated data sets; with a configuration this itself,
         the ``frames`` that were run, and the hashes of ``zips``.
 
     Raises
@@ -331,47 +324,6 @@ def _without_places(values: Any) -> Any:
     return _relative(Path(values)) if is_place else values
 
 
-def describe_software() -> dict[str, Any]:
-    """Name the versions at work.
-
-    Returns
-    -------
-    dict
-        Fit for JSON: ``commit`` and whether files were ``changed`` since, both None outside of a
-        clone, ``python``, ``platform``, ``processor``, ``packages``.
-    """
-    commit = _git("rev-parse", "HEAD")
-    return {
-        "commit": commit,
-        "changed": commit and bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
-    }
-
-
-def device_name(device: str) -> str:
-    """Name a device, a GPU by its model.
-
-    Parameters
-    ----------
-    device : str
-        As torch names it.
-
-    Returns
-    -------
-    str
-    """
-    try:
-        import torch
-    except ImportError:
-        return device
-    if device == "cpu" or not torch.cuda.is_available():
-        return "cpu"
-    return torch.cuda.get_device_name(None if device == "auto" else device)
-
-
 def _networks(folder: Path) -> list[Path]:
     """List the networks in a folder, which may be one itself; a run without networks has none."""
     found = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
@@ -384,21 +336,3 @@ def _relative(path: Path) -> str:
     if resolved.is_relative_to(ROOT):
         return str(resolved.relative_to(ROOT))
     return f"{resolved.parent.name}/{path.name}"
-
-
-def _git(*words: str) -> str | None:
-    if not (ROOT / ".git").exists():
-        return None  # no clone; one that the program is installed in would not be its own
-    try:
-        command = ["git", "-C", str(ROOT), *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

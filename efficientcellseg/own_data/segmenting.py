@@ -17,8 +17,9 @@ from efficientcellseg.own_data.jobs import Counter, Job
 from efficientcellseg.own_data.planning import How, Plan
 from efficientcellseg.own_data.results import cell_rows, write_cells, write_label_image
 from efficientcellseg.parameters.recipe import Recipe, recipe_text
-from efficientcellseg.provenance import describe_software, tell_backend
+from efficientcellseg.provenance import tell_backend
 from efficientcellseg.report.overlay import View, draw_views, views_of
+from efficientcellseg.software import describe_software
 
 if TYPE_CHECKING:
     import numpy as np

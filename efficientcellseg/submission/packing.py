@@ -280,7 +280,7 @@ def _record(
 def _manifest(
     records: list[dict[str, Any]], scores: list[dict[str, Any]], folder: Path
 ) -> dict[str, Any]:
-    from efficientcellseg.provenance import describe_software
+    from efficientcellseg.software import describe_software
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
