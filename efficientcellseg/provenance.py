@@ -251,8 +251,9 @@ def describe_run(
     -------
     dict
         Fit for JSON: what :func:`efficientcellseg.software.describe_software` says, ``device``,
-        ``recipes`` and ``models`` with their hashes, ``seeds`` of simulated data sets; with a configuration this itself,
-        the ``frames`` that were run, and the hashes of ``zips``.
+        ``recipes`` and ``models`` with their hashes, ``seeds`` of simulated data
+        sets; with a configuration this itself, the ``frames`` that were run, and the hashes of
+        ``zips``.
 
     Raises
     ------
