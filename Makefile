@@ -15,7 +15,7 @@ help:
 	@echo "make demo       run everything on small data, into results/demo"
 	@echo "make test       lint and the fast tests, under 3 minutes"
 	@echo "make check      lint and all tests: cluster, conda, package, whole runs of the workflow"
-	@echo "make lint       style, types, imports between the rooms, workflow"
+	@echo "make lint       style, types, imports between the rooms, docstrings, workflow"
 	@echo "make format     put the code into its form"
 	@echo "make bench      measure speed and memory, into results/bench"
 	@echo "make reliability  spoiled inputs, killed, long and repeated runs (docs/reliability.md)"
@@ -54,6 +54,7 @@ lint: install
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/numpydoc lint $$(find efficientcellseg ctc_eval -name '*.py')
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 

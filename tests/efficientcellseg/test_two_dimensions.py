@@ -40,7 +40,7 @@ def test_nuclei_are_found(nuclei, tmp_path, capsys):
     assert judge(["validate", str(dataset), "02", "--result", str(result), *FRAMES]) == 0
     assert "note" not in capsys.readouterr().out
     # There are no markers, so that SEG alone is measured unless asked otherwise.
-    # The first image is one of every ninth that no network has learnt from.
+    # The first image is one of every ninth that no network has learned from.
     score = ["score", str(dataset), "02", "--result", str(result), "--frames", "0:1"]
     assert judge([*score, "--measures", "SEG", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

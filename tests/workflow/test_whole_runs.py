@@ -12,8 +12,9 @@ import yaml
 from conftest import ROOT, TINY, tiny_network, tiny_recipe
 from runs import add_markers, as_a_user, checkout, configure, jobs, snakemake, told
 
-from ctc_eval.format import frame_files, read_volume
+from ctc_eval.format import frame_files, read_tracks, read_volume, write_labels
 
+TRACKED = Path("tracks", "classical")
 OFFSETS = ("offset_planes", "offset_rows", "offset_columns")
 
 pytestmark = pytest.mark.slow
@@ -78,6 +79,40 @@ def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
     assert "Nothing to be done" in told(again)
 
 
+def test_tracks_take_the_place_of_masks_in_scores(tmp_path, tiny_dataset, recipe_file):
+    """The same cells by other numbers; masks stay as they are without tracks."""
+    add_markers(tiny_dataset)
+    tracks = tiny_dataset / "01_GT" / "TRA"
+    rows = []
+    for frame, path in frame_files(tracks, "man_track").items():
+        labels = read_volume(path)
+        labels[labels > 0] += 10 * frame
+        write_labels(path, labels)
+        rows += [f"{label} {frame} {frame} 0" for label in np.unique(labels[labels > 0])]
+    (tracks / "man_track.txt").write_text("\n".join(rows) + "\n")
+    tracked = {"tracking": True}
+    chosen = {"methods": ["classical"], "dataset": tracked}
+    config = configure(tmp_path, recipe_file, tmp_path / "none", **chosen)
+    assert jobs(snakemake(tmp_path, config, "all", "tracks"))["track"] == 1
+    results = tmp_path / "results"
+    masks, linked = (results / place / "Tiny" / "01_RES" for place in ("classical", TRACKED))
+    assert not (masks / "res_track.txt").exists()
+    rows, faults = read_tracks(linked / "res_track.txt")
+    assert rows
+    assert not faults
+    for frame, path in frame_files(linked, "mask").items():
+        before, after = read_volume(masks / path.name), read_volume(path)
+        assert np.array_equal(before > 0, after > 0)
+        alive = {row.label for row in rows.values() if row.begin <= frame <= row.end}
+        assert set(np.unique(after)) - {0} == alive
+    for part in ("_0-2", "_2-3"):
+        path = results / "scores" / "classical" / "Tiny" / f"01{part}.json"
+        score = json.loads(path.read_text())
+        assert 0 <= score["TRA"] <= 1
+        assert score["OP_CTB"] == pytest.approx((score["SEG"] + score["TRA"]) / 2)
+    assert "Nothing to be done" in told(snakemake(tmp_path, config, "all", "tracks", "--dry-run"))
+
+
 def test_without_networks_and_with_a_job_that_dies(tmp_path, tiny_dataset, recipe_file):
     """A job that is killed is told with its frames; the others go on, and the next run with it."""
     add_markers(tiny_dataset)
@@ -134,7 +169,7 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
     assert set(models_told) == {f"WithOffsets/{network.name}"}
     masks = results / "efficientcellseg" / "Tiny" / "01_RES"
     assert list(frame_files(masks, "mask")) == [0, 1, 2]
-    # The record beside the masks knows what the network has learnt from.
+    # The record beside the masks knows what the network has learned from.
     record = json.loads((masks / ".segmentation.json").read_text())
     assert record["seen"] == [0, 1, 2]
 
