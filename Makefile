@@ -68,6 +68,7 @@ bench: install
 
 reliability: install
 	$(BIN)/python -m bench.reliability
+	$(BIN)/python -m bench.reliability.guided
 	$(BIN)/python -m bench.reliability.mutation --children $$(nproc)
 
 coverage: install
