@@ -20,11 +20,11 @@ whatever else is near; 1: distances alone decide."""
     """How far the center of a cell moves from a frame to the next at most. Micrometers. Null: \
 estimated from how far apart cells lie and how far they move."""
 
-    gap: Annotated[int, Field(ge=0, le=100)] = 1
+    gap: Annotated[int, Field(ge=0, le=100)] = 2
     """Frames in a row in which a cell may be missed and still be found again."""
 
     divisions: bool = True
     """Whether a cell may become two."""
 
-    daughter_size: Annotated[float, Field(gt=0, le=1)] = 0.85
+    daughter_size: Annotated[float, Field(gt=0, le=1)] = 0.75
     """Largest size of each of two daughters, over their mother's."""
