@@ -59,7 +59,7 @@ def score_sequence(
     reference : Path
         Folder as for :func:`ctc_eval.format.find_reference`.
     result : Path
-        Folder with ``maskTTT.tif`` and, for TRA, ``res_track.txt``.
+        Folder with ``maskTTT.tif`` and, for measures of tracks, ``res_track.txt``.
     wanted : sequence of str
         Of the measures' names.
     frames : slice
@@ -78,8 +78,8 @@ def score_sequence(
     Raises
     ------
     InputError
-        What the official tool refuses or reads as empty: a mask missing, another size, a
-        pixel type or compression it does not read, no reference object, inconsistent tracks.
+        What the official tool refuses or reads as empty: masks missing, of other size, pixel
+        type or compression than it reads, no reference object, inconsistent tracks.
     """
     needs = needs_of(wanted) - {"parameters"}
     found = find_reference(reference, needs)
@@ -176,7 +176,7 @@ def _match_images(
 
     def count(job: tuple[int, int]) -> dict[ReferenceImage, PairCounts]:
         frame, part = job
-        return _count_part(masks[frame], by_frame[frame], part, parts)
+        return count_part(masks[frame], by_frame[frame], part, parts)
 
     counts: dict[ReferenceImage, list[PairCounts]] = {image: [] for image in images}
     with ThreadPoolExecutor(min(workers, len(jobs))) as pool:
@@ -186,10 +186,29 @@ def _match_images(
     return {image: match(add_up(pairs)) for image, pairs in counts.items()}
 
 
-def _count_part(
+def count_part(
     mask_path: Path, images: Sequence[ReferenceImage], part: int, parts: int
 ) -> dict[ReferenceImage, PairCounts]:
-    """Count the pairs of labels in one of `parts` runs of a mask's planes."""
+    """Count the pairs of labels in one of `parts` runs of a mask's planes.
+
+    Parameters
+    ----------
+    mask_path : Path
+    images : sequence of ReferenceImage
+        Of the mask's frame.
+    part, parts : int
+        Which run, from 0, of how many; 0 of 1 is the whole mask.
+
+    Returns
+    -------
+    dict of ReferenceImage to PairCounts
+        Each pair of labels once.
+
+    Raises
+    ------
+    InputError
+        A file that is not as the official tool reads it; another shape than the mask's.
+    """
     with ExitStack() as stack:
         mask = stack.enter_context(open_labels(mask_path))
         opened = [(image, stack.enter_context(open_labels(image.path))) for image in images]
@@ -273,7 +292,7 @@ def _consistent_tracks(
         raise InputError(
             f"{wanted_file}: the reference tracks are not consistent with the images: the images "
             f"are not those of all frames from the tracks' first, {begin}, on, as which the "
-            "official tool counts them: leave TRA out of --measures",
+            "official tool counts them: leave measures of tracks out of --measures",
             code="tracks-offset",
         )
     in_result = {frame: set(one.result.tolist()) for frame, one in matched.items()}
@@ -285,8 +304,8 @@ def _sound_tracks(path: Path) -> dict[int, Track]:
     """Read a track file whose rows all count."""
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file; TRA needs a track file with rows 'label begin end parent': "
-            "write one, or leave TRA out of --measures",
+            f"{path}: no such file; measures of tracks need a file with rows "
+            "'label begin end parent': write one, or leave them out of --measures",
             code="file-missing",
         )
     tracks, faults = read_tracks(path)

@@ -15,14 +15,17 @@ from ctc_eval.measures import MEASURES
 # How measures are written where one reads them.
 _NUMBERS = {name: measure.column for name, measure in MEASURES.items() if measure.column}
 
-COLUMNS = (
+# Published rows may have one.
+RANK = "rank"
+
+# All columns there are, and those of every table; the others are there where a row has a value.
+_ALL = (
     *("dataset", "sequence", "method", "networks", "parameters"),
     *_NUMBERS,
-    *("origin", "reference"),
+    *(RANK, "origin", "reference"),
 )
-
-# Beside them, before the origin, where a published row has one.
-RANK = "rank"
+_ASKED = {RANK, *(name for name, measure in MEASURES.items() if measure.asked)}
+COLUMNS = tuple(name for name in _ALL if name not in _ASKED)
 
 # The two blocks of a table, by origin, and the sentence above each.
 BLOCKS = {
@@ -61,9 +64,9 @@ def read_scores(path: Path) -> Row:
     Returns
     -------
     dict
-        With the keys `COLUMNS`, and ``training``; None where the file has no value. Also
-        ``group``, what rows must have in common to be averaged beside data set and reference;
-        and ``told``, what the reference is to say beside that of this row alone.
+        With the keys `COLUMNS`, all measures, and ``training``; None where the file has no
+        value. Also ``group``, what rows must have in common to be averaged beside data set and
+        reference; and ``told``, what the reference is to say beside that of this row alone.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def read_scores(path: Path) -> Row:
             "score again",
             code="score-incomplete",
         )
-    row = {column: record.get(column) for column in (*COLUMNS, "training")}
+    row = {column: record.get(column) for column in (*_ALL, "training")}
     numeric = [row[name] for name in (*_NUMBERS, "parameters")]
     if not all(value is None or isinstance(value, int | float) for value in numeric):
         raise InputError(
@@ -125,8 +128,8 @@ def read_published(path: Path) -> list[Row]:
     Parameters
     ----------
     path : Path
-        CSV with columns of `COLUMNS`, those of measures as far as they are known, and maybe
-        `RANK` before the origin; empty cells where a value is not known.
+        CSV with columns of `COLUMNS`, those of measures as far as they are known, other
+        measures, and maybe `RANK` before the origin; empty cells where a value is not known.
 
     Returns
     -------
@@ -146,11 +149,10 @@ def read_published(path: Path) -> list[Row]:
         ) from None
     reader = csv.DictReader(lines)
     given = tuple(reader.fieldnames or ())
-    expected = _with_rank(COLUMNS)
-    if given != tuple(name for name in expected if name in given or name not in (*_NUMBERS, RANK)):
+    if given != tuple(name for name in _ALL if name in given or name not in (*_NUMBERS, RANK)):
         raise InputError(
             f"{path}: columns {', '.join(given)}; expected {', '.join(COLUMNS)}: "
-            "mend the first line",
+            "fix the first line",
             code="csv-columns",
         )
     rows = []
@@ -160,7 +162,7 @@ def read_published(path: Path) -> list[Row]:
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: line {number}: {error}; expected numbers in {', '.join(_NUMBERS)} and a "
-                "whole number in parameters: mend the line",
+                "whole number in parameters: fix the line",
                 code="csv-cell",
             ) from None
     return rows
@@ -170,13 +172,11 @@ def _published_row(cells: dict[str, Any]) -> Row:
     """Make a row of the texts in a line; TypeError or ValueError if they do not fit."""
     if None in cells or None in cells.values():
         raise ValueError("more or fewer cells than columns")
-    texts = {column: cells.get(column, "") for column in COLUMNS}
+    texts = {name: cells.get(name, "") for name in _ALL if name in COLUMNS or name in cells}
     if texts["parameters"]:
         int(texts["parameters"])
-    numbers = {
-        name: Printed(texts[name]) if texts[name] else None for name in ("parameters", *_NUMBERS)
-    }
-    return {**texts, **numbers, **({RANK: cells[RANK]} if cells.get(RANK) else {})}
+    numeric = texts.keys() & {"parameters", *_NUMBERS}
+    return {**texts, **{name: Printed(texts[name]) if texts[name] else None for name in numeric}}
 
 
 def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Row]:
@@ -221,7 +221,7 @@ def _block(row: Row) -> str:
 def _tell(row: Row) -> Row:
     """Add to the reference what holds for this row alone."""
     told = filter(None, (row["reference"], row.get("told")))
-    return {RANK: None, **row, "reference": "; ".join(told)}
+    return {**dict.fromkeys(_ASKED), **row, "reference": "; ".join(told)}
 
 
 def _mean(members: Sequence[Row]) -> Row:
@@ -235,13 +235,18 @@ def _mean(members: Sequence[Row]) -> Row:
 
 
 def columns_of(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Give the columns of a table: `COLUMNS`, and `RANK` where a row has one."""
-    return _with_rank(COLUMNS) if any(row.get(RANK) for row in rows) else COLUMNS
+    """List the columns of a table: `COLUMNS`, and others for which a row has a value.
 
+    Parameters
+    ----------
+    rows : iterable of Row
 
-def _with_rank(columns: Sequence[str]) -> tuple[str, ...]:
-    place = columns.index("origin")
-    return (*columns[:place], RANK, *columns[place:])
+    Returns
+    -------
+    tuple of str
+    """
+    there = {name for row in rows for name in _ASKED if row.get(name) not in (None, "")}
+    return tuple(name for name in _ALL if name in there or name in COLUMNS)
 
 
 def render_blocks(
@@ -301,7 +306,7 @@ def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = CO
     }
     if style == "csv":
         return _csv(rows, columns)
-    cells = [list(columns), *([_readable(name, row[name]) for name in columns] for row in rows)]
+    cells = [list(columns), *([readable(name, row[name]) for name in columns] for row in rows)]
     write = {"markdown": _markdown, "latex": _latex, "text": _text}[style]
     return write(cells, [name in numeric for name in columns])
 
@@ -347,7 +352,19 @@ def _exact(value: Any) -> str:
     return f"{value:.6f}" if exact else str(value)
 
 
-def _readable(column: str, value: Any) -> str:
+def readable(column: str, value: Any) -> str:
+    """Write a value for people to read: rounded, and published values as printed.
+
+    Parameters
+    ----------
+    column : str
+    value : object
+        None for an empty field.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return ""
     if isinstance(value, Printed):

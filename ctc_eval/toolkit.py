@@ -153,11 +153,12 @@ def _copy_tracks(source: Path, frames: slice, target: Path) -> None:
     """Copy a track file, cut to the frames wanted; a faulty one goes as it is."""
     if not source.is_file():
         return
-    text = source.read_text(errors="replace")
     tracks, faults = read_tracks(source)
-    if frames != slice(None) and not faults and not list(lineage_faults(source, tracks)):
-        last = max((track.end for track in tracks.values()), default=0)
-        stop = last if frames.stop is None else frames.stop - 1
-        trimmed = trim_tracks(tracks, frames.start or 0, stop).values()
-        text = "".join(f"{t.label} {t.begin} {t.end} {t.parent}\n" for t in trimmed)
+    if frames == slice(None) or faults or list(lineage_faults(source, tracks)):
+        shutil.copyfile(source, target / source.name)
+        return
+    last = max((track.end for track in tracks.values()), default=0)
+    stop = last if frames.stop is None else frames.stop - 1
+    trimmed = trim_tracks(tracks, frames.start or 0, stop).values()
+    text = "".join(f"{t.label} {t.begin} {t.end} {t.parent}\n" for t in trimmed)
     (target / source.name).write_text(text)

@@ -51,9 +51,13 @@ def read_tracks(path: Path) -> tuple[dict[int, Track], list[Fault]]:
     """
     tracks: dict[int, Track] = {}
     faults = []
-    # Not splitlines, which takes other characters for the end of a line, too.
-    lines = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
-    for number, line in enumerate(lines, start=1):
+    # Not splitlines, nor what text files do, which take other characters for a line's end, too.
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    if "\r\n" in text:
+        reason = "lines end with CR LF, expected LF alone: save it with the line ends of Unix"
+        faults.append(Fault(path, reason, "track-line-ends"))
+        text = text.replace("\r\n", "\n")
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         row = _ROW.fullmatch(line)
         track = Track(*map(int, row.groups())) if row else None
         if fault := _row_fault(line, track, tracks):
@@ -178,6 +182,10 @@ def trim_tracks(tracks: Mapping[int, Track], first: int, last: int) -> dict[int,
         With parents that exist.
     first, last : int
         The range, both included. Links to a parent that ended before it are cut.
+
+    Returns
+    -------
+    dict of int to Track
     """
     return {
         label: replace(
@@ -196,5 +204,15 @@ def _reaches(tracks: Mapping[int, Track], track: Track, first: int) -> bool:
 
 
 def and_more(count: int) -> str:
-    """Say how many faults there are beside the one that is told."""
+    """Say how many faults there are besides the one that is reported.
+
+    Parameters
+    ----------
+    count : int
+
+    Returns
+    -------
+    str
+        Empty for 0.
+    """
     return f" (and {count} more)" if count else ""

@@ -6,16 +6,30 @@ docs/extending.md shows how.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
-from ctc_eval.measures.derived import OP_CSB, OP_CTB, PESEG
+from ctc_eval.measures.ct import CT
+from ctc_eval.measures.derived import BIO, OP_CLB, OP_CSB, OP_CTB, PESEG
 from ctc_eval.measures.det import DET
+from ctc_eval.measures.divisions import BC, CCA
+from ctc_eval.measures.lnk import LNK
 from ctc_eval.measures.mean_iou import MEAN_IOU
 from ctc_eval.measures.measure import Evidence, Measure, Score
 from ctc_eval.measures.seg import SEG
+from ctc_eval.measures.tf import TF
 from ctc_eval.measures.tra import TRA
 
-__all__ = ["MEASURES", "Evidence", "Measure", "Score", "compute", "needs_of", "with_parts"]
+__all__ = [
+    "MEASURES",
+    "Evidence",
+    "Measure",
+    "Score",
+    "compute",
+    "family_of",
+    "needs_of",
+    "with_parts",
+]
 
 MEASURES: dict[str, Measure] = {
     entry.name: entry
@@ -23,12 +37,24 @@ MEASURES: dict[str, Measure] = {
         SEG,
         DET,
         TRA,
+        LNK,
+        CT,
+        TF,
+        *BC,
+        CCA,
+        *BIO,
         MEAN_IOU,
         OP_CSB,
         OP_CTB,
+        *OP_CLB,
         PESEG,
     )
 }
+
+
+def family_of(name: str) -> tuple[str, ...]:
+    """Give the measures that a name stands for: its own, or BC(0), BC(1), ... for BC."""
+    return tuple(one for one in MEASURES if name in (one, one.partition("(")[0]))
 
 
 def with_parts(names: Iterable[str]) -> tuple[str, ...]:
@@ -59,7 +85,8 @@ def compute(evidence: Evidence, wanted: Iterable[str]) -> Score:
     -------
     Score
         Of those asked for, of those that they are made of, and of those that follow; without
-        those that need parameters where none are given.
+        those that need parameters where none are given, and those that the reference has
+        nothing to measure by.
     """
     names = with_parts(wanted)
     values: dict[str, float] = {}
@@ -69,4 +96,5 @@ def compute(evidence: Evidence, wanted: Iterable[str]) -> Score:
             there |= {"objects", "markers", "tracks"}
         if there.issuperset(measure.needs):
             values[name] = measure.value(evidence, values)
-    return Score(values, evidence)
+    there_are = {name: value for name, value in values.items() if not math.isnan(value)}
+    return Score(there_are, evidence)

@@ -1,6 +1,6 @@
 """What is wrong with a result as an acyclic oriented graph: its objects, and their links.
 
-What DET and TRA share. The measure of such graphs (AOGM) is that of Matula et al. 2015,
+What DET, LNK and TRA share. The measure of such graphs (AOGM) is that of Matula et al. 2015,
 PLOS ONE 10(12): e0144959; the weights are those of the challenge.
 """
 
@@ -97,8 +97,33 @@ def node_errors(frames: Mapping[int, Matching]) -> NodeErrors:
     return NodeErrors(tuple(splits), tuple(missed), tuple(extra), objects)
 
 
+def sole_partners(frames: Mapping[int, Matching]) -> dict[Node, Node]:
+    """Give the reference object of each result object that matches exactly one.
+
+    Parameters
+    ----------
+    frames : mapping of int to Matching
+        By frame.
+
+    Returns
+    -------
+    dict of (int, int) to (int, int)
+        (frame, result label) to (frame, reference label).
+    """
+    import numpy as np
+
+    partner: dict[Node, Node] = {}
+    for frame, matching in frames.items():
+        matched = matching.matched[matching.matched > 0]
+        unique, counts = np.unique(matched, return_counts=True)
+        single = set(unique[counts == 1].tolist())
+        pairs = zip(matching.matched.tolist(), matching.reference.tolist(), strict=True)
+        partner.update({(frame, s): (frame, r) for s, r in pairs if s in single})
+    return partner
+
+
 def edge_errors(
-    frames: Mapping[int, Matching], reference: Mapping[int, Track], result: Mapping[int, Track]
+    partner: Mapping[Node, Node], reference: Mapping[int, Track], result: Mapping[int, Track]
 ) -> EdgeErrors:
     """List what is wrong with the links.
 
@@ -107,8 +132,8 @@ def edge_errors(
 
     Parameters
     ----------
-    frames : mapping of int to Matching
-        By frame.
+    partner : mapping of (int, int) to (int, int)
+        From :func:`sole_partners`.
     reference, result : mapping of int to Track
         Tracks consistent with the frames, by label, ascending.
 
@@ -116,16 +141,6 @@ def edge_errors(
     -------
     EdgeErrors
     """
-    import numpy as np
-
-    # The one reference object that a result object matches, and the other way round.
-    partner: dict[Node, Node] = {}
-    for frame, matching in frames.items():
-        matched = matching.matched[matching.matched > 0]
-        unique, counts = np.unique(matched, return_counts=True)
-        single = set(unique[counts == 1].tolist())
-        pairs = zip(matching.matched.tolist(), matching.reference.tolist(), strict=True)
-        partner.update({(frame, s): (frame, r) for s, r in pairs if s in single})
     reverse = {node: match for match, node in partner.items()}
 
     # Each link, and whether it is a parent link.
@@ -158,6 +173,15 @@ def _links(tracks: Mapping[int, Track]) -> Iterator[tuple[Edge, bool]]:
 def node_cost(errors: NodeErrors, extra: float) -> float:
     """Add up what it costs to mend the objects, each extra one at a price of its own."""
     return SPLIT * len(errors.splits) + MISSED * len(errors.missed) + extra * len(errors.extra)
+
+
+def edge_cost(errors: EdgeErrors) -> float:
+    """Add up what it costs to mend the links."""
+    return (
+        EDGE_EXTRA * len(errors.redundant)
+        + EDGE_MISSED * len(errors.missed)
+        + EDGE_WRONG * len(errors.wrong)
+    )
 
 
 def accuracy(cost: float, cost_of_nothing: float) -> float:

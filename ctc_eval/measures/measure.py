@@ -8,7 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ctc_eval.format import ReferenceImage, Track
-from ctc_eval.measures.graph import EdgeErrors, NodeErrors, edge_errors, node_errors
+from ctc_eval.measures.graph import (
+    EdgeErrors,
+    Node,
+    NodeErrors,
+    edge_errors,
+    node_errors,
+    sole_partners,
+)
 
 if TYPE_CHECKING:
     from ctc_eval.overlap import Matching
@@ -44,9 +51,14 @@ class Evidence:
         return node_errors(self.markers)
 
     @cached_property
+    def partners(self) -> Mapping[Node, Node]:
+        """The reference object of each result object that matches exactly one."""
+        return sole_partners(self.markers)
+
+    @cached_property
     def edges(self) -> EdgeErrors:
         """What is wrong with the links between them."""
-        return edge_errors(self.markers, *self.tracks)
+        return edge_errors(self.partners, *self.tracks)
 
 
 @dataclass(frozen=True)
@@ -81,9 +93,12 @@ class Measure:
         Of "objects", "markers", "tracks" (of reference and result), "parameters" (of the
         networks), and names of measures that stand before it in `MEASURES`.
     value : callable
-        Evidence, and the values of the measures that it needs, to its own.
+        Evidence, and the values of the measures that it needs, to its own; nan where the
+        reference has nothing to measure it by, such as divisions.
     column : str or None
         How the tables write it, such as ".3f"; None keeps it out of them.
+    asked : bool
+        Whether its column is there only where a row has a value, and ``benchmark`` leaves it out.
     log : callable or None
         Evidence to the lines that the official tool logs before the measure's own, if it logs.
     program : callable or None
@@ -96,5 +111,6 @@ class Measure:
     needs: tuple[str, ...]
     value: Callable[[Evidence, Mapping[str, float]], float]
     column: str | None = None
+    asked: bool = False
     log: Callable[[Evidence], Iterator[str]] | None = None
     program: Callable[[bool], tuple[str, ...]] | None = None

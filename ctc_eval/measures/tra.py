@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctc_eval.measures.graph import (
-    EDGE_EXTRA,
     EDGE_MISSED,
-    EDGE_WRONG,
     EXTRA,
     MISSED,
     RULE,
     EdgeErrors,
     NodeErrors,
     accuracy,
+    edge_cost,
     edge_lines,
     node_cost,
     node_lines,
@@ -23,12 +22,7 @@ from ctc_eval.measures.measure import Evidence, Measure
 
 def tra(nodes: NodeErrors, edges: EdgeErrors) -> float:
     """TRA: as DET, with the cost of correcting the links added."""
-    cost = (
-        node_cost(nodes, EXTRA)
-        + EDGE_EXTRA * len(edges.redundant)
-        + EDGE_MISSED * len(edges.missed)
-        + EDGE_WRONG * len(edges.wrong)
-    )
+    cost = node_cost(nodes, EXTRA) + edge_cost(edges)
     return accuracy(cost, MISSED * nodes.objects + EDGE_MISSED * edges.links)
 
 
@@ -44,6 +38,8 @@ TRA = Measure(
     "how well objects are found and linked, 0 to 1",
     needs=("markers", "tracks"),
     value=lambda evidence, _: tra(evidence.nodes, evidence.edges),
+    column=".3f",
+    asked=True,
     log=_log,
     program=lambda penalize_extra: (),
 )

@@ -14,6 +14,7 @@ from ctc_eval.format import (
     RECORD,
     InputError,
     and_more,
+    fingerprint,
     frame_digits,
     frame_name,
     read_volume,
@@ -27,9 +28,11 @@ from efficientcellseg.chain.labeling import (
     log_anisotropy,
     warn_of_empty,
 )
+from efficientcellseg.chain.telling import naming
 from efficientcellseg.provenance import (
     TRACK_FILE,
     made_alike,
+    raw_frames,
     read_mask_record,
     stale_masks,
     write_mask_record,
@@ -53,10 +56,32 @@ class FrameMethod(Protocol):
     """What turns a frame into maps; `prepare` may run in several threads, `maps` runs in one."""
 
     def prepare(self, volume: np.ndarray) -> Any:
-        """Preprocess a volume (Z, Y, X) of raw intensities."""
+        """Preprocess a volume.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (Z, Y, X), uint8 or uint16
+            Raw intensities.
+
+        Returns
+        -------
+        object
+            What :meth:`maps` takes.
+        """
 
     def maps(self, prepared: Any) -> Maps:
-        """Predict named maps (Z, Y, X), float32 in 0..1."""
+        """Predict the maps of a volume.
+
+        Parameters
+        ----------
+        prepared : object
+            From :meth:`prepare`.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (Z, Y, X), float32
+            Each map by its name, in 0..1.
+        """
 
 
 def segment_volume(volume: np.ndarray, method: FrameMethod, recipe: Recipe) -> np.ndarray:
@@ -135,10 +160,10 @@ def segment_sequence(
     _refuse_mixture(output, record, masks.values(), overwrite)
     shape, _ = volume_shape(next(iter(frames.values())))
     empty = {} if overwrite else _find_complete(masks, shape, stale_masks(output))
-    _tell_newer(frames, masks, empty)
     todo = [n for n in masks if n not in empty]
+    record = _keep_raw(record, output, {frames[n].name for n in todo}, [frames[n] for n in empty])
     if len(todo) < len(frames):
-        log.info("%d of %d masks are there already", len(frames) - len(todo), len(frames))
+        log.info("%d of %d masks exist already", len(frames) - len(todo), len(frames))
     if todo:
         log_anisotropy(recipe)
         method = load()
@@ -166,10 +191,13 @@ def _stream(
     """
 
     def prepare(number: int) -> Any:
-        return method.prepare(read_volume(frames[number]))
+        with naming(frames[number]):
+            return method.prepare(read_volume(frames[number]))
 
     def finish(number: int, maps: Maps) -> tuple[int, bool]:
-        return number, claim.write(masks[number], _label(maps, recipe))
+        with naming(frames[number]):
+            labels = _label(maps, recipe)
+        return number, claim.write(masks[number], labels)
 
     with ThreadPoolExecutor(ahead) as before, ThreadPoolExecutor(ahead) as after:
         prepared = {n: before.submit(prepare, n) for n in todo[:ahead]}
@@ -179,7 +207,8 @@ def _stream(
                 ready = prepared.pop(number).result()
                 for following in todo[i + ahead : i + ahead + 1]:
                     prepared[following] = before.submit(prepare, following)
-                maps = method.maps(ready)
+                with naming(frames[number]):
+                    maps = method.maps(ready)
                 if len(finished) == ahead:
                     yield finished.pop(0).result()
                 finished.append(after.submit(finish, number, maps))
@@ -208,7 +237,7 @@ def _refuse_mixture(
     if kept and not made_alike(read_mask_record(output), record):
         raise InputError(
             f"{output}: holds {len(kept)} masks made with another recipe, method, model or "
-            "backend; expected none, or such of this run: give --overwrite for all frames, or "
+            "backend; expected none, or masks of this run: give --overwrite for all frames, or "
             "another --output",
             code="masks-mixed",
         )
@@ -257,17 +286,21 @@ class _Claim:
         write_mask_record(self.output, {**self.record, **stale})
 
 
-def _tell_newer(
-    frames: Mapping[int, Path], masks: Mapping[int, Path], kept: Collection[int]
-) -> None:
-    """Warn of raw frames that are newer than the masks that are kept."""
-    newer = [frames[n] for n in kept if frames[n].stat().st_mtime_ns > masks[n].stat().st_mtime_ns]
-    if newer:
+def _keep_raw(
+    record: Mapping[str, Any], output: Path, made: Collection[str], kept: Collection[Path]
+) -> dict[str, Any]:
+    """Let the record say of masks that are kept of which frames they are; warn of changed ones."""
+    before = {name: found for name, found in raw_frames(output).items() if name not in made}
+    raw = {**record.get("raw", {}), **before}
+    changed = [path for path in kept if raw.get(path.name) not in (None, fingerprint(path))]
+    if changed:
         log.warning(
-            "%s%s: newer than its mask, which is kept; give --overwrite if the image has changed",
-            newer[0],
-            and_more(len(newer) - 1),
+            "%s%s: changed since its mask was made, which is kept; give --overwrite, or remove "
+            "the mask",
+            changed[0],
+            and_more(len(changed) - 1),
         )
+    return {**record, "raw": raw}
 
 
 def _find_complete(

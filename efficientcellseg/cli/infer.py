@@ -18,9 +18,9 @@ from efficientcellseg.cli.options import (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Run the recipe's networks: DIR/tTTT.npz with a map for each, float32 (Z, Y, X) in 0..1."
+        "Run the recipe's networks: writes DIR/tTTT.npz with their maps, float32 (Z, Y, X) in 0..1."
     )
     parser.add_argument("tiles", type=Path, metavar="DIR", help="folder with tTTT.npz")
     add_output(parser, "tTTT.npz")
@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from efficientcellseg.chain.inference import check_tiles, predict_slices
+    from efficientcellseg.chain.telling import naming
     from efficientcellseg.networks.loading import load_networks, with_backend
 
     recipe = recipe_of(args)
@@ -45,10 +46,11 @@ def run(args: argparse.Namespace) -> int:
     for stem, arrays in tqdm(
         arrays_of(args.tiles, ".npz", "tiles", "shape"), desc="infer", unit="frame"
     ):
-        shape = tuple(arrays["shape"].tolist())
-        check_tiles(len(arrays["tiles"]), recipe.tiling, shape)
-        maps = predict_slices(
-            networks, [arrays["tiles"]], recipe.tiling, shape, recipe.test_time_flips, recipe.maps
-        )
+        tiles, shape = arrays["tiles"], tuple(arrays["shape"].tolist())
+        with naming(args.tiles / f"{stem}.npz"):
+            check_tiles(len(tiles), recipe.tiling, shape)
+            maps = predict_slices(
+                networks, [tiles], recipe.tiling, shape, recipe.test_time_flips, recipe.maps
+            )
         write_arrays(args.output / f"{stem}.npz", dict(maps))
     return 0

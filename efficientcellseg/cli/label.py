@@ -10,8 +10,10 @@ from efficientcellseg.cli.options import add_output, add_recipe, recipe_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.description = "Label predicted maps: DIR/maskTTT.tif, uint16 (Z, Y, X), 0 = background."
+    """Add the command's options."""
+    parser.description = (
+        "Label predicted maps: writes DIR/maskTTT.tif, uint16 (Z, Y, X), 0 is background."
+    )
     parser.add_argument("maps", type=Path, metavar="DIR", help="folder with tTTT.npz")
     add_output(parser, "maskTTT.tif")
     add_recipe(parser, required=True)
@@ -28,12 +30,16 @@ def run(args: argparse.Namespace) -> int:
         log_anisotropy,
         warn_of_empty,
     )
+    from efficientcellseg.chain.telling import naming
 
     recipe = recipe_of(args)
     log_anisotropy(recipe)
     empty = []
     for stem, maps in tqdm(arrays_of(args.maps, ".npz"), desc="label", unit="frame"):
-        labels = label_volume(maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest)
+        with naming(args.maps / f"{stem}.npz"):
+            labels = label_volume(
+                maps, recipe.labeling, recipe.anisotropy, recipe.field_of_interest
+            )
         mask = args.output / f"mask{stem.removeprefix('t')}.tif"
         remove_leftovers(mask)
         write_labels(mask, labels)

@@ -21,27 +21,29 @@ from efficientcellseg.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
         "Open a frame in napari (pip install 'efficientcellseg[napari]'): raw channels, "
-        "pseudocolor, maps, cells, reference, and tracks where there are some. Cells are those "
-        "of an earlier run, or segmented now."
+        "pseudocolor, maps, cells, reference, and tracks where there are some. The cells come "
+        "from an earlier run or are segmented now."
     )
     parser.add_argument(
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="as of segment: files, or a data set folder and a sequence; the first image is shown",
+        help=(
+            "as for segment: files, or a data set folder and a sequence; the first image is shown"
+        ),
     )
     parser.add_argument("--frame", type=int, default=0, metavar="T", help="time point (default: 0)")
     parser.add_argument(
-        "--result", type=Path, metavar="DIR", help="folder of results (default: as of segment)"
+        "--result", type=Path, metavar="DIR", help="folder of results (default: as for segment)"
     )
     parser.add_argument(
         "--screenshot",
         type=Path,
         metavar="FILE",
-        help="write a picture of the window, then end",
+        help="write a picture of the window, then exit",
     )
     add_recipe(parser)
     add_reading(parser)
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         import napari
     except ImportError:
         raise InputError(
-            "napari is not installed; expected it for view: pip install 'efficientcellseg[napari]'",
+            "napari is not installed; view needs it: pip install 'efficientcellseg[napari]'",
             code="napari-missing",
         ) from None
     layers = layers_of(args)

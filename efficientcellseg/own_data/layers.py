@@ -104,7 +104,20 @@ def _check_shapes(layers: Sequence[Shown], image: Image) -> None:
 
 
 def find_labels(job: Job, frame: int, folder: Path) -> np.ndarray | None:
-    """Read what was found in a frame before, from a folder of results; None where there is none."""
+    """Read the labels of a frame from a folder of earlier results.
+
+    Parameters
+    ----------
+    job : Job
+    frame : int
+        Time point, from 0.
+    folder : Path
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), integer, or None
+        None if there are none.
+    """
     import tifffile
 
     masks = sorted(folder.glob("mask*.tif"))
@@ -153,7 +166,19 @@ def find_tracks(folder: Path, voxel_size: tuple[float, float, float] | None) -> 
 
 
 def find_reference_labels(folder: Path, frame: int) -> np.ndarray | None:
-    """Read the reference of a whole frame from a folder such as 01_GT; None where there is none."""
+    """Read the reference of a whole frame.
+
+    Parameters
+    ----------
+    folder : Path
+        Such as 01_GT.
+    frame : int
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), uint16, or None
+        None if there is none.
+    """
     if not folder.is_dir():
         return None
     for one in find_reference(folder).objects:

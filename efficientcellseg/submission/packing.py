@@ -39,6 +39,10 @@ MANIFEST = Path("SW") / "manifest.json"
 def check_results(entries: Iterable[PackedSequence]) -> None:
     """Check that all masks are fit for submission, and made as the scripts will make them.
 
+    Parameters
+    ----------
+    entries : iterable of PackedSequence
+
     Raises
     ------
     InputError
@@ -73,7 +77,7 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
             raise InputError(
                 f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
-                "will make: segment anew",
+                "will make: segment again",
                 code="record-mismatch",
             )
         if entry.tracks:
@@ -276,7 +280,7 @@ def _record(
 def _manifest(
     records: list[dict[str, Any]], scores: list[dict[str, Any]], folder: Path
 ) -> dict[str, Any]:
-    from efficientcellseg.provenance import describe_software
+    from efficientcellseg.software import describe_software
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {

@@ -130,16 +130,35 @@ def test_four_planes_that_became_rgb(dataset, capsys):
         ("1 0 1 0\n2 0 2 0\n3 2 10000 1\n", "ends in frame 10000, expected frames up to 9999"),
         ("1 0 1 0\n2 0 2 0\n3 2 " + "9" * 5000 + " 1\n", "line 3 is '3 2 999"),
         ("1 0 1 0\n2 0 2 0\n3 2 \u0663 1\n", "line 3 is "),
+        ("\ufeff1 0 1 0\n2 0 2 0\n3 2 3 1\n", "line 1 is "),
+        ("1 0 1 0\r2 0 2 0\n3 2 3 1\n", "line 1 is '1 0 1 0\\r2 0 2 0'"),
+        ("1 0 1 0\n2 0 2 0 \n3 2 3 1\n", "line 2 is '2 0 2 0 '"),
+        ("1 0 1 0\n2 0 2 0\n3 2 3 1\n\n", "line 4 is ''"),
         ("1 0 1 0\x0b2 0 2 0\n3 2 3 1\n", "line 1 is "),
         ("1 0 1 0\u20282 0 2 0\n3 2 3 1\n", "line 1 is "),
     ],
 )
 def test_tracks_that_do_not_fit(dataset, capsys, text, reason):
-    (dataset / "01_RES" / "res_track.txt").write_text(text)
+    (dataset / "01_RES" / "res_track.txt").write_bytes(text.encode())
     status, found = _faults(capsys, dataset, "01")
     assert status == 1
     assert list(found) == ["res_track.txt"]
     assert reason in found["res_track.txt"][0]
+
+
+def test_line_ends_of_windows_are_one_fault(dataset, capsys):
+    """Beside those that the rows have."""
+    path = dataset / "01_RES" / "res_track.txt"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    status, found = _faults(capsys, dataset, "01")
+    assert status == 1
+    assert found == {path.name: ["lines end with CR LF, expected LF alone: save it with the line "
+                                 "ends of Unix"]}  # fmt: skip
+    path.write_bytes(b"1 0 1 0\r\n2 0 2 0 \r\n3 2 3 1\r\n")
+    assert [line.split(",")[0] for line in _faults(capsys, dataset, "01")[1][path.name]] == [
+        "lines end with CR LF",
+        "line 2 is '2 0 2 0 '",
+    ]
 
 
 def test_many_long_tracks_take_no_time(dataset, capsys):
@@ -209,10 +228,10 @@ def test_the_number_of_faults_is_told(dataset, capsys):
     assert main(["validate", str(dataset), "01"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error[result-faulty]: ")
-    assert "01_RES: 1 fault; mend it and validate again" in error
+    assert "01_RES: 1 fault; fix it and validate again" in error
     (dataset / "01_RES" / "mask02.tif").write_bytes(b"")
     assert main(["validate", str(dataset), "01"]) == 1
-    assert "01_RES: 2 faults; mend them and validate again" in capsys.readouterr().err
+    assert "01_RES: 2 faults; fix them and validate again" in capsys.readouterr().err
 
 
 def test_damaged_pixels_are_found(dataset, capsys):

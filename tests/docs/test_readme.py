@@ -8,61 +8,20 @@ import argparse
 import importlib
 import re
 import shlex
-import shutil
-import subprocess
 import tomllib
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from conftest import ROOT, blobs
 from extension import fenced_blocks
+from manuals import MANUALS, Recorder, command_blocks
 
 from ctc_eval.cli.main import COMMANDS as JUDGE
 from efficientcellseg.cli.main import COMMANDS as METHOD
-from efficientcellseg.parameters.locations import RECIPES
+from efficientcellseg.parameters.recipe import open_recipe
 
-PAGES = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "docs/methods.md",
-    "docs/own-data.md",
-)  # docs/extending.md is followed by a test of its own
-PROGRAMS = ("efficientcellseg", "ctc-eval", "snakemake", "make", "pip", "pytest")
-# Where programs are called by their path.
-PLACES = ("run_seq.sh", ".venv/bin/python")
 FOLDERS = "bench|config|ctc_eval|docs|efficientcellseg|envs|profiles|resources|tests|workflow"
-RECORDER = '#!{bash}\nprintf "%s\\0" "$0" "$@" >> "$CALLS"\necho >> "$CALLS"\n'
-
-
-@pytest.fixture
-def called(tmp_path):
-    """Give what lists the calls of programs in a text of shell commands."""
-    bash = shutil.which("bash")
-    for name in (*(f"bin/{program}" for program in PROGRAMS), *PLACES):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(RECORDER.format(bash=bash))
-        path.chmod(0o755)
-    (tmp_path / ".venv" / "bin" / "activate").touch()
-    variables = {"PATH": str(tmp_path / "bin"), "CALLS": str(tmp_path / "calls")}
-
-    def run(text: str) -> list[list[str]]:
-        done = subprocess.run(
-            [bash, "-euc", text],
-            cwd=tmp_path,
-            env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{done.stderr}\n{text}"
-        calls = (tmp_path / "calls").read_text().splitlines()
-        (tmp_path / "calls").unlink()
-        return [[Path(words[0]).name, *words[1:]] for words in (c.split("\0")[:-1] for c in calls)]
-
-    return run
 
 
 def parser_of(program: str, command: str) -> argparse.ArgumentParser:
@@ -102,8 +61,8 @@ def check_call(program: str, *words: str) -> None:
         program, words = "efficientcellseg", ("segment", *words)
     if program in ("efficientcellseg", "ctc-eval"):
         options = parser_of(program, words[0]).parse_args(words[1:])
-        if words[0] in ("simulate", "download") and "/" not in str(options.recipe):
-            assert (RECIPES / f"{options.recipe}.yaml").is_file(), options.recipe
+        if words[0] in ("simulate", "download", "recipe"):
+            open_recipe(options.recipe)
     elif program == "snakemake":
         check_snakemake(list(words))
     elif program == "make":
@@ -112,7 +71,7 @@ def check_call(program: str, *words: str) -> None:
     elif program == "pip":
         check_pip(list(words))
     else:
-        assert program == "pytest" or words[:2] == ("-m", "pytest")
+        assert program == "pytest" or words[:2] == ("-m", "pytest") or words[0].endswith(".py")
     for word in words:
         check_file(word)
 
@@ -123,15 +82,11 @@ def check_file(word: str) -> None:
         assert (ROOT / word).exists(), word
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_command_lines_are_understood(page, called, capsys):
-    blocks = [block for block in fenced_blocks(ROOT / page) if block.language in ("", "sh")]
-    # Drawings stand in such blocks, too, but do not begin with a program.
-    starts = (*PROGRAMS, "./", ".venv", "python", "source", "for ")
-    texts = [block.text for block in blocks if block.text.startswith(starts)]
-    assert texts
-    for text in texts:
-        calls = called(text)
+@pytest.mark.parametrize("page", [page for page in MANUALS if command_blocks(page)])
+def test_command_lines_are_understood(page, tmp_path, capsys):
+    recorder = Recorder(tmp_path)
+    for text in command_blocks(page):
+        calls = recorder.calls(text)
         assert calls, text
         for call in calls:
             try:
@@ -140,7 +95,7 @@ def test_command_lines_are_understood(page, called, capsys):
                 pytest.fail(f"{shlex.join(call)}: {capsys.readouterr().err}", pytrace=False)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/design.md", "docs/extending.md"])
+@pytest.mark.parametrize("page", [*MANUALS, "docs/extending.md"])
 def test_what_stands_in_a_sentence_exists(page):
     """Commands and options in backticks, files in backticks and links."""
     made = {block.file for block in fenced_blocks(ROOT / page)}

@@ -220,3 +220,6 @@ def test_a_run_has_its_configuration_frames_zips_and_seeds(tmp_path, tiny_datase
     assert found["configuration"]["datasets"][0]["frames_per_shard"] == 10
     assert found["configuration"]["disk_gb"] == 6
     assert str(tmp_path) not in (tmp_path / "run.json").read_text()
+    for spoiled in (b"", b"\xff\xfe\x00"):
+        (tiny_dataset.parent / "Tiny.zip.sha256").write_bytes(spoiled)
+        assert described(tmp_path, *words)["zips"] != {"Tiny": "ab" * 32}

@@ -130,7 +130,7 @@ def test_training_comes_before_what_it_is_for(tmp_path):
         left_out = f"-without-{options.sequence}" * ("crossval" in str(options.output))
         assert options.model == MODELS / f"{options.dataset_dir.name}{left_out}"
         assert options.method == "efficientcellseg"
-    # What is submitted has learnt from all there is.
+    # What is submitted has learned from all there is.
     for options in commands["segment"]:
         if options.method == "efficientcellseg":
             assert options.model == MODELS / Path(options.inputs[0]).name

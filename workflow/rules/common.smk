@@ -145,3 +145,15 @@ def model_dir(wildcards):
 def model_files(wildcards):
     """List the files of the networks that a job is for; none for a method without."""
     return network_files(model_dir(wildcards), wildcards.dataset, method_of(wildcards.method))
+
+
+# All folders of networks of the run.
+MODELS_USED = sorted(
+    {
+        networks_dir(name, folder, sequence)
+        for name, entry in DATASETS.items()
+        for folder in FOLDERS[name]
+        for sequence in entry.sequences
+        if METHODS[method_of(folder)].adapt(RECIPES[name]).maps
+    }
+)

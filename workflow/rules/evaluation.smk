@@ -97,6 +97,7 @@ rule overlay:
             f"<results>/{FOLDERS[wildcards.dataset][0]}/{{dataset}}/"
             f"{DATASETS[wildcards.dataset].pictured}_RES"
         ),
+        recipe=recipe_file,
     output:
         report(
             "<results>/figures/{dataset}.png",
@@ -123,7 +124,8 @@ rule overlay:
         ),
     shell:
         "python -m efficientcellseg overlay {params.folder:q} {params.sequence} "
-        "--result {input.masks:q} --reference {params.reference:q} --output {output:q} "
+        "--result {input.masks:q} --reference {params.reference:q} --recipe {input.recipe:q} "
+        "--output {output:q} "
         "> {log:q} 2>&1"
 
 
@@ -148,15 +150,7 @@ rule provenance:
     resources:
         mem_mb=2000,
     params:
-        models=sorted(
-            {
-                networks_dir(name, folder, sequence)
-                for name, entry in DATASETS.items()
-                for folder in FOLDERS[name]
-                for sequence in entry.sequences
-                if METHODS[method_of(folder)].adapt(RECIPES[name]).maps
-            }
-        ),
+        models=MODELS_USED,
         device=RUN.device,
         configuration=RUN.model_dump_json(),
     shell:
@@ -169,9 +163,3 @@ rule scores:
     """All scores."""
     input:
         SCORES,
-
-
-rule figures:
-    """A picture a data set."""
-    input:
-        expand("<results>/figures/{dataset}.png", dataset=DATASETS),

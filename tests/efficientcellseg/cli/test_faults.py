@@ -8,6 +8,10 @@ import tifffile
 from commands import masks, refusal, run, segment
 from conftest import tiny_recipe
 
+from ctc_eval.format import InputError
+from efficientcellseg.chain import segment as chain
+from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
+
 
 def replace_frame(dataset, **options) -> None:
     image = np.zeros(options.pop("shape", (61, 47)), options.pop("kind", np.uint8))
@@ -169,3 +173,57 @@ def test_tiles_of_another_recipe(tiny_dataset, recipe_file, tiny_models, tmp_pat
     out = ("--output", tmp_path / "out")
     assert run("infer", two, *out, "--recipe", other, *model, "--device", "cpu") == 1
     refused(capsys, tmp_path, "tiles-count", "6")
+
+
+def test_the_frame_is_named_whatever_ends_the_work_on_it(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, capsys, monkeypatch
+):
+    """In the fused way, by each of its threads; masks that were complete are kept."""
+    chosen = (tiny_dataset, "02", recipe_file, tiny_models)
+    for step, fault, code in (
+        ("prepare", InputError("odd; expected even", code="values-odd"), "values-odd"),
+        ("maps", MemoryError("3 GB"), "memory-full"),
+        ("labels", InputError("70000 objects", code="label-range"), "label-range"),
+    ):
+        calls = []
+
+        def second_fails(*given, calls=calls, fault=fault):
+            calls.append(given)
+            if len(calls) == 2:
+                raise fault
+            return real(*given)  # noqa: B023
+
+        place = (chain, "label_volume") if step == "labels" else (EfficientCellSeg, step)
+        real = getattr(*place)
+        with monkeypatch.context() as patch:
+            patch.setattr(*place, second_fails)
+            capsys.readouterr()
+            assert segment(*chosen, "--output", tmp_path / step) == 1
+        frame = "t00" if step != "maps" else "t001.tif"  # threads take the first two at once
+        line = refusal(capsys, code, frame, str(fault))
+        assert line.count("t00") == 1
+        assert segment(*chosen, "--output", tmp_path / step) == 0
+    assert masks(tmp_path / "maps") == masks(tmp_path / "labels") == masks(tmp_path / "prepare")
+
+
+def test_what_is_no_fault_of_the_input_tells_the_frame_too(
+    tiny_dataset, recipe_file, tiny_models, monkeypatch
+):
+    def fail(*_):
+        raise RuntimeError("CUDA error: device-side assert")
+
+    monkeypatch.setattr(EfficientCellSeg, "maps", fail)
+    with pytest.raises(RuntimeError, match="device-side") as caught:
+        segment(tiny_dataset, "02", recipe_file, tiny_models)
+    assert caught.value.__notes__ == [f"This ended the work on {tiny_dataset / '02' / 't000.tif'}."]
+
+
+def test_too_many_objects_are_told_with_the_frame(recipe_file, tmp_path, capsys):
+    """65,536 cells of one pixel, in a step of its own."""
+    cells = np.zeros((1, 512, 512), np.float32)
+    cells[:, ::2, ::2] = 1
+    (tmp_path / "in").mkdir()
+    np.savez(tmp_path / "in" / "t007.npz", cells=cells)
+    recipe = tiny_recipe(tmp_path / "r.yaml", labeling={"method": "components", "min_size": 0})
+    assert run("label", tmp_path / "in", "--output", tmp_path / "out", "--recipe", recipe) == 1
+    refused(capsys, tmp_path, "label-range", "t007.npz", "65536 objects")

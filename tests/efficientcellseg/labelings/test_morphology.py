@@ -10,10 +10,10 @@ from refusal import refused
 
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.labelings import parameters_of
+from efficientcellseg.labelings.flooding import peaks
 from efficientcellseg.labelings.morphology import (
     distance,
     fill_holes,
-    peaks,
     remove_outside,
     remove_small,
     renumber,
@@ -77,19 +77,19 @@ def test_more_labels_than_16_bits_hold_are_refused():
         renumber(labels)
 
 
-def test_peaks_are_numbered_from_the_highest_and_keep_their_distance():
+def test_peaks_come_from_the_highest_on_and_keep_their_distance():
     height = np.zeros((1, 3, 12), np.float32)
     height[0, 1, [1, 5, 10]] = [0.5, 0.9, 0.7]
     everywhere = np.ones(height.shape, bool)
 
     def found(lowest: float, near: float) -> list[int]:
-        return peaks(height, everywhere, lowest, near, 1.0)[0, 1, [1, 5, 10]].tolist()
+        return peaks(height, everywhere, lowest, near, 1.0)[:, 2].tolist()
 
-    assert found(0.1, 2.0) == [3, 1, 2]
-    assert found(0.5, 2.0) == [0, 1, 2]  # a peak is higher than the lowest
-    assert found(0.1, 4.0) == [0, 1, 2]  # 4 pixels away is too close
-    assert found(0.1, 3.9) == [3, 1, 2]
-    assert found(0.1, 5.0) == [0, 1, 0]
+    assert found(0.1, 2.0) == [5, 10, 1]
+    assert found(0.5, 2.0) == [5, 10]  # a peak is higher than the lowest
+    assert found(0.1, 4.0) == [5, 10]  # 4 pixels away is too close
+    assert found(0.1, 3.9) == [5, 10, 1]
+    assert found(0.1, 5.0) == [5]
 
 
 def test_a_dropped_peak_drops_no_other():
@@ -97,7 +97,7 @@ def test_a_dropped_peak_drops_no_other():
     height = np.zeros((1, 1, 12), np.float32)
     height[0, 0, [1, 5, 9]] = [0.9, 0.8, 0.7]
     found = peaks(height, np.ones(height.shape, bool), 0.1, 5.0, 1.0)
-    assert found[0, 0, [1, 5, 9]].tolist() == [1, 0, 2]
+    assert found.tolist() == [[0, 0, 1], [0, 0, 9]]
 
 
 def test_a_plateau_is_one_peak():
@@ -106,14 +106,13 @@ def test_a_plateau_is_one_peak():
     height[1:3, 1, 1] = 0.9
     height[0, 1, 3:8] = 0.8
     found = peaks(height, np.ones(height.shape, bool), 0.1, 1.5, 4.0)
-    assert np.argwhere(found).tolist() in ([[0, 1, 5], [1, 1, 1]], [[0, 1, 5], [2, 1, 1]])
-    assert found[0, 1, 5] == 2
+    assert found.tolist() in ([[1, 1, 1], [0, 1, 5]], [[2, 1, 1], [0, 1, 5]])
 
 
 def test_peaks_lie_in_the_foreground_and_are_no_shoulders():
     height = np.array([[[1, 2, 3, 2, 1, 5, 1]]], np.float32)
     foreground = np.array([[[1, 1, 1, 1, 1, 0, 1]]], bool)
-    assert peaks(height, foreground, 0.0, 1.0, 1.0).tolist() == [[[0, 0, 1, 0, 0, 0, 0]]]
+    assert peaks(height, foreground, 0.0, 1.0, 1.0).tolist() == [[0, 0, 2]]
 
 
 @given(

@@ -12,17 +12,23 @@ from skimage.segmentation import watershed
 
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.labelings import parameters_of
+from efficientcellseg.labelings.flooding import flood, peaks
 from efficientcellseg.labelings.morphology import (
     fill_holes,
-    flood,
     largest_pieces,
-    peaks,
     remove_small,
 )
 
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
 seeds = st.integers(0, 2**32 - 1)
 label_images = shapes.flatmap(lambda shape: arrays(np.int32, shape, elements=st.integers(0, 4)))
+
+
+def painted(places, shape):
+    """Number places from 1 in a label image."""
+    markers = np.zeros(shape, np.int32)
+    markers[tuple(places.T)] = np.arange(1, len(places) + 1)
+    return markers
 
 
 def plain_peaks(height, foreground, lowest, min_distance, anisotropy):
@@ -49,7 +55,7 @@ def test_peaks(shape, seed, min_distance, anisotropy):
     height = chance.integers(0, 4, shape).astype(np.float32)  # plateaus, many of one height
     foreground = chance.random(shape) < 0.8
     given_ = (height, foreground, 0.5, min_distance, anisotropy)
-    np.testing.assert_array_equal(peaks(*given_), plain_peaks(*given_))
+    np.testing.assert_array_equal(painted(peaks(*given_), shape), plain_peaks(*given_))
 
 
 def plain_flood(height, markers, mask, lonely):
@@ -73,6 +79,19 @@ def test_floods(shape, seed, lonely):
     markers = markers.astype(np.int32)
     found = flood(height, markers, mask, lonely=lonely)
     np.testing.assert_array_equal(found, plain_flood(height, markers, mask, lonely))
+
+
+@settings(max_examples=150)
+@given(shapes, seeds, st.booleans())
+def test_floods_from_places(shape, seed, lonely):
+    chance = np.random.default_rng(seed)
+    height = chance.permutation(np.prod(shape)).reshape(shape).astype(np.float32)
+    mask = chance.random(shape) < 0.6
+    places = chance.permutation(np.argwhere(chance.random(shape) < 0.3))
+    found = flood(height, places, mask, lonely=lonely)
+    # Numbers of places that lie outside are not given to anything.
+    wanted = plain_flood(height, painted(places, shape), mask, lonely)
+    np.testing.assert_array_equal(found, wanted)
 
 
 @given(label_images)
