@@ -49,6 +49,7 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/segmentation.smk"
+include: "workflow/rules/tracking.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/compare.smk"
@@ -61,6 +62,7 @@ include: "workflow/rules/rehearsal.smk"
 localrules:
     all,
     segmentation,
+    tracks,
     scores,
     figures,
     recipe,

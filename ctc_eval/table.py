@@ -152,7 +152,7 @@ def read_published(path: Path) -> list[Row]:
     if given != tuple(name for name in _ALL if name in given or name not in (*_NUMBERS, RANK)):
         raise InputError(
             f"{path}: columns {', '.join(given)}; expected {', '.join(COLUMNS)}: "
-            "mend the first line",
+            "fix the first line",
             code="csv-columns",
         )
     rows = []
@@ -162,7 +162,7 @@ def read_published(path: Path) -> list[Row]:
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: line {number}: {error}; expected numbers in {', '.join(_NUMBERS)} and a "
-                "whole number in parameters: mend the line",
+                "whole number in parameters: fix the line",
                 code="csv-cell",
             ) from None
     return rows
@@ -235,7 +235,16 @@ def _mean(members: Sequence[Row]) -> Row:
 
 
 def columns_of(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Give the columns of a table: `COLUMNS`, and others of which a row has a value."""
+    """List the columns of a table: `COLUMNS`, and others for which a row has a value.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+
+    Returns
+    -------
+    tuple of str
+    """
     there = {name for row in rows for name in _ASKED if row.get(name) not in (None, "")}
     return tuple(name for name in _ALL if name in there or name in COLUMNS)
 
@@ -344,7 +353,18 @@ def _exact(value: Any) -> str:
 
 
 def readable(column: str, value: Any) -> str:
-    """Write a value of a column as one reads it: rounded, published ones as printed."""
+    """Write a value for people to read: rounded, and published values as printed.
+
+    Parameters
+    ----------
+    column : str
+    value : object
+        None for an empty field.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return ""
     if isinstance(value, Printed):

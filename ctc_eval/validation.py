@@ -59,7 +59,12 @@ class Findings:
 
     @property
     def notes(self) -> list[str]:
-        """What else is to be told."""
+        """What else to report.
+
+        Returns
+        -------
+        list of str
+        """
         told = [tell_empty(self.empty, self.masks)] if self.empty else []
         if self.left:
             told.append(

@@ -29,7 +29,7 @@ def segment(
     Parameters
     ----------
     volume : ndarray of shape (Z, Y, X) or (Y, X)
-        Raw intensities of any real type, cells brighter than what is around them.
+        Raw intensities of any real type, cells brighter than their surroundings.
     recipe : str or Path, optional
         How: the name of a data set that comes with the program, or a file ending in ``.yaml``.
         Estimated from the volume where it is left out.

@@ -41,7 +41,18 @@ AnyFrozen = TypeVar("AnyFrozen", bound=Frozen)
 
 
 def changed(values: AnyFrozen, **others: Any) -> AnyFrozen:
-    """Give a copy with some values changed, checked anew.
+    """Copy a model with some values changed, and check it again.
+
+    Parameters
+    ----------
+    values : Frozen
+    **others
+        The new values.
+
+    Returns
+    -------
+    Frozen
+        Of the same type.
 
     Raises
     ------
@@ -53,7 +64,17 @@ def changed(values: AnyFrozen, **others: Any) -> AnyFrozen:
 
 
 def as_tuples(values: Any) -> Any:
-    """Turn all lists in mappings and lists into tuples."""
+    """Turn all lists in mappings and lists into tuples.
+
+    Parameters
+    ----------
+    values : object
+        As read from YAML.
+
+    Returns
+    -------
+    object
+    """
     if isinstance(values, dict):
         return {key: as_tuples(value) for key, value in values.items()}
     if isinstance(values, list):

@@ -41,7 +41,7 @@ class Request:
     frames : slice
         Frame numbers, half open: those asked for, of those that were segmented.
     seen : frozenset of int
-        Frames that the networks have learnt from.
+        Frames that the networks have learned from.
     penalize_extra : bool
         Whether DET counts objects that match nothing.
     method, name, crossed, networks, training : str
@@ -124,7 +124,9 @@ def _frames_run(asked: slice, told: ScoreRecord, result: Path) -> slice:
             code="frames-not-run",
         )
     if frames_text(frames) != frames_text(asked):
-        log.warning("%s: frames %s alone were segmented, and are scored", result, told.frames)
+        log.warning(
+            "%s: only frames %s were segmented, so only these are scored", result, told.frames
+        )
     return frames
 
 
@@ -138,7 +140,7 @@ def _measures(
     """
     if names is None:
         if reference.is_dir() and not has_markers(reference):
-            log.warning("%s: no markers in TRA, so SEG alone is measured", reference)
+            log.warning("%s: no markers in TRA, so only SEG is measured", reference)
             return ("SEG",), ()
         return ("SEG", "DET"), ()
     if BENCHMARK not in names:
@@ -155,7 +157,7 @@ def _measures(
     chosen = [name for name in columns if needs_of([name]) <= there]
     unannotated = [name for name in columns if lacking.intersection(MEASURES[name].needs)]
     if unannotated:
-        log.warning("%s: the frames that were segmented are not annotated for %s", reference,
+        log.warning("%s: the segmented frames have no annotations for %s", reference,
                     ", ".join(unannotated))  # fmt: skip
     return (*(name for name in names if name != BENCHMARK), *chosen), tuple(unannotated)
 
@@ -207,7 +209,7 @@ def score_file(request: Request, score: Score) -> dict[str, Any]:
 
 
 def _seen_note(request: Request, score: Score) -> str:
-    """Say how many of the frames that were scored the networks have learnt from."""
+    """Say how many of the frames that were scored the networks have learned from."""
     scored = {image.frame for image, _ in score.evidence.objects} | set(score.evidence.markers)
     seen = len(scored & request.seen)
     if not seen:

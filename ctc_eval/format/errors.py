@@ -24,7 +24,16 @@ class InputError(ValueError):
 
 
 def tell_system(error: OSError) -> InputError:
-    """Say in one line which file the system could not read or write, and what to do."""
+    """Explain in one line which file the system could not read or write, and what to do.
+
+    Parameters
+    ----------
+    error : OSError
+
+    Returns
+    -------
+    InputError
+    """
     place = f"{error.filename}: " if error.filename is not None else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return InputError(
@@ -67,5 +76,16 @@ class Fault:
 
     @classmethod
     def of(cls, path: Path, error: InputError) -> Fault:
-        """Make a fault of the error that reading `path` has raised."""
+        """Turn the error that reading a file raised into a fault.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        error : InputError
+
+        Returns
+        -------
+        Fault
+        """
         return cls(path, str(error).removeprefix(f"{path}: "), error.code)

@@ -23,7 +23,17 @@ _Fault = tuple[str, str]
 
 
 def imagej_planes(description: bytes) -> int:
-    """Count the planes that ImageJ speaks of: 1 where it says nothing of them."""
+    """Count the planes in ImageJ's description.
+
+    Parameters
+    ----------
+    description : bytes
+
+    Returns
+    -------
+    int
+        1 if it says nothing about them.
+    """
     return _imagej(description).get("images", 1)
 
 

@@ -57,7 +57,13 @@ class Form(NamedTuple):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """How many strips or tiles there are along rows and columns."""
+        """Number of strips or tiles.
+
+        Returns
+        -------
+        tuple of int
+            Along rows and columns.
+        """
         (rows, columns), (height, width) = self.shape, self.chunk
         return -(-rows // height), -(-columns // width)
 
@@ -113,7 +119,7 @@ def read_pages(path: Path, file: BinaryIO) -> list[Page]:
         layout, offset = _read_start(file)
         while offset:
             if offset in seen:
-                raise ValueError("its pages go round in a circle")
+                raise ValueError("its pages form a loop")
             seen.add(offset)
             tags, description, offset = _read_tags(file, layout, offset, size)
             pages.append(_make_page(tags, description, layout.order))
@@ -176,7 +182,7 @@ def _read_tags(
             tags[code] = (length,)
         elif code in _WANTED:
             if code in tags:
-                raise ValueError(f"tag {code} stands twice")
+                raise ValueError(f"tag {code} appears twice")
             if kind not in _TYPES or not length or (length > 1 and code not in _LISTS):
                 raise ValueError(f"tag {code} has {length} values of type {kind}")
             if length > size:

@@ -182,6 +182,10 @@ def trim_tracks(tracks: Mapping[int, Track], first: int, last: int) -> dict[int,
         With parents that exist.
     first, last : int
         The range, both included. Links to a parent that ended before it are cut.
+
+    Returns
+    -------
+    dict of int to Track
     """
     return {
         label: replace(
@@ -200,5 +204,15 @@ def _reaches(tracks: Mapping[int, Track], track: Track, first: int) -> bool:
 
 
 def and_more(count: int) -> str:
-    """Say how many faults there are beside the one that is told."""
+    """Say how many faults there are besides the one that is reported.
+
+    Parameters
+    ----------
+    count : int
+
+    Returns
+    -------
+    str
+        Empty for 0.
+    """
     return f" (and {count} more)" if count else ""

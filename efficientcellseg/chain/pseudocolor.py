@@ -67,9 +67,24 @@ def pseudocolored_planes(
     parameters: Pseudocolor,
     then: Callable[[np.ndarray], np.ndarray] = lambda plane: plane,
 ) -> Iterator[np.ndarray]:
-    """Color slice after slice, (Y, X, 3) each: :func:`pseudocolor` in little memory, on all cores.
+    """Color one slice after another: :func:`pseudocolor` in little memory, on all cores.
 
-    Gives what `then` makes of each slice, in the thread that has colored it.
+    Parameters
+    ----------
+    volume : ndarray of shape (Z, Y, X), uint8 or uint16
+    parameters : Pseudocolor
+    then : callable
+        Called with each colored slice (Y, X, 3), float32, in the thread that colored it.
+
+    Yields
+    ------
+    ndarray of shape (Y, X, 3), float32
+        Each slice, or what `then` returns for it.
+
+    Raises
+    ------
+    InputError
+        The volume has another type.
     """
     if volume.dtype not in (np.uint8, np.uint16):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Scale: how large cells are, and the tiles that bring them to the size a network has learnt.
+"""Scale: how large cells are, and the tiles that bring them to the size a network has learned.
 
 A network knows cells of certain sizes in its input's pixels, which its card tells. Tiles so large
 that cells get that size when they are resized follow from how large cells are in the image: what
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # A frame that is at most so many times as large as the ideal tile is one tile.
 STRETCH = 1.25
-# How far beyond what a network has learnt cells may be: where their size is given, and measured.
+# How far beyond what a network has learned cells may be: where their size is given, and measured.
 GIVEN, MEASURED = 1.25, 1.6
 # Share of a tile that it has in common with the next one, where tiles follow from the scale.
 OVERLAP = 0.1
@@ -90,14 +90,29 @@ def fit_tile(diameter: float, learnt: LearntSizes, shape: tuple[int, int]) -> in
 
 
 def input_diameter(diameter: float, tile: tuple[int, int], input_size: int) -> float:
-    """Give how large cells are in a network's input, of tiles of (rows, columns) pixels."""
+    """Compute how large cells appear in a network's input.
+
+    Parameters
+    ----------
+    diameter : float
+        Of the cells, in in-plane pixels of the image.
+    tile : tuple of int
+        (rows, columns) of a tile, in pixels of the image.
+    input_size : int
+        Side of the network's input, in pixels.
+
+    Returns
+    -------
+    float
+        In pixels of the network's input.
+    """
     return diameter * input_size / sqrt(tile[0] * tile[1])
 
 
 def check_scale(
     name: str, diameter: float, tile: tuple[int, int], learnt: LearntSizes, tolerance: float
 ) -> None:
-    """Refuse cells of another size than a network has learnt.
+    """Refuse cells of another size than a network has learned.
 
     Parameters
     ----------
@@ -176,7 +191,8 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
     """
     from skimage.filters import threshold_otsu
 
-    from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
+    from efficientcellseg.labelings.flooding import flood, peaks
+    from efficientcellseg.labelings.morphology import distance, smooth
 
     part = volume[brightest_window(volume, WINDOW_PIXELS)].astype(np.float32)
     light = smooth(part, 1.0, anisotropy)
@@ -191,10 +207,20 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
 
 
 def typical_diameter(diameters: np.ndarray) -> float | None:
-    """Give the median of diameters (N,) without debris; None without any.
+    """Compute the median diameter, without debris.
 
-    Debris is small and may be many: what is under a third of the median in which every cell is
-    weighed with its section.
+    Debris is small and may be plentiful. It is anything below a third of the median in which each
+    cell is weighted by the area of its section.
+
+    Parameters
+    ----------
+    diameters : ndarray of shape (N,), float
+        In pixels.
+
+    Returns
+    -------
+    float or None
+        None without any cell.
     """
     found = np.sort(diameters[diameters >= SMALLEST])
     if not len(found):
@@ -258,10 +284,10 @@ def measure_cells(
     guesses = [estimate_by_threshold(volume, anisotropy) for volume in volumes]
     known = [guess for guess in guesses if guess]
     if not known:
-        log.warning("no cells seen in a first look; each slice is one tile")
+        log.warning("a first look found no cells; each slice is one tile")
         return None
     guess = exp(float(np.mean(np.log(known))))
-    log.info("cells seem to be %.0f pixels wide by thresholds", guess)
+    log.info("by thresholding, cells seem to be %.0f pixels wide", guess)
     best, agreement = guess, inf
     for _ in range(ROUNDS):
         side = fit_tile(guess, learnt, volumes[0].shape[1:])

@@ -27,7 +27,7 @@ def naming(frame: object) -> Iterator[None]:
     except MemoryError as error:
         raise InputError(
             f"{frame}: no memory left ({error or 'MemoryError'}); expected enough for one frame at "
-            "least: end other programs or take a larger machine, and run again, what was complete "
+            "least: close other programs or use a larger machine, and run again, what was complete "
             "is kept",
             code="memory-full",
         ) from None

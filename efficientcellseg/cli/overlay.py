@@ -9,13 +9,14 @@ from efficientcellseg.cli.options import add_recipe, is_known, recipe_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Draw one frame of a sequence with the outlines of reference and result, one plane and "
-        "of several the maximum along z, as PNG. Unless told, frame and plane are those with most "
-        "objects. Exit code 1 with one line on stderr where a file is at fault."
+        "Draw one frame of a sequence with the outlines of the reference and the result as PNG: "
+        "one plane and, if there are several, the maximum along z. Unless told otherwise, frame "
+        "and plane are those with the most objects. Exit code 1 means that a file is at fault; "
+        "one line on stderr says how."
     )
-    parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
+    parser.add_argument("dataset_dir", type=Path, help="data set folder that contains SEQ/tTTT.tif")
     parser.add_argument("sequence", help="sequence, for example 01")
     parser.add_argument(
         "--result", type=Path, metavar="DIR", help="masks (default: DATASET_DIR/SEQ_RES)"

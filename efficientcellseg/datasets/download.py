@@ -76,9 +76,18 @@ def download_recipe(recipe: Recipe, data_dir: Path, kind: str = "training") -> N
 
 
 def is_there(recipe: Recipe, dataset_dir: Path) -> bool:
-    """Tell whether all sequences of a recipe lie in a folder, frames without a gap.
+    """Tell whether a folder holds all sequences of a recipe, with no frame missing.
 
-    A simulated sequence must have its track file too, which is written last.
+    A simulated sequence must also have its track file, which is written last.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    dataset_dir : Path
+
+    Returns
+    -------
+    bool
     """
     try:
         for sequence in recipe.sequences:
@@ -100,7 +109,7 @@ def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
         except DownloadError as error:
             raise InputError(
                 f"{error}; expected to bring the data set into {target}: try again "
-                f"(it goes on where it stopped), or fetch the file elsewhere and place it as "
+                f"(it resumes where it stopped), or fetch the file elsewhere and put it at "
                 f"{archive}, or unpack it by hand so that {target / recipe.sequences[0]} has "
                 "the frames",
                 code=error.code,

@@ -148,7 +148,14 @@ def _continue(url: str, part: Path, bar: tqdm) -> bool:
 
 
 def require_space(folder: Path, size: int) -> None:
-    """Refuse to write so many bytes where there is no room for them.
+    """Refuse to write more bytes than a disk has room for.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they would be written.
+    size : int
+        In bytes.
 
     Raises
     ------
@@ -198,7 +205,15 @@ def check_hash(path: Path, known: str | None = None) -> str:
 
 
 def record_hash(path: Path, found: str) -> None:
-    """Write a download's hash beside it, as sha256sum does, once the download has proved good."""
+    """Write a download's hash beside it, like sha256sum, once the download has proved good.
+
+    Parameters
+    ----------
+    path : Path
+        Of the download.
+    found : str
+        Its SHA-256, in hexadecimal.
+    """
     with atomic(_hash_record(path)) as temporary:
         temporary.write_text(f"{found}  {path.name}\n", encoding="utf-8")
 

@@ -31,7 +31,24 @@ LABELINGS: dict[str, Labeling] = {
 
 
 def parameters_of(method: str, **values: Any) -> LabelingParameters:
-    """Give the parameters of a labeling, its own defaults where no values are given."""
+    """Build the parameters of a labeling.
+
+    Parameters
+    ----------
+    method : str
+        Name of the labeling.
+    **values
+        Its parameters; those not given take their defaults.
+
+    Returns
+    -------
+    LabelingParameters
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A value that the labeling refuses.
+    """
     return LABELINGS[method].parameters(method=method, **values)
 
 

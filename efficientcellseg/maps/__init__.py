@@ -41,7 +41,7 @@ def check_maps(names: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        A map that is none of `MAPS` or stands twice, or a direction without all of its maps.
+        A map that is none of `MAPS` or appears twice, or a direction without all of its maps.
     """
     if unknown := ", ".join(name for name in names if name not in MAPS):
         raise InputError(

@@ -33,7 +33,7 @@ def base_recipe(
     voxel_size: Sequence[float] | None = None,
     diameter: float | None = None,
 ) -> Recipe:
-    """Give the recipe for nuclei, in 3D or 2D, with what is known of the images.
+    """Build a recipe for nuclei, in 3D or 2D, from what is known about the images.
 
     Parameters
     ----------
@@ -44,7 +44,11 @@ def base_recipe(
     voxel_size : sequence of float, optional
         Along (plane, row, column), in micrometers.
     diameter : float, optional
-        Of the cells, in micrometers where the voxel size is known, else in pixels.
+        Of the cells, in micrometers if the voxel size is known, else in pixels.
+
+    Returns
+    -------
+    Recipe
     """
     name = re.sub("[^A-Za-z0-9+_-]", "-", name).lstrip("+_-") or "images"
     known = open_recipe("nuclei-3d" if planes > 1 else "nuclei-2d")

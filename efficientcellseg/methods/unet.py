@@ -28,7 +28,16 @@ class UNet(EfficientCellSeg):
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
-        """See the slice alone, predict cells alone."""
+        """Show the network single gray slices, and predict only cells.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        Recipe
+        """
         return changed(
             recipe,
             pseudocolor=changed(recipe.pseudocolor, context="none"),

@@ -33,7 +33,17 @@ class UNet3DEnsemble(UNet):
     )
 
     def maps(self, prepared: Tiles) -> Maps:
-        """Run all networks over the stack of each tile."""
+        """Run all networks over the stack of each tile, and average them.
+
+        Parameters
+        ----------
+        prepared : Tiles
+
+        Returns
+        -------
+        dict of str to ndarray of shape (Z, Y, X), float32
+            `cells`, in 0..1.
+        """
         slices, shape = prepared
         # Green of all slices, (N, Z, S, S): N stacks.
         stacks = np.stack([tiles[:, 1] for tiles in slices], 1)

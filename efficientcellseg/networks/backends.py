@@ -55,7 +55,17 @@ class Compiled(Network):
         self.run = run
 
     def forward(self, image: Tensor) -> Tensor:
-        """Predict logits."""
+        """Predict logits.
+
+        Parameters
+        ----------
+        image : Tensor of shape (N, 3, S, S), float32
+            Tiles, in 0..1.
+
+        Returns
+        -------
+        Tensor of shape (N, C, S, S), float32
+        """
         return torch.from_numpy(self.run(image.numpy()))
 
 
@@ -73,7 +83,17 @@ class Autocast(Network):
         self.network, self.planes = network, network.planes
 
     def forward(self, image: Tensor) -> Tensor:
-        """Predict logits."""
+        """Predict logits.
+
+        Parameters
+        ----------
+        image : Tensor of shape (N, 3, S, S), float32
+            Tiles, in 0..1.
+
+        Returns
+        -------
+        Tensor of shape (N, C, S, S)
+        """
         with torch.autocast(image.device.type, torch.bfloat16):
             return self.network(image)
 
@@ -137,7 +157,18 @@ def _made_up_tiles(size: int) -> np.ndarray:
 
 
 def cached(name: str) -> Path:
-    """Give the place of a file in the cache folder: of EFFICIENTCELLSEG_CACHE, or the user's."""
+    """Find the place of a file in the cache folder, EFFICIENTCELLSEG_CACHE or the user's own.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+
+    Returns
+    -------
+    Path
+        Which need not exist.
+    """
     users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get(CACHE) or users / "efficientcellseg") / name
 
@@ -155,7 +186,22 @@ def _keep(path: Path, data: bytes) -> None:
 def load_compiled(
     folder: Path, backend: str, device: str = "auto", precision: str = "float32"
 ) -> Compiled:
-    """Load a model folder into another program; what the cache has is not made anew.
+    """Load a model folder into another program; files in the cache are used again.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder.
+    backend : str
+        ``onnxruntime`` or ``openvino``.
+    device : str
+        Where it runs.
+    precision : str
+        ``float32`` or ``bf16``.
+
+    Returns
+    -------
+    Compiled
 
     Raises
     ------
@@ -290,7 +336,15 @@ def to_onnx(model: Network, output: str = "logits") -> bytes:
 
 
 def require(package: str) -> Any:
-    """Import a package that not everyone needs.
+    """Import an optional package.
+
+    Parameters
+    ----------
+    package : str
+
+    Returns
+    -------
+    module
 
     Raises
     ------

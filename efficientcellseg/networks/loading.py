@@ -126,17 +126,44 @@ def _placed(network: Network, device: torch.device) -> Network:
 
 
 def input_size(model: Path, maps: tuple[str, ...]) -> int:
-    """Read the side of the networks' input from the first one's card, without loading it."""
-    return read_card(network_folders(model, maps)[0]).architecture.input_size
+    """Read the side of the networks' input from the first one's card, without loading it.
 
+    Parameters
+    ----------
+    model : Path
+        Folder of the networks.
+    maps : tuple of str
+        Those that the recipe needs.
 
-def device_of(name: str) -> torch.device:
-    """Give torch's device for a name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    Returns
+    -------
+    int
+        In pixels.
 
     Raises
     ------
     InputError
-        Another name, or a GPU that is not there.
+        No network for these maps, or a faulty card.
+    """
+    return read_card(network_folders(model, maps)[0]).architecture.input_size
+
+
+def device_of(name: str) -> torch.device:
+    """Find torch's device for a name.
+
+    Parameters
+    ----------
+    name : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    InputError
+        Another name, or a GPU that does not exist.
     """
     import torch
 
@@ -153,7 +180,7 @@ def device_of(name: str) -> torch.device:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(
-            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu",
+            f"device {name}: {count} GPUs are visible to torch; choose another, or --device cpu",
             code="device-missing",
         )
     return device

@@ -42,7 +42,16 @@ class Affine:
     shift: np.ndarray
 
     def then(self, factor: Any, offset: Any) -> Affine:
-        """Multiply, then add."""
+        """Multiply, then add.
+
+        Parameters
+        ----------
+        factor, offset : float or ndarray of shape (C,)
+
+        Returns
+        -------
+        Affine
+        """
         return Affine(self.source, self.scale * factor, self.shift * factor + offset)
 
 

@@ -266,7 +266,7 @@ def _check_differences(found: dict[str, float], tolerance: float, path: Path) ->
         f"{found['probability']:.2g} in probability and {found['logit']:.2g} of the largest "
         f"logit; expected at most {tolerance:g} and {LOGIT:g}: "
         + (
-            f"rounding alone makes {found['rounding']:.2g}, so a larger --tolerance is sound"
+            f"rounding alone makes {found['rounding']:.2g}, so a larger --tolerance is justified"
             if rounding
             else "the file is connected otherwise"
         ),

@@ -97,7 +97,7 @@ def _finish(progress: Progress, folder: Path) -> None:
     progress.model.load_state_dict(progress.best["weights"])
     progress.model.eval()
     log.info(
-        "done: %d epochs; the weights are those of epoch %d, the best on held out frames",
+        "done: %d epochs; the weights are those of epoch %d, the best on held-out frames",
         *(len(progress.curve), progress.best["epoch"]),
     )
 
@@ -107,7 +107,7 @@ def _tell_epoch(progress: Progress, parameters: Optimization) -> None:
     row = progress.curve[-1]
     best = "the lowest so far" if progress.best["epoch"] == row["epoch"] else "not lower"
     log.info(
-        "epoch %d of %d: loss %.4f; on held out frames %.4f, %s, mean IoU %.3f; %s",
+        "epoch %d of %d: loss %.4f; on held-out frames %.4f, %s, mean IoU %.3f; %s",
         *(row["epoch"], parameters.epochs, row["training_loss"], row["validation_loss"], best),
         *(row["validation_iou"], duration(row["seconds"])),
     )
@@ -130,7 +130,7 @@ def _check_targets(samples: Samples, maps: Sequence[str]) -> None:
     if missing := ", ".join(sorted(set(maps) - samples.targets.keys())):
         raise InputError(
             f"samples with targets {', '.join(samples.targets)}; expected {missing}, too, which "
-            "the network is to predict: name it under targets, and make the samples anew",
+            "the network is to predict: name it under targets, and make the samples again",
             code="target-missing",
         )
 

@@ -40,7 +40,7 @@ def reference_shifts(volume: np.ndarray, labels: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (K, 3), float
         By how many planes, rows and columns to move the reference, for each of the objects that
-        stand out: whole within the volume, mostly free, brighter than what surrounds them.
+        stand out: whole within the volume, mostly free, brighter than their surroundings.
     """
     from scipy import ndimage
 

@@ -105,13 +105,18 @@ def load_start(
 def name_encoder_weights(
     configuration: TrainingConfiguration, encoder_file: Path | None = None
 ) -> str | None:
-    """Name the ImageNet weights that an encoder starts from, for the card; None for random ones.
+    """Name the ImageNet weights that an encoder starts from, for the card.
 
     Parameters
     ----------
     configuration : TrainingConfiguration
     encoder_file : Path, optional
-        What takes the place of the configuration's.
+        Replaces the configuration's.
+
+    Returns
+    -------
+    str or None
+        None for random weights.
     """
     from efficientcellseg.networks.pretrained import name_in_hub
 

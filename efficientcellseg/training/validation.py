@@ -98,12 +98,23 @@ class Overlap:
         self.counts = torch.zeros(2, 2, dtype=torch.float64)
 
     def add(self, logits: Tensor, target: Tensor, known: Tensor) -> None:
-        """Count a batch of the cell map, all (N, S, S)."""
+        """Count a batch of the cell map.
+
+        Parameters
+        ----------
+        logits, target, known : Tensor of shape (N, S, S)
+        """
         found, wanted = logits.detach() > 0, target > 0.5
         for i, (a, b) in enumerate(((found, wanted), (~found, ~wanted))):
             both, either = ((a & b) * known).sum(), ((a | b) * known).sum()
             self.counts[i] += torch.stack([both, either]).double().cpu()
 
     def mean_iou(self) -> float:
-        """Give the mean over cell and background of intersection over union."""
+        """Compute the intersection over union, averaged over cells and background.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
         return float((self.counts[:, 0] / self.counts[:, 1].clamp(min=1)).mean())

@@ -228,10 +228,10 @@ def test_the_number_of_faults_is_told(dataset, capsys):
     assert main(["validate", str(dataset), "01"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error[result-faulty]: ")
-    assert "01_RES: 1 fault; mend it and validate again" in error
+    assert "01_RES: 1 fault; fix it and validate again" in error
     (dataset / "01_RES" / "mask02.tif").write_bytes(b"")
     assert main(["validate", str(dataset), "01"]) == 1
-    assert "01_RES: 2 faults; mend them and validate again" in capsys.readouterr().err
+    assert "01_RES: 2 faults; fix them and validate again" in capsys.readouterr().err
 
 
 def test_damaged_pixels_are_found(dataset, capsys):

@@ -77,6 +77,12 @@ def dataset_dir(wildcards):
     return str(Path(RUN.pathvars.data, wildcards.dataset))
 
 
+def scored_masks(wildcards):
+    """Give the masks that are scored: those numbered by track, where they are linked."""
+    place = "tracks/" if DATASETS[wildcards.dataset].tracking else ""
+    return f"<results>/{place}{wildcards.method}/{wildcards.dataset}/{wildcards.sequence}_RES"
+
+
 SCORES = [
     f"<results>/scores/{method}/{name}/{sequence}{part.suffix}.json"
     for name, entry in DATASETS.items()

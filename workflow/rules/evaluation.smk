@@ -5,7 +5,7 @@ rule validate:
     """Check a result as the challenge would, all faults at once; stops where there is one."""
     input:
         ready="<results>/ready/{dataset}.done",
-        masks="<results>/{method}/{dataset}/{sequence}_RES",
+        masks=scored_masks,
     output:
         "<results>/validation/{method}/{dataset}/{sequence}.txt",
     log:
@@ -29,7 +29,7 @@ rule validate:
 rule score:
     """Measure a result, or a part of its frames, against the recipe's reference."""
     input:
-        masks="<results>/{method}/{dataset}/{sequence}_RES",
+        masks=scored_masks,
         valid="<results>/validation/{method}/{dataset}/{sequence}.txt",
     output:
         "<results>/scores/{method}/{dataset}/{sequence}{part}.json",
@@ -50,10 +50,16 @@ rule score:
         options=lambda wildcards: DATASETS[wildcards.dataset].score_options(
             wildcards.method, wildcards.part
         ),
+        measures=lambda wildcards: (
+            "benchmark,TRA,OP_CTB"
+            if DATASETS[wildcards.dataset].tracking
+            and RECIPES[wildcards.dataset].reference == "GT"
+            else "benchmark"
+        ),
     shell:
         "python -m ctc_eval score {params.folder:q} {wildcards.sequence} "
-        "--result {input.masks:q} --measures benchmark {params.options:q} --workers {threads} "
-        "--output {output:q} > {log:q} 2>&1"
+        "--result {input.masks:q} --measures {params.measures} {params.options:q} "
+        "--workers {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule table:

@@ -81,7 +81,7 @@ def check_ome(path: Path, text: str, pages: int) -> None:
 
 
 def read_ome(text: str, micrometers: Mapping[str, float]) -> list[OmeImage]:
-    """Read what OME's metadata say of each image.
+    """Read what OME metadata say about each image.
 
     Parameters
     ----------
@@ -89,6 +89,10 @@ def read_ome(text: str, micrometers: Mapping[str, float]) -> list[OmeImage]:
         The XML, checked by :func:`check_ome`.
     micrometers : mapping of str to float
         Micrometers in a unit.
+
+    Returns
+    -------
+    list of OmeImage
     """
     from xml.etree import ElementTree
 

@@ -92,7 +92,22 @@ def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
 
 
 def read_any(path: Path) -> list[Stored]:
-    """Open one file, or a folder of OME-Zarr, by its ending."""
+    """Open one file, or a folder of OME-Zarr, according to its suffix.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of Stored
+        The images it holds.
+
+    Raises
+    ------
+    InputError
+        An unknown suffix; what the reader refuses.
+    """
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         from efficientcellseg.datasets.reading.pictures import read_picture

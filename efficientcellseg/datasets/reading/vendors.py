@@ -25,7 +25,16 @@ CZI_TYPES = {
 
 
 def read_vendor(path: Path) -> list[Stored]:
-    """Open the images of a maker's file: the scenes of a .czi, the series of a .lif.
+    """Open the images of a vendor's file: the scenes of a .czi, the series of a .lif.
+
+    Parameters
+    ----------
+    path : Path
+        .czi, .nd2 or .lif.
+
+    Returns
+    -------
+    list of Stored
 
     Raises
     ------

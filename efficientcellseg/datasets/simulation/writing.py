@@ -131,8 +131,12 @@ def simulate_recipe(
         With a source of the kind ``simulation``.
     dataset_dir : Path
         Where the sequences are written.
-    sequences, frames, seed
-        Take the place of the recipe's own where given.
+    sequences : tuple of str, optional
+        Which ones; the recipe's by default.
+    frames : int, optional
+        Of each sequence; the recipe's number by default.
+    seed : int, optional
+        The recipe's by default.
     overwrite : bool
         Replace the frames of another simulation.
 

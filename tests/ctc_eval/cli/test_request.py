@@ -153,7 +153,7 @@ def test_a_run_of_some_frames_is_scored_on_those(dataset, scored, refusal, caplo
     record(dataset, frames="0:1")
     assert json.loads(scored())["frames"] == "0:1"
     assert json.loads(scored("--frames", "0:9"))["frames"] == "0:1"
-    assert "frames 0:1 alone were segmented" in caplog.text
+    assert "only frames 0:1 were segmented" in caplog.text
     caplog.clear()
     assert json.loads(scored("--frames", "0:1"))["frames"] == "0:1"
     assert not caplog.text
