@@ -112,7 +112,7 @@ def tell_backend(backend: str, precision: str) -> str:  # numpydoc ignore=PR01,R
 
 
 def _range_run(files: Collection[int], run: Collection[int] | None) -> str:
-    """Give the range A:B that holds the frames that are segmented; nothing if that is all."""
+    """Return the range A:B that holds the frames that are segmented; nothing if that is all."""
     return "" if run is None or set(files) <= set(run) else f"{min(run)}:{max(run) + 1}"
 
 

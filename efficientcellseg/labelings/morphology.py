@@ -11,7 +11,7 @@ from efficientcellseg.parallel import cores, in_threads
 
 
 def connected(labels: np.ndarray) -> np.ndarray:
-    """Give each connected piece of each object a number; voxels connect through their faces.
+    """Return each connected piece of each object a number; voxels connect through their faces.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ Seeds = Callable[[int, tuple[slice, ...], np.ndarray], np.ndarray]
 
 
 def _from_places(places: np.ndarray, pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray, Seeds]:
-    """Give the lowest and the highest marker in each piece, (N,), 0 where it has none.
+    """Return the lowest and the highest marker in each piece, (N,), 0 where it has none.
 
     Markers are places (M, 3), numbered from 1. Also gives what paints those of a piece into its
     box.
@@ -247,7 +247,7 @@ def _from_labels(labels: np.ndarray, pieces: np.ndarray) -> tuple[np.ndarray, np
 
 
 def relabel(labels: np.ndarray, numbers: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Give each object another number.
+    """Return each object another number.
 
     Parameters
     ----------
