@@ -46,7 +46,9 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/segmentation.smk"
+include: "workflow/rules/tracking.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/submission.smk"
@@ -57,6 +59,7 @@ include: "workflow/rules/rehearsal.smk"
 localrules:
     all,
     segmentation,
+    tracks,
     scores,
     figures,
     recipe,
@@ -69,10 +72,11 @@ localrules:
 
 
 rule all:
-    """Masks, scores, the table, pictures and the record of the run."""
+    """Masks, scores, the table, pictures, the record of the run and the page about it."""
     default_target: True
     input:
         rules.segmentation.input,
         rules.table.output,
-        rules.figures.input,
+        rules.figures.input.pictures,
         rules.provenance.output,
+        rules.page.output,

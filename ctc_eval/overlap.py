@@ -115,7 +115,7 @@ def add_up(parts: Sequence[PairCounts]) -> PairCounts:
     order = order[np.argsort((keys[order] >> 16).astype(np.uint16), kind="stable")]
     keys, voxels = keys[order], voxels[order]
     starts = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
-    sums = np.add.reduceat(voxels, starts) if len(starts) else voxels
+    sums = np.add.reduceat(voxels, starts)
     return PairCounts(keys[starts], sums, sum(part.total for part in parts))
 
 

@@ -7,11 +7,8 @@ from. Whoever goes on with the masks asks it, and so does the judge.
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +26,8 @@ from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.recipe import Recipe, load_recipe
 from efficientcellseg.parameters.run import RunConfiguration
 from efficientcellseg.parameters.source import SimulationSource, ZipSource
-
-PACKAGES = (
-    *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
-    *("monai", "tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
-)
+from efficientcellseg.parameters.tracking import Tracking
+from efficientcellseg.software import describe_software, device_name
 
 # What a recipe says beside how masks are made.
 BESIDE = {
@@ -106,8 +100,17 @@ def mask_record(
     }
 
 
-def tell_backend(backend: str, precision: str) -> str:  # numpydoc ignore=PR01,RT01
-    """Name what runs the networks: ``openvino``, or ``openvino bf16``."""
+def tell_backend(backend: str, precision: str) -> str:
+    """Name what runs the networks: ``openvino``, or ``openvino bf16``.
+
+    Parameters
+    ----------
+    backend, precision : str
+
+    Returns
+    -------
+    str
+    """
     return backend if precision == "float32" else f"{backend} {precision}"
 
 
@@ -180,10 +183,19 @@ def read_mask_record(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def made_alike(  # numpydoc ignore=PR01,RT01
-    one: Mapping[str, Any] | None, other: Mapping[str, Any]
-) -> bool:
-    """Tell whether two records (:func:`read_mask_record`) are of masks made in the same way."""
+def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
+    """Tell whether two records are of masks made in the same way.
+
+    Parameters
+    ----------
+    one : mapping of str to object, or None
+        From :func:`read_mask_record`.
+    other : mapping of str to object
+
+    Returns
+    -------
+    bool
+    """
     return one is not None and _made_with(one) == _made_with(other)
 
 
@@ -191,6 +203,24 @@ def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what a record says besides: scores, stale masks, raw frames, tracking."""
     beside = ("score", "stale", "raw", "tracking")
     return {key: value for key, value in record.items() if key not in beside}
+
+
+def tracked_alike(record: Mapping[str, Any] | None, parameters: Tracking) -> bool:
+    """Tell whether masks were tracked with some parameters, as far as these are given.
+
+    Parameters
+    ----------
+    record : mapping of str to object, or None
+        From :func:`read_mask_record`.
+    parameters : Tracking
+
+    Returns
+    -------
+    bool
+    """
+    made = (record or {}).get("tracking") or {}
+    asked = parameters.model_dump(exclude_none=True)
+    return bool(made) and {name: made.get(name) for name in asked} == asked
 
 
 def stale_masks(folder: Path) -> set[str]:
@@ -249,9 +279,10 @@ def describe_run(
     Returns
     -------
     dict
-        Fit for JSON: what :func:`describe_software` says, ``device``, ``recipes`` and ``models``
-        with their hashes, ``seeds`` of simulated data sets; with a configuration this itself,
-        the ``frames`` that were run, and the hashes of ``zips``.
+        Fit for JSON: what :func:`efficientcellseg.software.describe_software` says, ``device``,
+        ``recipes`` and ``models`` with their hashes, ``seeds`` of simulated data
+        sets; with a configuration this itself, the ``frames`` that were run, and the hashes of
+        ``zips``.
 
     Raises
     ------
@@ -323,47 +354,6 @@ def _without_places(values: Any) -> Any:
     return _relative(Path(values)) if is_place else values
 
 
-def describe_software() -> dict[str, Any]:
-    """Name the versions at work.
-
-    Returns
-    -------
-    dict
-        Fit for JSON: ``commit`` and whether files were ``changed`` since, both None outside of a
-        clone, ``python``, ``platform``, ``processor``, ``packages``.
-    """
-    commit = _git("rev-parse", "HEAD")
-    return {
-        "commit": commit,
-        "changed": commit and bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
-    }
-
-
-def device_name(device: str) -> str:
-    """Name a device, a GPU by its model.
-
-    Parameters
-    ----------
-    device : str
-        As torch names it.
-
-    Returns
-    -------
-    str
-    """
-    try:
-        import torch
-    except ImportError:
-        return device
-    if device == "cpu" or not torch.cuda.is_available():
-        return "cpu"
-    return torch.cuda.get_device_name(None if device == "auto" else device)
-
-
 def _networks(folder: Path) -> list[Path]:
     """List the networks in a folder, which may be one itself; a run without networks has none."""
     found = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
@@ -376,21 +366,3 @@ def _relative(path: Path) -> str:
     if resolved.is_relative_to(ROOT):
         return str(resolved.relative_to(ROOT))
     return f"{resolved.parent.name}/{path.name}"
-
-
-def _git(*words: str) -> str | None:
-    if not (ROOT / ".git").exists():
-        return None  # no clone; one that the program is installed in would not be its own
-    try:
-        command = ["git", "-C", str(ROOT), *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

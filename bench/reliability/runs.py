@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from bench.reliability.corpus import RECIPE
-from ctc_eval.format import frame_files, leftovers, write_volume
+from ctc_eval.format import frame_files, leftovers, read_volume, write_volume
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSICAL = ("--method", "classical")
 NETWORK = ROOT / "resources" / "weights" / "generalist"
+# The command line, with another number of tiles that go through a network at once.
+BATCHES = """
+import sys
+from efficientcellseg.chain import inference
+from efficientcellseg.cli.main import main
+assert inference.TILES_AT_ONCE
+inference.TILES_AT_ONCE = {tiles}
+sys.exit(main(sys.argv[1:]))
+"""
+# Several commands in one process, since torch takes seconds to import.
+STEPS = """
+import json, sys
+from efficientcellseg.cli.main import main
+sys.exit(any(main(words) for words in json.loads(sys.argv[1])))
+"""
 
 
 def make_frames(folder: Path, frames: int, seed: int, side: int = 64) -> Path:
@@ -74,8 +90,7 @@ def staged(dataset: Path, output: Path) -> list[str]:
         ["infer", tiles, "--output", maps, *network, "--device", "cpu", *recipe],
         ["label", maps, "--output", masks, *recipe],
     ]
-    program = [sys.executable, "-m", "efficientcellseg"]
-    return ["bash", "-c", " && ".join(shlex.join([*program, *step]) for step in steps)]
+    return [sys.executable, "-c", STEPS, json.dumps(steps)]
 
 
 def kill(folder: Path, times: int, seed: int, frames: int = 40) -> list[str]:
@@ -198,3 +213,44 @@ def same(folder: Path, seed: int, methods: Iterable[Sequence[str]], frames: int 
         told.append(f"{' '.join(method)}: {len(ways)} ways, {len(other)} wrong")
         told += [f"{way}: other masks" for way in other]
     return told
+
+
+def near(folder: Path, seed: int, frames: int = 4) -> list[str]:
+    """Segment by other programs than torch, and in other batches: the masks may differ, but little.
+
+    At most one voxel in a thousand may lie in a cell in one mask alone, and the cells of torch's
+    masks must overlap with the others' by 0.98 (intersection over union) in the mean.
+    """
+    make_frames(folder / "data", frames, seed)
+    words = command(folder / "data", folder / "torch", "--model", str(NETWORK))
+    segment([*words, "--backend", "torch"])
+    ways = {
+        name: [*command(folder / "data", folder / name, *words[-2:]), "--backend", name]
+        for name in ("onnxruntime", "openvino")
+        if find_spec(name)
+    }
+    for tiles in (1, 3):
+        plain = command(folder / "data", folder / f"{tiles} at once", *words[-2:])
+        start = [plain[0], "-c", BATCHES.format(tiles=tiles)]
+        ways[f"{tiles} at once"] = [*start, *plain[3:], "--backend", "torch"]
+    told, wrong = [], []
+    for way, line in ways.items():
+        segment(line)
+        apart, overlap = _apart(folder / "torch", folder / way)
+        told.append(f"{way}: {apart:.6f} of the voxels differ, overlap of cells {overlap:.4f}")
+        if apart > 0.001 or overlap < 0.98:
+            wrong.append(f"{way}: too far from torch")
+    return ["; ".join(told), *wrong]
+
+
+def _apart(one: Path, other: Path) -> tuple[float, float]:
+    """Give the share of voxels in cells of one mask alone, and the mean overlap of its cells."""
+    apart, overlaps = [], []
+    for path in sorted(one.glob("mask*.tif")):
+        ours, theirs = read_volume(path), read_volume(other / path.name)
+        apart.append(np.mean((ours > 0) != (theirs > 0)))
+        for label in range(1, int(ours.max()) + 1):
+            cell = ours == label
+            best = np.bincount(theirs[cell], minlength=2)[1:].argmax() + 1
+            overlaps.append((cell & (theirs == best)).sum() / (cell | (theirs == best)).sum())
+    return float(np.mean(apart)), float(np.mean(overlaps))

@@ -133,6 +133,11 @@ def _storage_fault(pages: list[Page], size: int) -> tuple[str, str] | None:
         held = 0
         for place, length in page.chunks:
             held += length
+            if place < 8:
+                return "tiff-unreadable", (
+                    f"pixels from byte {place} on, expected them behind the file's header: copy "
+                    "or write the file again"
+                )
             if place + length > size:
                 return "tiff-truncated", (
                     f"truncated, {size} bytes, expected {place + length}: copy or write the file "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import partial
 
 from ctc_eval.measures.divisions import TOLERANCES
-from ctc_eval.measures.measure import Measure
+from ctc_eval.measures.measure import Evidence, Measure
 
 OP_CSB = Measure(
     "OP_CSB",
@@ -33,34 +35,39 @@ PESEG = Measure(
 )
 
 
-def _bio(tolerance: int) -> Measure:
-    parts = ("CT", "TF", f"BC({tolerance})", "CCA")
+def _parts(tolerance: int) -> tuple[str, ...]:
+    return "CT", "TF", f"BC({tolerance})", "CCA"
 
-    def mean(values: list[float]) -> float:
-        there = [value for value in values if not math.isnan(value)]
-        return sum(there) / len(there)
 
-    return Measure(
+def _bio(_: Evidence, values: Mapping[str, float], tolerance: int) -> float:
+    there = [values[name] for name in _parts(tolerance) if not math.isnan(values[name])]
+    return sum(there) / len(there)
+
+
+def _op_clb(_: Evidence, values: Mapping[str, float], tolerance: int) -> float:
+    return 0.5 * (values["LNK"] + values[f"BIO({tolerance})"])
+
+
+BIO = tuple(
+    Measure(
         f"BIO({tolerance})",
         "mean of CT, TF, BC(i) and CCA, as far as the reference allows them",
-        needs=parts,
-        value=lambda _, values: mean([values[name] for name in parts]),
+        needs=_parts(tolerance),
+        value=partial(_bio, tolerance=tolerance),
         column=".3f",
         asked=True,
     )
+    for tolerance in TOLERANCES
+)
 
-
-def _op_clb(tolerance: int) -> Measure:
-    bio = f"BIO({tolerance})"
-    return Measure(
+OP_CLB = tuple(
+    Measure(
         f"OP_CLB({tolerance})",
         "(LNK + BIO(i)) / 2, the linking benchmark's",
-        needs=("LNK", bio),
-        value=lambda _, values: 0.5 * (values["LNK"] + values[bio]),
+        needs=("LNK", f"BIO({tolerance})"),
+        value=partial(_op_clb, tolerance=tolerance),
         column=".3f",
         asked=True,
     )
-
-
-BIO = tuple(map(_bio, TOLERANCES))
-OP_CLB = tuple(map(_op_clb, TOLERANCES))
+    for tolerance in TOLERANCES
+)

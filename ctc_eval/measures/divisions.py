@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from ctc_eval.format import Track
 from ctc_eval.measures.graph import Node
-from ctc_eval.measures.measure import Measure
+from ctc_eval.measures.measure import Evidence, Measure
 
 TOLERANCES = (0, 1, 2, 3)  # frames; the challenge uses 1 to 3, data set by data set
 
@@ -112,18 +113,21 @@ def _share(lengths: Sequence[int], most: int) -> float:
     return sum(length <= most for length in lengths) / len(lengths)
 
 
-def _measure_bc(tolerance: int) -> Measure:
-    return Measure(
+def _value(evidence: Evidence, _: Mapping[str, float], tolerance: int) -> float:
+    return bc(evidence.partners, *evidence.tracks, tolerance)
+
+
+BC = tuple(
+    Measure(
         f"BC({tolerance})",
         "F1 score of the divisions found within i frames, BC(0) to BC(3)",
         needs=("markers", "tracks"),
-        value=lambda evidence, _: bc(evidence.partners, *evidence.tracks, tolerance),
+        value=partial(_value, tolerance=tolerance),
         column=".3f",
         asked=True,
     )
-
-
-BC = tuple(map(_measure_bc, TOLERANCES))
+    for tolerance in TOLERANCES
+)
 
 CCA = Measure(
     "CCA",

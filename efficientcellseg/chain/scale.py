@@ -191,7 +191,8 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
     """
     from skimage.filters import threshold_otsu
 
-    from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
+    from efficientcellseg.labelings.flooding import flood, peaks
+    from efficientcellseg.labelings.morphology import distance, smooth
 
     part = volume[brightest_window(volume, WINDOW_PIXELS)].astype(np.float32)
     light = smooth(part, 1.0, anisotropy)

@@ -43,6 +43,7 @@ COMMANDS = {
     "recipe": ("efficientcellseg.cli.recipe", "show the recipe of a data set"),
     "overlay": ("efficientcellseg.cli.overlay", "draw the result and the reference over a frame"),
     "report": ("efficientcellseg.cli.report", "write the report of a run, one HTML page"),
+    "figures": ("efficientcellseg.cli.figures", "draw the paper's figures from a run"),
     "tables": ("efficientcellseg.cli.tables", "make the paper's tables and figure from scores"),
     "package": ("efficientcellseg.cli.package", "pack results and software into a submission"),
     "schemas": ("efficientcellseg.cli.schemas", "write the JSON schemas of configuration files"),

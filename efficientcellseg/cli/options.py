@@ -151,6 +151,25 @@ def reading_of(args: argparse.Namespace) -> Reading:
     return Reading(args.axes, size, args.stack)
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the run whose results are shown."""
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of masks")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of the data sets (default: RESULTS/data, beside it, or ./data)",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="METHOD/DATASET/SEQ",
+        help="the sequences to show, in this order (default: all)",
+    )
+    parser.add_argument("--published", type=Path, metavar="FILE", help="CSV of published values")
+
+
 def progress_of(args: argparse.Namespace, what: str, unit: str) -> Callable[[Any], Any]:
     """Make a progress bar for a loop, with its rate and the time left."""
     from tqdm import tqdm

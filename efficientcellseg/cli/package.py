@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the submission."""
-    from efficientcellseg.submission import package, read_plan
+    from efficientcellseg.submission.entries import read_plan
+    from efficientcellseg.submission.packing import package
 
     package(*read_plan(args.plan), args.output, overwrite=args.overwrite)
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from efficientcellseg.cli.options import add_run
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
@@ -14,20 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the folder of a run, which contains METHOD/DATASET/SEQ_RES, or of a data set, which "
         "contains SEQ_RES."
     )
-    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of masks")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="folder of the data sets (default: RESULTS/data, beside it, or ./data)",
-    )
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        default=[],
-        metavar="METHOD/DATASET/SEQ",
-        help="the sequences to show, in this order (default: all)",
-    )
+    add_run(parser)
     parser.add_argument(
         "--model",
         type=Path,
@@ -37,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where else to look for the networks that made the masks, besides RESULTS/models "
         "and the shipped ones; they predict the maps shown",
     )
-    parser.add_argument("--published", type=Path, metavar="FILE", help="CSV of published values")
     parser.add_argument(
         "--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N"
     )

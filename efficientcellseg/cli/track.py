@@ -7,6 +7,8 @@ from pathlib import Path
 
 from efficientcellseg.cli.options import add_dataset, add_recipe, progress_of, recipe_of
 
+LINEAGE_PICTURES = (".png", ".svg")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
@@ -40,16 +42,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ".xml is for TrackMate",
     )
     parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="draw the lineage trees, as .png or .svg",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace tracks that were made in another way"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Track the sequence."""
+    from ctc_eval.format import atomic
+    from efficientcellseg.report.lineage import draw_lineages
     from efficientcellseg.tracking.exporting import check_exports, export_tracks
     from efficientcellseg.tracking.sequence import track_sequence
 
     check_exports(args.export)
+    if args.picture:
+        check_exports([args.picture], LINEAGE_PICTURES)
     recipe = recipe_of(args)
     result = args.result or args.dataset_dir / f"{args.sequence}_RES"
     objects, tracks = track_sequence(
@@ -61,4 +73,8 @@ def run(args: argparse.Namespace) -> int:
         progress=progress_of(args, "track", "frame"),
     )
     export_tracks(args.export, objects, tracks)
+    if args.picture:
+        form = args.picture.suffix.removeprefix(".")
+        with atomic(args.picture) as temporary:
+            draw_lineages(tracks.rows).savefig(temporary, format=form, dpi=150)
     return 0

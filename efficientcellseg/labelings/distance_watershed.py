@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from efficientcellseg.frozen import Reach
+from efficientcellseg.labelings.flooding import flood, peaks
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
-from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
+from efficientcellseg.labelings.morphology import distance, smooth
 from efficientcellseg.maps import Maps
 
 

@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 
 from efficientcellseg.frozen import Reach, Share
+from efficientcellseg.labelings.flooding import flood
 from efficientcellseg.labelings.labeling import Labeling, LabelingParameters
-from efficientcellseg.labelings.morphology import connected, flood, remove_small, smooth
+from efficientcellseg.labelings.morphology import connected, remove_small, smooth
 from efficientcellseg.maps import Maps
 
 # What the neighbor distance is raised to where it is taken off the cell distance.

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from efficientcellseg.frozen import Reach
+from efficientcellseg.labelings.flooding import flood, peaks
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
-from efficientcellseg.labelings.morphology import flood, largest_pieces, peaks, smooth
+from efficientcellseg.labelings.morphology import largest_pieces, smooth
 from efficientcellseg.maps import Maps
 from efficientcellseg.maps.offsets import OFFSETS, voted_voxels
 

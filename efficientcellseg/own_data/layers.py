@@ -1,4 +1,4 @@
-"""Layers to look at: raw, pseudocolor, maps, labels and reference of one frame."""
+"""Layers to look at: raw, pseudocolor, maps, labels and reference of one frame; tracks of all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from ctc_eval.format import (
     InputError,
     find_reference,
     frame_digits,
+    frame_files,
     frame_name,
     parse_frames,
+    read_tracks,
     read_volume,
 )
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.chain.pseudocolor import pseudocolor
 from efficientcellseg.own_data.segmenting import RECORD_FILE
+from efficientcellseg.parallel import in_threads
+from efficientcellseg.provenance import TRACK_FILE
+from efficientcellseg.tracking.objects import measure_objects
 
 if TYPE_CHECKING:
     from efficientcellseg.datasets.reading.image import Image
@@ -130,6 +135,34 @@ def find_labels(job: Job, frame: int, folder: Path) -> np.ndarray | None:
             return None
         pages = slice(place * planes, (place + 1) * planes)
         return tif.asarray(key=pages).reshape(job.image.shape)
+
+
+def find_tracks(folder: Path, voxel_size: tuple[float, float, float] | None) -> list[Shown]:
+    """Make a layer of the tracks beside masks; none where there are none.
+
+    Parameters
+    ----------
+    folder : Path
+        Of masks whose labels are tracks, and of ``res_track.txt``.
+    voxel_size : tuple of float, optional
+        Micrometers along (plane, row, column); 1 unless given, as of the other layers.
+
+    Returns
+    -------
+    list of (ndarray of shape (N, 5), dict, str)
+        Rows (track, frame, plane, row, column), the latter in micrometers; the graph names the
+        parent of each track that has one.
+    """
+    if not (folder / TRACK_FILE).is_file():
+        return []
+    rows, _ = read_tracks(folder / TRACK_FILE)
+    masks = frame_files(folder, "mask", complete=False)
+    frames = zip(masks, in_threads(read_volume, masks.values()), strict=True)
+    objects = measure_objects(frames, voxel_size or (1.0, 1.0, 1.0))
+    data = np.column_stack([objects.label, objects.frame, objects.center])
+    data = data[np.lexsort((objects.frame, objects.label))]
+    graph = {row.label: [row.parent] for row in rows.values() if row.parent}
+    return [(data, {"name": "tracks", "graph": graph}, "tracks")]
 
 
 def find_reference_labels(folder: Path, frame: int) -> np.ndarray | None:

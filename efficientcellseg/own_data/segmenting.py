@@ -17,8 +17,9 @@ from efficientcellseg.own_data.jobs import Counter, Job
 from efficientcellseg.own_data.planning import How, Plan
 from efficientcellseg.own_data.results import cell_rows, write_cells, write_label_image
 from efficientcellseg.parameters.recipe import Recipe, recipe_text
-from efficientcellseg.provenance import describe_software, tell_backend
-from efficientcellseg.report.overlay import View, draw_result, views_of
+from efficientcellseg.provenance import tell_backend
+from efficientcellseg.report.overlay import View, draw_views, views_of
+from efficientcellseg.software import describe_software
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,7 +112,7 @@ class _Findings:
     def __init__(self, pictured: Sequence[Job]) -> None:
         self.pictured = pictured
         self.rows: list[dict[str, object]] = []
-        self.views: list[View] = []
+        self.views: list[list[View]] = []
         self.empty: list[bool] = []
         self.tell: Callable[..., object] = lambda **_: None
 
@@ -124,7 +125,8 @@ class _Findings:
         self.tell(cells=len(self.rows))
         if job in self.pictured and frame == job.frames[len(job.frames) // 2]:
             name = f"{image.name}, frame {frame}: " if image.frames > 1 else f"{image.name}: "
-            views = views_of(name, volume, labels)
+            um = image.voxel_size[2] if image.voxel_size else None
+            views = views_of(volume, {"result": labels}, um=um, name=name)
             self.views += views if len(self.pictured) == 1 else views[-1:]
 
 
@@ -176,7 +178,7 @@ def segment_images(
     next(todo, None)  # ends the progress
     warn_of_empty(sum(found.empty), len(found.empty))
     write_cells(output / TABLE, found.rows)
-    figure = draw_result(found.views)
+    figure = draw_views(found.views)
     with atomic(output / PICTURE) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
     _write_text(output / RECORD_FILE, json.dumps(_record(plans, how), indent=1))

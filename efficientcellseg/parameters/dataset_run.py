@@ -96,6 +96,10 @@ name>. Null: use existing networks."""
     """Also train networks for each sequence on the other sequences only, and segment it with \
 them. These results go to <results>/<method>-crossval, in addition to those of `training`."""
 
+    tracking: bool = False
+    """Link the masks through time, too, into <results>/tracks. These are scored then, the same \
+cells under the numbers of their tracks, by TRA and OP_CTB, too, where the reference is GT."""
+
     without: Unique[str] = ()
     """Methods of the run to skip for this data set. For example, the 3D U-Net cannot learn from \
 single slices."""

@@ -79,6 +79,9 @@ run."""
     """Data sets whose masks go to <DATASET>/CSB/<SEQ>_RES: Fluo-N3DL-DRO, -TRIC and -TRIF, if a \
 tracking result is submitted, too."""
 
+    tracks: Unique[str] = ()
+    """Data sets whose tracks are submitted, too."""
+
     scores: bool = True
     """Score the method on the run's own sequences first, for the manifest."""
 

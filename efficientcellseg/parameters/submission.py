@@ -44,6 +44,10 @@ suffix."""
     """Put the masks into <DATASET>/CSB: complete segmentations of Fluo-N3DL-DRO, -TRIC and -TRIF \
 beside a tracking result."""
 
+    tracks: bool = False
+    """Submit tracks, too: masks numbered by track, with res_track.txt, in <DATASET>/<SEQ>_RES; \
+with csb their masks go to <DATASET>/CSB as well."""
+
 
 class SubmissionPlan(Frozen):
     """What ``python -m efficientcellseg package`` puts into a submission."""

@@ -129,7 +129,7 @@ _WRITERS: Mapping[str, Callable[[Path, Objects, Tracks], None]] = {
 }
 
 
-def check_exports(paths: Sequence[Path]) -> None:
+def check_exports(paths: Sequence[Path], endings: Iterable[str] = tuple(_WRITERS)) -> None:
     """Refuse files that cannot be written, before the work that is to fill them.
 
     Raises
@@ -138,10 +138,10 @@ def check_exports(paths: Sequence[Path]) -> None:
         An ending that is not known; no writable place.
     """
     for path in paths:
-        if path.suffix not in _WRITERS:
+        if path.suffix not in endings:
             raise InputError(
-                f"{path}: no known kind of track file; expected a name that ends in "
-                f"{', '.join(_WRITERS)}: choose one",
+                f"{path}: unknown ending {path.suffix!r}; expected {' or '.join(endings)}: choose "
+                "another name",
                 code="export-unknown",
             )
         check_writable(path)

@@ -53,7 +53,7 @@ def describe_training(
 
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, read_card
-    from efficientcellseg.provenance import describe_software, device_name
+    from efficientcellseg.software import describe_software, device_name
 
     before = read_card(start) if start else None
     curve = (folder / "curve.csv").read_text().splitlines()

@@ -77,6 +77,12 @@ def dataset_dir(wildcards):
     return str(Path(RUN.pathvars.data, wildcards.dataset))
 
 
+def scored_masks(wildcards):
+    """Give the masks that are scored: those numbered by track, where they are linked."""
+    place = "tracks/" if DATASETS[wildcards.dataset].tracking else ""
+    return f"<results>/{place}{wildcards.method}/{wildcards.dataset}/{wildcards.sequence}_RES"
+
+
 SCORES = [
     f"<results>/scores/{method}/{name}/{sequence}{part.suffix}.json"
     for name, entry in DATASETS.items()
@@ -139,3 +145,15 @@ def model_dir(wildcards):
 def model_files(wildcards):
     """List the files of the networks that a job is for; none for a method without."""
     return network_files(model_dir(wildcards), wildcards.dataset, method_of(wildcards.method))
+
+
+# All folders of networks of the run.
+MODELS_USED = sorted(
+    {
+        networks_dir(name, folder, sequence)
+        for name, entry in DATASETS.items()
+        for folder in FOLDERS[name]
+        for sequence in entry.sequences
+        if METHODS[method_of(folder)].adapt(RECIPES[name]).maps
+    }
+)

@@ -5,7 +5,7 @@ rule validate:
     """Check a result as the challenge would, all faults at once; stops where there is one."""
     input:
         ready="<results>/ready/{dataset}.done",
-        masks="<results>/{method}/{dataset}/{sequence}_RES",
+        masks=scored_masks,
     output:
         "<results>/validation/{method}/{dataset}/{sequence}.txt",
     log:
@@ -29,7 +29,7 @@ rule validate:
 rule score:
     """Measure a result, or a part of its frames, against the recipe's reference."""
     input:
-        masks="<results>/{method}/{dataset}/{sequence}_RES",
+        masks=scored_masks,
         valid="<results>/validation/{method}/{dataset}/{sequence}.txt",
     output:
         "<results>/scores/{method}/{dataset}/{sequence}{part}.json",
@@ -50,10 +50,16 @@ rule score:
         options=lambda wildcards: DATASETS[wildcards.dataset].score_options(
             wildcards.method, wildcards.part
         ),
+        measures=lambda wildcards: (
+            "benchmark,TRA,OP_CTB"
+            if DATASETS[wildcards.dataset].tracking
+            and RECIPES[wildcards.dataset].reference == "GT"
+            else "benchmark"
+        ),
     shell:
         "python -m ctc_eval score {params.folder:q} {wildcards.sequence} "
-        "--result {input.masks:q} --measures benchmark {params.options:q} --workers {threads} "
-        "--output {output:q} > {log:q} 2>&1"
+        "--result {input.masks:q} --measures {params.measures} {params.options:q} "
+        "--workers {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule table:
@@ -91,6 +97,7 @@ rule overlay:
             f"<results>/{FOLDERS[wildcards.dataset][0]}/{{dataset}}/"
             f"{DATASETS[wildcards.dataset].pictured}_RES"
         ),
+        recipe=recipe_file,
     output:
         report(
             "<results>/figures/{dataset}.png",
@@ -117,7 +124,8 @@ rule overlay:
         ),
     shell:
         "python -m efficientcellseg overlay {params.folder:q} {params.sequence} "
-        "--result {input.masks:q} --reference {params.reference:q} --output {output:q} "
+        "--result {input.masks:q} --reference {params.reference:q} --recipe {input.recipe:q} "
+        "--output {output:q} "
         "> {log:q} 2>&1"
 
 
@@ -142,15 +150,7 @@ rule provenance:
     resources:
         mem_mb=2000,
     params:
-        models=sorted(
-            {
-                networks_dir(name, folder, sequence)
-                for name, entry in DATASETS.items()
-                for folder in FOLDERS[name]
-                for sequence in entry.sequences
-                if METHODS[method_of(folder)].adapt(RECIPES[name]).maps
-            }
-        ),
+        models=MODELS_USED,
         device=RUN.device,
         configuration=RUN.model_dump_json(),
     shell:
@@ -163,9 +163,3 @@ rule scores:
     """All scores."""
     input:
         SCORES,
-
-
-rule figures:
-    """A picture a data set."""
-    input:
-        expand("<results>/figures/{dataset}.png", dataset=DATASETS),

@@ -23,6 +23,7 @@ PACKED = [
         "model": SUBMITTED_MODELS[one.dataset, one.suffix],
         "method": SUBMITTED_METHOD,
         "csb": one.dataset in RUN.submission.csb,
+        "tracks": one.dataset in RUN.submission.tracks,
     }
     for one in SUBMITTED
 ]
@@ -90,11 +91,12 @@ rule segment:
         model=lambda wildcards: SUBMITTED_MODELS[wildcards.dataset, wildcards.suffix],
         device=RUN.device,
         backend=BACKEND,
+        track=lambda wildcards: "--track" * (wildcards.dataset in RUN.submission.tracks),
         begun=lambda wildcards, output: f"{output}.part",
     shell:
         "(python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
         "--output {params.begun:q} --recipe {input.recipe:q} --method {params.method} "
-        "--model {params.model:q} --device {params.device} {params.backend}; "
+        "--model {params.model:q} --device {params.device} {params.backend} {params.track}; "
         "mv {params.begun:q} {output:q}) > {log:q} 2>&1"
 
 
