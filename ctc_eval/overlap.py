@@ -69,30 +69,35 @@ class Matching:
         return both + either - int(self.sizes.sum())
 
 
-def count_runs(reference: np.ndarray, result: np.ndarray) -> PairCounts:
-    """Count the voxels of each run of one pair of labels.
+def count_runs(references: Sequence[np.ndarray], result: np.ndarray) -> list[PairCounts]:
+    """Count the voxels of each run of the same labels, for several references of one result.
 
     Objects are long runs along the rows: to compare neighbors and add up the runs later
     (:func:`add_up`) is several times cheaper than to index every voxel of an object.
 
     Parameters
     ----------
-    reference, result : ndarray of the same shape, uint16
-        A plane or a volume each.
+    references : sequence of ndarray of the result's shape, uint16
+    result : ndarray, uint16
+        A plane or a volume.
 
     Returns
     -------
-    PairCounts
-        With a pair as often as it has runs.
+    list of PairCounts
+        One for each reference, with a pair as often as it has runs.
     """
-    first, second = reference.ravel(), result.ravel()
-    changes = first[1:] != first[:-1]
-    changes |= second[1:] != second[:-1]
+    given, flat = result.ravel(), [reference.ravel() for reference in references]
+    changes = given[1:] != given[:-1]
+    for wanted in flat:
+        changes |= wanted[1:] != wanted[:-1]
     starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
-    lengths = np.diff(starts, append=first.size)
-    keys = first[starts].astype(np.uint32) << 16 | second[starts]
-    objects = keys > 0
-    return PairCounts(keys[objects], lengths[objects], first.size)
+    lengths, second = np.diff(starts, append=given.size), given[starts]
+    counts = []
+    for wanted in flat:
+        keys = wanted[starts].astype(np.uint32) << 16 | second
+        objects = keys > 0
+        counts.append(PairCounts(keys[objects], lengths[objects], given.size))
+    return counts
 
 
 def add_up(parts: Sequence[PairCounts]) -> PairCounts:

@@ -221,11 +221,11 @@ def count_part(
             here = [(image, labels) for image, labels in opened if image.plane in (None, plane)]
             if not here:
                 continue
-            result = mask.plane(plane)
-            for image, labels in here:
-                page = labels.plane(plane if image.plane is None else 0)
-                counts.setdefault(image, []).append(count_runs(page, result))
-    return {image: add_up(found) for image, found in counts.items()}
+            pages = [labels.plane(plane if image.plane is None else 0) for image, labels in here]
+            found = count_runs(pages, mask.plane(plane))
+            for (image, _), pairs in zip(here, found, strict=True):
+                counts.setdefault(image, []).append(pairs)
+    return {image: add_up(parts_of) for image, parts_of in counts.items()}
 
 
 def _count_empty(

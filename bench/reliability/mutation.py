@@ -148,7 +148,7 @@ def is_explained(difference: str, reasons: set[tuple[str, str]]) -> bool:
     lines = difference.splitlines()
     file = next(line.removeprefix("--- ") for line in lines if line.startswith("--- "))
     after = " ".join(line[1:].strip() for line in lines if re.match(r"\+(?!\+\+ )", line))
-    return (file, after) in reasons
+    return (file, after.strip()) in reasons
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from ctc_eval.measures.graph import EXTRA, MISSED, RULE, NodeErrors, accuracy, n
 from ctc_eval.measures.measure import Evidence, Measure
 
 
-def det(errors: NodeErrors, *, penalize_extra: bool = True) -> float:
+def det(errors: NodeErrors, *, penalize_extra: bool) -> float:
     """DET: one minus the cost of correcting the objects, relative to that of creating them all.
 
     Parameters

@@ -40,8 +40,6 @@ def tf(
         for label, run in groupby(matched):
             longest[label] = max(longest.get(label, 0), len(list(run)))
         for label in sorted(longest.keys() & reference.keys()):
-            if best.get(label) == 1:
-                continue
             twin = reference[label]
             fraction = longest[label] / (twin.end - twin.begin + 1)
             best[label] = max(best.get(label, 0.0), fraction)

@@ -103,7 +103,8 @@ def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
     """Download, check and unpack one zip of the challenge."""
     test, target = part == "test", root / recipe.name
     archive = root / f"{recipe.name}.zip"
-    if not archive.is_file():
+    fresh = not archive.is_file()
+    if fresh:
         try:
             fetch(source.test if test else source.training, archive)
         except DownloadError as error:
@@ -114,7 +115,8 @@ def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
                 "the frames",
                 code=error.code,
             ) from None
-    found = check_hash(archive, source.sha256.test if test else source.sha256.training)
+    known = source.sha256.test if test else source.sha256.training
+    found = check_hash(archive, known, fresh=fresh)
     with staging(root, recipe.name) as staged:
         unzip(archive, staged)
         # The challenge's zips hold one folder of the data set's name.

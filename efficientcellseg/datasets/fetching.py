@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import os
+import re
 import shutil
 import time
 import urllib.error
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ctc_eval.format import InputError, atomic
 from efficientcellseg.networks.folders import file_hash
+from efficientcellseg.parameters.source import SAFE_ADDRESS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -30,6 +32,16 @@ MIRROR = "EFFICIENTCELLSEG_MIRROR"
 
 class DownloadError(InputError):
     """The network or the server is at fault."""
+
+
+class _StaySafe(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection to where an address could not have led."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+        if not re.match(SAFE_ADDRESS, newurl):
+            reason = f"leads to {newurl}; expected https://..."
+            raise urllib.error.HTTPError(req.full_url, code, reason, headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def mirrored(url: str) -> str:
@@ -54,10 +66,9 @@ def mirrored(url: str) -> str:
     mirror = os.environ.get(MIRROR)
     if not mirror:
         return url
-    if not mirror.startswith(("https://", "http://")):
+    if not re.match(SAFE_ADDRESS, mirror + "/"):
         raise InputError(
-            f"{MIRROR}={mirror}: expected an address, https://... or http://...: correct or "
-            "unset the variable",
+            f"{MIRROR}={mirror}: expected an address, https://...: correct or unset the variable",
             code="mirror-address",
         )
     return mirror.rstrip("/") + urllib.parse.urlsplit(url).path
@@ -119,7 +130,7 @@ def _continue(url: str, part: Path, bar: tqdm) -> bool:
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        response = urllib.request.build_opener(_StaySafe).open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 416:
@@ -171,7 +182,7 @@ def require_space(folder: Path, size: int) -> None:
         )
 
 
-def check_hash(path: Path, known: str | None = None) -> str:
+def check_hash(path: Path, known: str | None = None, *, fresh: bool = False) -> str:
     """Check a download against its known hash, or else the one recorded beside it.
 
     Parameters
@@ -179,6 +190,8 @@ def check_hash(path: Path, known: str | None = None) -> str:
     path : Path
     known : str, optional
         SHA-256 that a recipe has.
+    fresh : bool
+        It has just been downloaded: it is deleted where its hash is another one.
 
     Returns
     -------
@@ -196,9 +209,12 @@ def check_hash(path: Path, known: str | None = None) -> str:
     found = file_hash(path)
     expected = known or (recorded[0] if recorded else found)
     if found != expected:
+        if fresh:
+            path.unlink()
+        remedy = f"{path.name} was deleted," if fresh else f"delete {path.name} and"
         raise InputError(
             f"{path}: SHA-256 {found}; expected {expected} as recorded in "
-            f"{'the recipe' if known else record}: delete {path.name} and download it again",
+            f"{'the recipe' if known else record}: {remedy} download it again",
             code="download-hash",
         )
     return found

@@ -18,7 +18,9 @@ class Source(Frozen):
     """Kind of form."""
 
 
-Url = Annotated[str, Field(pattern="^https?://")]
+# What is downloaded comes encrypted, or from this machine.
+SAFE_ADDRESS = r"^(https://|http://(localhost|127\.0\.0\.1)[:/])"
+Url = Annotated[str, Field(pattern=SAFE_ADDRESS)]
 
 
 class ZipHashes(Frozen):

@@ -58,8 +58,8 @@ def measure_objects(
 ) -> Objects:
     """Measure the objects of label images, of which no more than two are held at a time.
 
-    Within a frame the rows are sorted by place, so that nothing which is done with them depends on
-    the numbers that objects have in the masks.
+    Within a frame the rows are sorted by place, then by size, so that nothing which is done with
+    them depends on the numbers that objects have in the masks.
 
     Parameters
     ----------
@@ -101,9 +101,10 @@ def _measure(
     label = np.flatnonzero(found["voxel_counts"])
     label = label[label > 0]
     center = found["centroids"][label].reshape(-1, 3) * voxel_size
-    order = np.lexsort(center.T[::-1])
     voxel = float(np.prod(voxel_size[1:] if len(labels) == 1 else voxel_size))
-    return label[order], center[order], found["voxel_counts"][label[order]] * voxel
+    size = found["voxel_counts"][label] * voxel
+    order = np.lexsort((size, *center.T[::-1]))
+    return label[order], center[order], size[order]
 
 
 def _overlaps(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

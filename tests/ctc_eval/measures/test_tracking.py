@@ -66,11 +66,12 @@ def test_one_tolerance_as_json_and_in_the_table(late, judge):
     ]
 
 
-def test_a_family_that_is_none_is_refused(late, judge, capsys):
+@pytest.mark.parametrize("name", ["BC(4)", ""])
+def test_a_family_that_is_none_is_refused(late, judge, capsys, name):
     with pytest.raises(SystemExit) as stop:
-        judge("score", late, "01", "--measures", "LNK,BC(4)")
+        judge("score", late, "01", "--measures", f"LNK,{name}")
     assert stop.value.code == 2
-    assert "'BC(4)', expected a list of SEG, DET, TRA, LNK, CT" in capsys.readouterr().err
+    assert f"'{name}', expected a list of SEG, DET, TRA, LNK, CT" in capsys.readouterr().err
 
 
 def test_perfect_tracks_without_division():

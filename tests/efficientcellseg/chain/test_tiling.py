@@ -176,6 +176,16 @@ def test_resizing_takes_means_where_it_shrinks_along_each_axis():
     np.testing.assert_allclose(resize(image.T, (16, 4)), wider.T, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (16, 16), (4, 20)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_are_resized_each_by_itself(shape, channels):
+    image = np.random.default_rng(2).random((12, 8, channels), np.float32)
+    found = resize(image, shape)
+    assert found.shape == (*shape, channels)
+    for channel in range(channels):
+        np.testing.assert_array_equal(found[..., channel], resize(image[..., channel], shape))
+
+
 def test_seams_of_a_convolution():
     """A purely convolutional stand-in sees no seams, but for its own halo."""
     image = np.random.default_rng(0).random((112, 112), np.float32)

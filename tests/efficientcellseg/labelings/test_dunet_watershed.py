@@ -119,4 +119,4 @@ def test_real_frame(data_root, sequence):
     truth = {"cell_distance": cell_distance(labels), "neighbor_distance": neighbor_distance(labels)}
     found = dunet_watershed(truth, parameters_of("dunet_watershed", smoothing=0.5), 1.75 / 0.8)
     # From perfect maps the nuclei come back, but for their outermost pixels.
-    assert seg([match(add_up([count_runs(labels, found.astype(np.uint16))]))]) > 0.85
+    assert seg([match(add_up(count_runs([labels], found.astype(np.uint16))))]) > 0.85
