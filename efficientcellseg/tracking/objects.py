@@ -44,12 +44,27 @@ class Objects:
         return len(self.frame)
 
     def rows(self, frame: int) -> np.ndarray:
-        """Give the rows of a frame's objects, ascending."""
+        """Find the rows of a frame's objects.
+
+        Parameters
+        ----------
+        frame : int
+
+        Returns
+        -------
+        ndarray of shape (N,), integer
+            Ascending.
+        """
         return np.arange(*np.searchsorted(self.frame, [frame, frame + 1]))
 
     @property
     def frames(self) -> range:
-        """The frames from the first to the last that has an object."""
+        """The frames from the first to the last that has an object.
+
+        Returns
+        -------
+        range
+        """
         return range(int(self.frame[0]), int(self.frame[-1]) + 1) if len(self) else range(0)
 
 
