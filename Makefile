@@ -40,8 +40,9 @@ install: .venv/.project
 	@touch $@
 
 demo: install
-	$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html --report-after-run
+	$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/workflow.html --report-after-run
 	@cat results/demo/tables/benchmark.txt
+	@echo "look at it: $(CURDIR)/results/demo/report.html"
 
 test: lint
 	$(PYTEST) -m "not slow"
@@ -68,6 +69,7 @@ bench: install
 
 reliability: install
 	$(BIN)/python -m bench.reliability
+	$(BIN)/python -m bench.reliability.guided
 	$(BIN)/python -m bench.reliability.mutation --children $$(nproc)
 
 coverage: install

@@ -28,6 +28,9 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 try:
     RUN = check_values(config, RunConfiguration, "configuration")
 except InputError as error:

@@ -1,4 +1,4 @@
-"""Reads scores of many runs and published values, and puts them into one table."""
+"""Reads scores of many runs and published values, and combines them in one table."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Printed(float):
     text: str
 
     def __str__(self) -> str:
-        """Give the text."""
+        """Return the text."""
         return self.text
 
 
@@ -106,7 +106,7 @@ def read_scores(path: Path) -> Row:
 
 
 def _told(record: Row) -> Iterator[str]:
-    """Say of a score what holds for its sequence alone."""
+    """Say what applies only to the score's own sequence."""
     if crossed := record.get("cross_validated"):
         yield crossed
     if unannotated := record.get("unannotated"):
@@ -116,7 +116,7 @@ def _told(record: Row) -> Iterator[str]:
 
 
 def _reference_text(record: Row) -> str:
-    """Say on what a score was measured: the reference, and the frames where not all."""
+    """Say what a score was measured on: the reference, and the frames if not all."""
     text = record.get("reference") or record.get("reference_folder") or ""
     frames = record.get("frames", "all")
     return text if frames == "all" else f"{text}, frames {frames}"

@@ -1,4 +1,4 @@
-"""What all configuration is made of: frozen values that refuse keys they do not know."""
+"""The base of all configuration: frozen models that refuse unknown keys."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Frozen(BaseModel):
-    """Values that have been checked, and stay as they are.
+    """Values that were checked and cannot change.
 
-    Nothing is turned into another type, but for whole numbers into numbers and for lists, as
-    YAML gives them, into tuples. A field's docstring is its description in the JSON schema.
+    No value is converted to another type, except whole numbers to numbers and YAML's lists to
+    tuples. A field's docstring is its description in the JSON schema.
     """
 
     model_config = ConfigDict(

@@ -100,13 +100,22 @@ def mask_record(
     }
 
 
-def tell_backend(backend: str, precision: str) -> str:  # numpydoc ignore=PR01,RT01
-    """Name what runs the networks: ``openvino``, or ``openvino bf16``."""
+def tell_backend(backend: str, precision: str) -> str:
+    """Name what runs the networks: ``openvino``, or ``openvino bf16``.
+
+    Parameters
+    ----------
+    backend, precision : str
+
+    Returns
+    -------
+    str
+    """
     return backend if precision == "float32" else f"{backend} {precision}"
 
 
 def _range_run(files: Collection[int], run: Collection[int] | None) -> str:
-    """Give the range A:B that holds the frames that are segmented; nothing if that is all."""
+    """Return the range A:B that holds the frames that are segmented; nothing if that is all."""
     return "" if run is None or set(files) <= set(run) else f"{min(run)}:{max(run) + 1}"
 
 
@@ -174,10 +183,19 @@ def read_mask_record(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def made_alike(  # numpydoc ignore=PR01,RT01
-    one: Mapping[str, Any] | None, other: Mapping[str, Any]
-) -> bool:
-    """Tell whether two records (:func:`read_mask_record`) are of masks made in the same way."""
+def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
+    """Tell whether two records are of masks made in the same way.
+
+    Parameters
+    ----------
+    one : mapping of str to object, or None
+        From :func:`read_mask_record`.
+    other : mapping of str to object
+
+    Returns
+    -------
+    bool
+    """
     return one is not None and _made_with(one) == _made_with(other)
 
 
@@ -188,7 +206,18 @@ def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tracked_alike(record: Mapping[str, Any] | None, parameters: Tracking) -> bool:
-    """Tell whether the masks of a record were tracked by some parameters, as far as these say."""
+    """Tell whether masks were tracked with some parameters, as far as these are given.
+
+    Parameters
+    ----------
+    record : mapping of str to object, or None
+        From :func:`read_mask_record`.
+    parameters : Tracking
+
+    Returns
+    -------
+    bool
+    """
     made = (record or {}).get("tracking") or {}
     asked = parameters.model_dump(exclude_none=True)
     return bool(made) and {name: made.get(name) for name in asked} == asked

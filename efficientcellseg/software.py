@@ -12,6 +12,7 @@ from efficientcellseg.parameters.locations import ROOT
 PACKAGES = (
     *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
     *("monai", "tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
+    "laptrack",
 )
 
 

@@ -1,4 +1,4 @@
-"""The judge's command line: runs one command, and tells in one line what is at fault."""
+"""The judge's command line: runs one command, and reports a fault of the input in one line."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Prints the version, which is looked up no sooner than that."""
+    """Prints the version, which is looked up only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib import metadata

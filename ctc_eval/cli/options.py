@@ -1,4 +1,4 @@
-"""Options that commands share, and what may stand in one."""
+"""Options that commands share, and the values they accept."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _frames(text: str) -> slice:
 
 
 def count(text: str) -> int:
-    """Read a whole number from 1 on."""
+    """Read a whole number, at least 1."""
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number from 1 on")
     return int(text)

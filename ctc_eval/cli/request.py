@@ -1,4 +1,4 @@
-"""What is to be scored: the options, and where they do not say the record beside the masks."""
+"""What to score: taken from the options, or else from the record beside the masks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """A sequence to score, and what the score is to say beside its values.
+    """A sequence to score, and what to report in addition to the values.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Request:
 
 
 def make_request(options: argparse.Namespace, sequence: str) -> Request:
-    """Complete the options of a sequence by the record beside its masks.
+    """Complete the options of a sequence from the record beside its masks.
 
     Raises
     ------
@@ -113,13 +113,13 @@ def _first(option: Any, recorded: Any) -> Any:
 
 
 def _frames_run(asked: slice, told: ScoreRecord, result: Path) -> slice:
-    """Leave out of the frames asked for those that were not segmented."""
+    """Remove frames that were not segmented from the frames asked for."""
     if not told.frames:
         return asked
     frames = frames_shared(asked, told.run)
     if frames is None:
         raise InputError(
-            f"{result}: frames {frames_text(asked)} are asked for, and {told.frames} alone were "
+            f"{result}: frames {frames_text(asked)} were requested, but only {told.frames} were "
             "segmented; expected some of these: choose other --frames, or segment the others, too",
             code="frames-not-run",
         )
@@ -165,14 +165,14 @@ def _measures(
 def _reference_note(
     options: argparse.Namespace, record: ScoreRecord | None, reference: Path
 ) -> str:
-    """Say what the reference is, and of the frames what the options add."""
+    """Describe the reference and the frames, with what the options add."""
     by_name = _kind_of_reference(folder_name(reference))
     note = _first(options.reference_note, record.reference_note if record else by_name)
     return "; ".join(filter(None, (note or by_name, options.note)))
 
 
 def _kind_of_reference(folder: str) -> str:
-    """Say what a reference folder holds, going by its name, without the sequence's number."""
+    """Describe a reference folder by its name, without the sequence's number."""
     kind = folder.partition("_")[2] if folder[:2].isdecimal() else folder
     return {
         "GT": "gold truth, training sequence",
@@ -187,7 +187,7 @@ def folder_name(folder: Path) -> str:
 
 
 def score_file(request: Request, score: Score) -> dict[str, Any]:
-    """Make what `score --output` writes and the table reads."""
+    """Build what `score --output` writes and the table reads."""
     crossed = {"name": request.name, "cross_validated": request.crossed} if request.crossed else {}
     return {
         "dataset": folder_name(request.dataset),
@@ -209,7 +209,7 @@ def score_file(request: Request, score: Score) -> dict[str, Any]:
 
 
 def _seen_note(request: Request, score: Score) -> str:
-    """Say how many of the frames that were scored the networks have learned from."""
+    """Say how many of the scored frames the networks were trained on."""
     scored = {image.frame for image, _ in score.evidence.objects} | set(score.evidence.markers)
     seen = len(scored & request.seen)
     if not seen:

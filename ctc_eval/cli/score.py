@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_told(parser: argparse.ArgumentParser) -> None:
-    """Add what the record beside the masks may say in place of an option."""
+    """Add the options that the record beside the masks can replace."""
     group = parser.add_argument_group(
         "taken from the record beside the masks, if there is one, unless an option is given"
     )
@@ -124,7 +124,7 @@ def _measures(text: str) -> tuple[str, ...]:
 
 
 def _families() -> dict[str, str]:
-    """Give what each measure means, BC(0), BC(1), ... once, as BC."""
+    """Return what each measure means, BC(0), BC(1), ... once, as BC."""
     return {name.partition("(")[0]: one.meaning for name, one in MEASURES.items()}
 
 
@@ -160,7 +160,7 @@ def _mean(rows: Sequence[Values]) -> Values:
 
 
 def _score_one(options: argparse.Namespace, request: Request) -> tuple[Values, Values]:
-    """Score a sequence and write what is asked for; give its values and the toolkit's."""
+    """Score a sequence and write the requested files; return its values and the toolkit's."""
     _refuse_seen(request, allowed=options.seen)
     log = request.result / "log" if options.logs else None
     for path in filter(None, (options.output, options.objects, log)):
@@ -185,13 +185,13 @@ def _score_one(options: argparse.Namespace, request: Request) -> tuple[Values, V
 
 
 def _refuse_seen(request: Request, *, allowed: bool) -> None:
-    """Refuse frames that the result's networks have learned from, unless told otherwise."""
+    """Refuse frames that the result's networks were trained on, unless they are allowed."""
     seen = sorted(frame for frame in request.seen if is_inside(frame, request.frames))
     if seen and not allowed:
         raise InputError(
-            f"{request.result}: its networks have learned from {len(seen)} of the frames, from "
+            f"{request.result}: its networks were trained on {len(seen)} of the frames, from "
             f"{seen[0]} to {seen[-1]}; expected frames that are new to them: choose other "
-            "--frames, or give --seen to score all the same",
+            "--frames, or give --seen to score these anyway",
             code="frames-seen",
         )
 
@@ -217,7 +217,7 @@ def _measure(options: argparse.Namespace, request: Request) -> Score:
 
 
 def _verdicts(options: argparse.Namespace, request: Request) -> dict[str, Verdict]:
-    """Run the official executables where that is asked for."""
+    """Run the official executables if requested."""
     if not options.toolkit:
         return {}
     from ctc_eval.toolkit import run_toolkit
@@ -246,7 +246,7 @@ def _write_files(options: argparse.Namespace, request: Request, score: Score) ->
 
 
 def _report(values: Values, official: Values, *, as_json: bool) -> None:
-    """Print the measures, and beside them the official toolkit's where it was run."""
+    """Print the measures, with the official toolkit's beside them if it was run."""
     compared = {
         name: {"value": value, "difference": round(values[name] - value, 6)}
         for name, value in official.items()

@@ -1,4 +1,4 @@
-"""``validate``: every fault of a result, a line each."""
+"""``validate``: every fault of a result, one per line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decodes the pixels of a TIFF's pages: a strip holds just its pixels, or is refused."""
+"""Decodes the pixels of a TIFF's pages: a strip holds exactly its pixels, or is refused."""
 
 from __future__ import annotations
 

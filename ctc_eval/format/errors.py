@@ -1,4 +1,4 @@
-"""How a fault of the input is told: as an exception, or as one of many in a list."""
+"""How a fault of the input is reported: as an exception, or as one of many in a list."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Fault:
     code: str
 
     def __str__(self) -> str:
-        """Give the line that is shown."""
+        """Return the line that is shown."""
         return f"{self.path}: {self.reason}"
 
     @classmethod

@@ -73,7 +73,7 @@ class LabelImage:
 
 @contextmanager
 def open_labels(path: Path) -> Iterator[LabelImage]:
-    """Open a label image, refusing what the official tool would not read as it is meant.
+    """Open a label image; refuse what the official tool would not read correctly.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def core_count() -> int:
 
 
 def _label_faults(forms: Sequence[Form]) -> Iterator[tuple[str, str]]:
-    """Say what else the official tool reads as empty or refuses: code and reason of each fault."""
+    """List what else the official tool reads as empty or refuses: code and reason of each fault."""
     for form in dict.fromkeys(forms):
         if form.kind != "uint16":
             yield (

@@ -1,4 +1,4 @@
-"""Checks the codes of TIFF's LZW: the decoder takes them as they are, and some end the process."""
+"""Checks LZW codes in TIFFs, because the decoder does not, and some codes crash the process."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def check_lzw(data: bytes) -> None:
 
 @cache
 def _schedule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the first bit, the width and the largest value of each code after a clear code."""
+    """Return the first bit, the width and the largest value of each code after a clear code."""
     import numpy as np
 
     known = _FIRST + np.maximum(np.arange(_CODES) - 1, 0)

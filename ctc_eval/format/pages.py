@@ -1,9 +1,9 @@
-"""Pages of a TIFF, read strictly: each pixel that the header speaks of must come out of the file.
+"""Pages of a TIFF, read strictly: each pixel that the header declares must be in the file.
 
-General readers are lenient. They fill what a strip lacks with zeros, go by metadata that name
-planes elsewhere, and believe a header whatever size it speaks of. Of a label image or a frame that
-makes a volume that is wrong without a word, so whatever does not fit is refused here. For a stack
-of small pages this is faster, too: a general reader spends its time on their tags.
+General readers are lenient. They fill the missing part of a strip with zeros, follow metadata to
+planes elsewhere, and believe whatever size a header declares. For a label image or a frame, that
+silently gives a wrong volume, so anything that does not fit is refused here. This is also faster
+for stacks of small pages, whose tags take a general reader most of its time.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def _read_tags(
 
 @lru_cache(maxsize=64)
 def _numbers(layout: str) -> struct.Struct:
-    """Give what unpacks numbers: most tags have the same few layouts."""
+    """Return what unpacks numbers: most tags have the same few layouts."""
     return struct.Struct(layout)
 
 

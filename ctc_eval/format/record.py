@@ -1,6 +1,6 @@
-"""Reads the record beside masks: what they were made with, and what their score is to say.
+"""Reads the record beside masks: what they were made with, and what their score has to mention.
 
-The method writes it; the judge needs no more of it than is here.
+The method writes it; this is all of it that the judge needs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Says why a TIFF's pages are not the planes of one gray volume that comes out of the file."""
+"""Says why a TIFF's pages are not the planes of one gray volume that the file contains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PHOTOMETRICS = {-1: "not told", 0: "miniswhite", 1: "minisblack", 2: "rgb", 3: 
 
 
 def _form_faults(form: Form) -> Iterator[tuple[str, str]]:
-    """Say why a page is no plane of a gray volume: code and reason of each fault."""
+    """Explain why a page is no plane of a gray volume: code and reason of each fault."""
     if form.samples != 1:
         yield (
             "tiff-rgb",
@@ -53,7 +53,7 @@ def _form_faults(form: Form) -> Iterator[tuple[str, str]]:
 
 
 def stack_faults(path: Path, file: BinaryIO, pages: list[Page]) -> Iterator[tuple[str, str]]:
-    """Say why pages are not the planes of one gray volume: code and reason of each fault.
+    """Explain why pages are not the planes of one gray volume: code and reason of each fault.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def with_imagej_planes(file: BinaryIO, pages: list[Page]) -> list[Page]:
 
 
 def _storage_fault(pages: list[Page], size: int) -> tuple[str, str] | None:
-    """Say why the pixels that the headers speak of cannot come out of a file of `size` bytes."""
+    """Explain why a file of `size` bytes cannot contain the pixels that its headers declare."""
     possible = 0.0
     for page in pages:
         form = page.form

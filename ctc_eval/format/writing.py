@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and says beforehand whether they can be written."""
+"""Writes files completely or not at all, and checks beforehand whether they can be written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEMPORARY = re.compile(r"\..+-[0-9a-f]{32}(\.[^.]+)?")
 
 
 def check_writable(path: Path) -> None:
-    """Check that a file can be written, before the work that is to fill it.
+    """Check that a file can be written, before the work that produces its contents.
 
     Parameters
     ----------

@@ -47,17 +47,33 @@ class Evidence:
 
     @cached_property
     def nodes(self) -> NodeErrors:
-        """What is wrong with the objects that the markers mark."""
+        """Errors of the objects that the markers mark.
+
+        Returns
+        -------
+        NodeErrors
+        """
         return node_errors(self.markers)
 
     @cached_property
     def partners(self) -> Mapping[Node, Node]:
-        """The reference object of each result object that matches exactly one."""
+        """The reference object of each result object that matches exactly one.
+
+        Returns
+        -------
+        mapping of (int, int) to (int, int)
+            By (frame, label).
+        """
         return sole_partners(self.markers)
 
     @cached_property
     def edges(self) -> EdgeErrors:
-        """What is wrong with the links between them."""
+        """Errors of the links between them.
+
+        Returns
+        -------
+        EdgeErrors
+        """
         return edge_errors(self.partners, *self.tracks)
 
 

@@ -26,7 +26,7 @@ CLIPPED_SHARE = 0.001
 
 
 def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
-    """Color each slice by what lies above and below it.
+    """Color each slice by the slices above and below it.
 
     Red is slice z with the regions of slice z-1 brightened twofold, green the slice itself,
     blue the slice with the regions of slice z+1 brightened. The first and the last slice have

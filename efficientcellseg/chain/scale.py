@@ -1,8 +1,8 @@
-"""Scale: how large cells are, and the tiles that bring them to the size a network has learned.
+"""Scale: the size of the cells, and the tiles that bring them to the size a network has learned.
 
-A network knows cells of certain sizes in its input's pixels, which its card tells. Tiles so large
-that cells get that size when they are resized follow from how large cells are in the image: what
-the recipe says, or what a first look at a few frames shows.
+A network knows cells of certain sizes, in pixels of its input, which its card states. Tiles are
+chosen so that cells have that size after resizing. For this, the size of the cells in the image
+must be known: the recipe states it, or a first look at a few frames measures it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def section_diameters(labels: np.ndarray) -> np.ndarray:
 
 
 def fit_tile(diameter: float, learnt: LearntSizes, shape: tuple[int, int]) -> int:
-    """Give the side of square tiles that bring cells to the size a network knows best.
+    """Return the side of square tiles that bring cells to the size a network knows best.
 
     Parameters
     ----------
@@ -261,10 +261,11 @@ def measure_cells(
     label: Callable[[np.ndarray, int], np.ndarray],
     anisotropy: float,
 ) -> float | None:
-    """Find how large cells are: the size at which a network finds cells of just that size.
+    """Measure the cells: find the size at which a network finds cells of exactly that size.
 
-    Thresholds give a first guess. Tiles are cut as if it were true, and the network says how large
-    cells are, which is the next guess, until both agree. The guess that agreed best is taken.
+    Thresholding gives a first guess. Tiles are cut as if it were true, and the size of the cells
+    that the network finds is the next guess, until two guesses agree. The one that agreed best is
+    used.
 
     Parameters
     ----------

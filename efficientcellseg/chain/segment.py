@@ -1,4 +1,4 @@
-"""Reads frames and writes masks: the fused way, several frames under way at a time."""
+"""Reads frames and writes masks in one process, with several frames in progress at a time."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def _label(maps: Maps, recipe: Recipe) -> np.ndarray:
 def _refuse_mixture(
     output: Path, record: Mapping[str, Any], masks: Collection[Path], overwrite: bool
 ) -> None:
-    """Refuse a folder that would keep masks which were made in another way.
+    """Refuse a folder that would keep masks made in another way.
 
     Raises
     ------
@@ -289,7 +289,7 @@ class _Claim:
 def _keep_raw(
     record: Mapping[str, Any], output: Path, made: Collection[str], kept: Collection[Path]
 ) -> dict[str, Any]:
-    """Let the record say of masks that are kept of which frames they are; warn of changed ones."""
+    """Record the raw frames of masks that are kept; warn if a frame has changed."""
     before = {name: found for name, found in raw_frames(output).items() if name not in made}
     raw = {**record.get("raw", {}), **before}
     changed = [path for path in kept if raw.get(path.name) not in (None, fingerprint(path))]

@@ -1,4 +1,4 @@
-"""Bring any files into challenge layout."""
+"""Convert files to challenge layout."""
 
 from __future__ import annotations
 

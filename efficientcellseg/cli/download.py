@@ -1,4 +1,4 @@
-"""Bring a data set onto the disk."""
+"""Download a data set."""
 
 from __future__ import annotations
 

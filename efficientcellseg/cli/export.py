@@ -1,4 +1,4 @@
-"""Give a network away as ONNX."""
+"""Export a network as ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last staged step but for labels: masks of shards, together in one folder."""
+"""The last staged step: collects the masks of shards in one folder."""
 
 from __future__ import annotations
 

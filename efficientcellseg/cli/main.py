@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def add_telling(parser: argparse.ArgumentParser) -> None:
-    """Add how much is told, and where; results alone go to standard output."""
+    """Add the options for messages; only results go to standard output."""
     group = parser.add_argument_group("messages on standard error")
     how = group.add_mutually_exclusive_group()
     how.add_argument("-q", "--quiet", action="store_true", help="only warnings and errors")
@@ -94,7 +94,7 @@ def add_telling(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def _log_into(path: str) -> Iterator[None]:
-    """Write what is told into a file, too, with times."""
+    """Also write messages to a file, with times."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().addHandler(handler)
@@ -106,7 +106,7 @@ def _log_into(path: str) -> Iterator[None]:
 
 
 def _end(line: str, code: int) -> int:
-    """Say why a command ends, and give its exit code."""
+    """Explain why a command ends, and give its exit code."""
     sys.stderr.write(f"{line}\n")
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):

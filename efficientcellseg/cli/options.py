@@ -1,4 +1,4 @@
-"""What command lines share: options, and the recipe, networks and frames that they name."""
+"""Options that command lines share, and the recipe, networks and frames that they name."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def add_method(parser: argparse.ArgumentParser) -> None:
 
 
 def add_scale_check(parser: argparse.ArgumentParser) -> None:
-    """Add whether cells of another size than the networks have learned are refused."""
+    """Add the option to accept cells of another size than the networks have learned."""
     parser.add_argument(
         "--scale-check",
         choices=["on", "off"],
@@ -91,7 +91,7 @@ def add_scale_check(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add where the networks run, and in what."""
+    """Add device, backend and precision of the networks."""
     parser.add_argument(
         "--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N"
     )
@@ -110,7 +110,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add what files do not say themselves."""
+    """Add options for what files do not say themselves."""
     group = parser.add_argument_group("what files do not say, or say incorrectly")
     group.add_argument(
         "--axes",
@@ -144,7 +144,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def reading_of(args: argparse.Namespace) -> Reading:
-    """Give what the options say of files."""
+    """Collect what the options say about files."""
     from efficientcellseg.datasets.reading.opening import Reading
 
     size = tuple(args.voxel_size) if args.voxel_size else None
@@ -171,7 +171,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def progress_of(args: argparse.Namespace, what: str, unit: str) -> Callable[[Any], Any]:
-    """Give what shows how far a loop is, at which rate, and how long it will take."""
+    """Make a progress bar for a loop, with its rate and the time left."""
     from tqdm import tqdm
 
     return partial(tqdm, desc=what, unit=unit, disable=getattr(args, "quiet", False))
@@ -208,19 +208,19 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 
 def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
-    """Give the folder of networks that the options or the recipe name."""
+    """Return the folder of networks that the options or the recipe name."""
     return args.model or recipe.model_dir
 
 
 def where_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Give where the networks run, in what, and what they compute in, as the options say."""
+    """Collect device, backend and precision of the networks from the options."""
     return {"device": args.device, "backend": args.backend, "precision": args.precision}
 
 
 def frames_of(args: argparse.Namespace) -> dict[int, Path]:
     """Find and check the raw frames that the options name.
 
-    All frames of the sequence are looked at, so that a fault shows before work begins.
+    All frames of the sequence are checked, so that a fault shows before work begins.
 
     Raises
     ------

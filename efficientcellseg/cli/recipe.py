@@ -1,4 +1,4 @@
-"""Show the recipe of a data set, with all that is known of it."""
+"""Show the recipe of a data set, with all that is known about it."""
 
 from __future__ import annotations
 

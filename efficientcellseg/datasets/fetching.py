@@ -45,7 +45,7 @@ class _StaySafe(urllib.request.HTTPRedirectHandler):
 
 
 def mirrored(url: str) -> str:
-    """Give the address that a file is downloaded from: on the mirror, where the user names one.
+    """Return the address to download a file from: on the user's mirror, if there is one.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def mirrored(url: str) -> str:
 
 
 def fetch(url: str, path: Path, pauses: tuple[float, ...] = PAUSES_S) -> None:
-    """Download a file over HTTP, taking up again where an earlier try broke off.
+    """Download a file over HTTP, resuming an earlier try that was interrupted.
 
-    What has come so far is kept in ``<path>.part``; `path` appears when all has come.
+    A partial download is kept in ``<path>.part``; `path` appears when it is complete.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def fetch(url: str, path: Path, pauses: tuple[float, ...] = PAUSES_S) -> None:
 
 
 def _continue(url: str, part: Path, bar: tqdm) -> bool:
-    """Append to a partial file what the server still has; tell whether it is complete."""
+    """Download the rest of a partial file; tell whether it is complete."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
@@ -183,7 +183,7 @@ def require_space(folder: Path, size: int) -> None:
 
 
 def check_hash(path: Path, known: str | None = None, *, fresh: bool = False) -> str:
-    """Hold a download to the hash that is known of it, or else to the one recorded beside it.
+    """Check a download against its known hash, or else the one recorded beside it.
 
     Parameters
     ----------

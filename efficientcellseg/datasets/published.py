@@ -13,7 +13,7 @@ AUTHORS_NETWORKS = {name: f"{_FOLDER}/{name}.onnx" for name in ("ecs_a549", "ecs
 
 
 def obtain_network(source: str, folder: Path) -> tuple[Path, str | None]:
-    """Find a network's ONNX file, downloading it where it is an address or a known name.
+    """Find a network's ONNX file; download it if it is an address or a known name.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""From predicted maps to labels: a file a labeling, each with its parameters and needed maps.
+"""From predicted maps to labels: one file per labeling, with its parameters and the maps it needs.
 
-A new labeling is a file in here and its line in `LABELINGS`; docs/extending.md shows how.
+A new labeling is a file here and a line in `LABELINGS`; docs/extending.md shows how.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def parameters_of(method: str, **values: Any) -> LabelingParameters:
 
 
 def relabeled(parameters: LabelingParameters, method: str, **values: Any) -> LabelingParameters:
-    """Give the parameters of another labeling, with what it has in common with the given one.
+    """Return the parameters of another labeling, with what it has in common with the given one.
 
     Parameters
     ----------

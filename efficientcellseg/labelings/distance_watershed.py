@@ -1,4 +1,4 @@
-"""Distance watershed: cells are parted at the necks of the foreground."""
+"""Distance watershed: cells are split at the necks of the foreground."""
 
 from __future__ import annotations
 

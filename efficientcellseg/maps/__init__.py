@@ -1,6 +1,6 @@
-"""What a network can predict: a file a map, each with its target, loss and symmetry.
+"""What a network can predict: one file per map, with its target, loss and symmetry.
 
-A new map is a file in here and its line in `MAPS`; docs/extending.md shows how.
+A new map is a file here and a line in `MAPS`; docs/extending.md shows how.
 """
 
 from __future__ import annotations

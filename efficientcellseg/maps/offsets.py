@@ -28,7 +28,7 @@ OFFSET_REACH = 32.0
 
 
 def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarray:
-    """Say how far along an axis the center of the voxel's cell is.
+    """Describe how far along an axis the center of the voxel's cell is.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The paper's method: pseudocolor, tiles, one network a map or one for all."""
+"""The paper's method: pseudocolor, tiles, and one network per map or one for all maps."""
 
 from __future__ import annotations
 

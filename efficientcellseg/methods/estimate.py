@@ -70,7 +70,7 @@ def estimate_recipe(
     look: Callable[[], list[np.ndarray]],
     **how: Any,
 ) -> Recipe:
-    """Complete a recipe by what a first look at a few volumes shows.
+    """Complete a recipe with what a first look at a few volumes shows.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def estimate_recipe(
 
 
 def _warn_of_bright(name: str, volumes: Sequence[np.ndarray]) -> None:
-    """Say where most of what is seen is bright: cells are expected to be brighter than the rest."""
+    """Warn if most of an image is bright: cells should be brighter than the rest."""
     for volume in volumes:
         low, high = np.quantile(volume, (0.001, 0.999))
         if np.mean(volume > (low + high) / 2) > MOSTLY_BRIGHT:

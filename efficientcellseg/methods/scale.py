@@ -1,4 +1,4 @@
-"""Reads a few frames: makes a recipe one whose tiles fit its cells and networks."""
+"""Reads a few frames, and adapts a recipe's tiles to its cells and networks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LENGTHS = ("smoothing", "min_distance")
 def plan_scale(
     recipe: Recipe, method: type[Method], model: Path, frames: Path, **how: Any
 ) -> Recipe:
-    """Give a recipe whose tiles fit the frames in a folder, as :func:`fit_scale` does.
+    """Adapt a recipe's tiles to the frames in a folder, as :func:`fit_scale` does.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def fit_scale(
     precision: str | None = None,
     check: bool = True,
 ) -> Recipe:
-    """Give a recipe whose tiles bring cells to the size that the networks have learned.
+    """Adapt a recipe's tiles so that cells have the size that the networks have learned.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def fit_scale(
 def _tiled(
     recipe: Recipe, diameter: float, learnt: LearntSizes, shape: tuple[int, int]
 ) -> tuple[Recipe, tuple[int, int]]:
-    """Give a recipe with tiles for cells of a diameter, and the sides of a tile."""
+    """Return a recipe with tiles for cells of a diameter, and the sides of a tile."""
     if not recipe.tiling.is_fixed:
         recipe = _with_tiles(recipe, diameter, learnt, shape)
     (top, bottom), (left, right) = plan_tiles(shape, recipe.tiling)[0]
@@ -224,7 +224,7 @@ def _measure(
 def _with_tiles(
     recipe: Recipe, diameter: float, learnt: LearntSizes, shape: tuple[int, int]
 ) -> Recipe:
-    """Give the recipe tiles for cells of a size, and say the size in it."""
+    """Return the recipe tiles for cells of a size, and say the size in it."""
     side = fit_tile(diameter, learnt, shape)
     log.info(
         "%s: cells of %.1f pixels, tiles of %d in %d x %d; the network knows %.0f to %.0f",

@@ -1,4 +1,4 @@
-"""U-Net: the cell probability of a slice, and no more; what the paper measures itself against."""
+"""U-Net: only the cell probability of a slice; the baseline of the paper."""
 
 from __future__ import annotations
 

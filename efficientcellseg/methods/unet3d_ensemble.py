@@ -1,4 +1,4 @@
-"""An ensemble of 3D U-Nets, one a fold of the training data, as nnU-Net makes it."""
+"""An ensemble of 3D U-Nets, one per fold of the training data, as in nnU-Net."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Autocast(Network):
 
 
 def fastest_backend(folders: Sequence[Path], precision: str = "float32") -> str:
-    """Choose the fastest program that is installed and agrees with torch.
+    """Choose the fastest installed program that agrees with torch.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def cached(name: str) -> Path:
 
 
 def _keep(path: Path, data: bytes) -> None:
-    """Write a file of the cache; where that cannot be written, it is made anew each time."""
+    """Write a file to the cache; if that fails, it is made again each time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as temporary:
@@ -223,7 +223,7 @@ def load_compiled(
 def compile_network(
     model: Network, backend: str, device: str = "auto", precision: str = "float32"
 ) -> Compiled:
-    """Hand a network over to another program.
+    """Compile a network for another program.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reads the networks that a recipe needs from model folders, and puts them where they run."""
+"""Reads the networks that a recipe needs from model folders, and moves them to their device."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def with_backend(
     backend: str | None = None,
     precision: str | None = None,
 ) -> Recipe:
-    """Say in a recipe what runs its networks, where that is left open.
+    """Set what runs the networks in a recipe that leaves it open.
 
     Parameters
     ----------

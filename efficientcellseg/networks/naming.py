@@ -1,4 +1,4 @@
-"""What tables say of networks: their names, and on what they were trained, by their cards."""
+"""What tables say about networks: their names and what they were trained on, from their cards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from efficientcellseg.networks.folders import Card
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What networks have learned from, as seen from a data set.
+    """What networks were trained on, in relation to a data set.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is to be segmented: images with the channel that shows cells, and groups of such alike."""
+"""What to segment: images, each with the channel that shows cells, in groups of similar ones."""
 
 from __future__ import annotations
 

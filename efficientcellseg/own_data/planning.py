@@ -124,7 +124,7 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
 
 
 def _recipe_of(group: list[Job], how: How) -> Recipe:
-    """Give the recipe that a group is segmented with, estimated where there is none."""
+    """Return the recipe that a group is segmented with, estimated where there is none."""
     first = group[0].image
     if how.recipe:
         known = {"voxel_size": first.voxel_size} if first.voxel_size else {}

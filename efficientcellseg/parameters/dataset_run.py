@@ -98,7 +98,7 @@ them. These results go to <results>/<method>-crossval, in addition to those of `
 
     tracking: bool = False
     """Link the masks through time, too, into <results>/tracks. These are scored then, the same \
-cells under the numbers of their tracks, by TRA and OP_CTB, too, where the reference is GT."""
+cells under the numbers of their tracks, by TRA, LNK and OP_CTB, too, where the reference is GT."""
 
     without: Unique[str] = ()
     """Methods of the run to skip for this data set. For example, the 3D U-Net cannot learn from \

@@ -128,7 +128,7 @@ def _is_alone(error: Any, others: Sequence[Any]) -> bool:
 
 
 def _change(values: Any, change: str) -> Any:
-    """Give a mapping with one key changed, as ``a.b=value`` says."""
+    """Return a mapping with one key changed, as ``a.b=value`` says."""
     key, equals, text = change.partition("=")
     try:
         value = yaml.load(text, _Bounded)
@@ -310,7 +310,7 @@ def _members(kind: Any) -> list[Any]:
 
 
 def _tags(members: list[type[BaseModel]]) -> list[str]:
-    """Give what tells alternatives apart: the one value of the key that is a constant."""
+    """Return what tells alternatives apart: the one value of the key that is a constant."""
     constants = [
         [get_args(field.annotation) for field in member.model_fields.values()] for member in members
     ]

@@ -20,11 +20,11 @@ cell, whatever else is near. 1: only distances decide."""
     """Largest distance that a cell's center moves from one frame to the next. Micrometers. Null: \
 estimated from the distances between cells and how far they move."""
 
-    gap: Annotated[int, Field(ge=0, le=100)] = 1
+    gap: Annotated[int, Field(ge=0, le=100)] = 2
     """Consecutive frames in which a cell may be missing and still be found again."""
 
     divisions: bool = True
     """Whether a cell may become two."""
 
-    daughter_size: Annotated[float, Field(gt=0, le=1)] = 0.85
+    daughter_size: Annotated[float, Field(gt=0, le=1)] = 0.75
     """Largest size of each of two daughters, relative to their mother's."""

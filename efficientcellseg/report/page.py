@@ -65,6 +65,7 @@ def render_page(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     return environment.get_template("report.html").render(
         content=content,
         blocks=_blocks(content.table),
@@ -101,6 +102,7 @@ def _sequence(number: int, one: Inspection) -> dict[str, Any]:
     """Collect what the template and the script need of a sequence."""
     run, (frames, planes) = one.run, one.shown
     size = run.recipe.voxel_size if run.recipe else None
+    unit = "µm" if size else "pixels"
     totals = {o: sum(score.counts[o] for score in one.scores) for o in Outcome}
     return {
         "id": f"sequence-{number}",
@@ -116,8 +118,8 @@ def _sequence(number: int, one: Inspection) -> dict[str, Any]:
         "frames": frames,
         "planes": planes,
         "charts": [
-            (draw_frames(one.scores), "SEG and DET by frame"),
-            (draw_sizes(one.sizes, "µm" if size else "pixels"), "Sizes of the reference objects"),
+            (draw_frames(one.scores, run.path), "SEG and DET by frame"),
+            (draw_sizes(one.sizes, unit, run.path), "Sizes of the reference objects"),
         ],
         "shape": one.shape,
         "left_out": _left_out(one),

@@ -55,17 +55,32 @@ class PackedSequence:
 
     @property
     def name(self) -> str:
-        """Name of the data set."""
+        """Name of the data set.
+
+        Returns
+        -------
+        str
+        """
         return self.dataset.absolute().name  # as it is called, where it is a link
 
     @property
     def networks(self) -> list[Path]:
-        """Folders of the networks that the method runs."""
+        """Folders of the networks that the method runs.
+
+        Returns
+        -------
+        list of Path
+        """
         return network_folders(self.model, self.recipe.maps) if self.recipe.maps else []
 
     @property
     def made_in(self) -> tuple[str, str]:
-        """Backend and precision that made the masks, as their record says; else the plainest."""
+        """Backend and precision that made the masks, as their record says, or else the plainest.
+
+        Returns
+        -------
+        tuple of str
+        """
         found = str((read_mask_record(self.masks) or {}).get("backend", "torch"))
         return next(
             (
@@ -79,12 +94,22 @@ class PackedSequence:
 
     @property
     def script(self) -> str:
-        """Name of the script in SW/."""
+        """Name of the script in SW/.
+
+        Returns
+        -------
+        str
+        """
         return f"{self.name}-{self.sequence}{_suffix(self.training)}.sh"
 
     @property
     def results(self) -> tuple[Path, ...]:
-        """Folders of the masks in the submission; tracks, where they are sent, are in the first."""
+        """Folders of the masks in the submission; tracks, if they are submitted, are in the first.
+
+        Returns
+        -------
+        tuple of Path
+        """
         folder = f"{self.sequence}_RES{_suffix(self.training)}"
         plain, complete = Path(self.name, folder), Path(self.name, "CSB", folder)
         if self.csb:
@@ -159,6 +184,10 @@ def script_text(entry: PackedSequence, recipe: str, model: str | None) -> str:
     entry : PackedSequence
     recipe, model : str
         From SW/; no model for a method without networks.
+
+    Returns
+    -------
+    str
     """
     first, *others = [quote(f"../{path.as_posix()}") for path in entry.results]
     backend, precision = entry.made_in

@@ -169,7 +169,7 @@ def package(
 
 @contextmanager
 def _staged(output: Path) -> Iterator[Path]:
-    """Give a hidden folder that takes the place of `output` when the block ends well."""
+    """Return a hidden folder that takes the place of `output` when the block ends well."""
     output.parent.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex
     staged = output.with_name(f".{output.name}-{mark}")

@@ -27,7 +27,7 @@ def describe_training(
     start: Path | None = None,
     encoder_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Say how a trained network came about.
+    """Describe how a trained network came about.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def train(
 
 
 def _finish(progress: Progress, folder: Path) -> None:
-    """Give the network its best weights, and say that it is done."""
+    """Return the network its best weights, and say that it is done."""
     if progress.best["weights"] is None:
         raise InputError(
             f"{folder}: no epoch of the training has a finite loss; lower the learning rate",
@@ -136,7 +136,7 @@ def _check_targets(samples: Samples, maps: Sequence[str]) -> None:
 
 
 def _layout(model: Network) -> torch.memory_format:
-    """Give the order of a network's tensors in memory that is fastest."""
+    """Return the order of a network's tensors in memory that is fastest."""
     return torch.channels_last_3d if model.planes else torch.channels_last
 
 
@@ -186,7 +186,7 @@ def _validate(
 def _measure(
     network: Network, batch: Sequence[Tensor], overlap: Overlap, parameters: Optimization
 ) -> Tensor:
-    """Give the loss of a batch, summed over the maps, and count the overlap of its cells."""
+    """Return the loss of a batch, summed over the maps, and count the overlap of its cells."""
     images, target, known = batch
     with torch.autocast(images.device.type, torch.bfloat16):
         logits = network(images.contiguous(memory_format=_layout(network)))

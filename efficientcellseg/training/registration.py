@@ -64,7 +64,7 @@ def reference_shifts(volume: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _objects(
     labels: np.ndarray,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, tuple[slice, ...]]]:
-    """Give each object that lies well within a volume: itself, others around it, its box."""
+    """Return each object that lies well within a volume: itself, others around it, its box."""
     from scipy import ndimage
 
     room = 2 * MARGIN

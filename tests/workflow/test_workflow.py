@@ -250,7 +250,9 @@ def test_tracks_are_made_where_they_are_asked_for(tmp_path, tiny_dataset, recipe
     assert track.result == Path("results/efficientcellseg/Tiny/01_RES")
     assert track.output == Path("results/tracks/efficientcellseg/Tiny/01_RES")
     assert [options.result for options in commands["score"]] == [track.output] * 2
-    assert {options.measures for options in commands["score"]} == {("benchmark", "TRA", "OP_CTB")}
+    assert {options.measures for options in commands["score"]} == {
+        ("benchmark", "TRA", "LNK", "OP_CTB")
+    }
     (validate,) = commands["validate"]
     assert validate.result == track.output
     plain = snakemake(tmp_path, configure(tmp_path, recipe_file, models), *DRY)

@@ -51,7 +51,7 @@ rule score:
             wildcards.method, wildcards.part
         ),
         measures=lambda wildcards: (
-            "benchmark,TRA,OP_CTB"
+            "benchmark,TRA,LNK,OP_CTB"
             if DATASETS[wildcards.dataset].tracking
             and RECIPES[wildcards.dataset].reference == "GT"
             else "benchmark"

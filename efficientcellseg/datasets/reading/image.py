@@ -171,7 +171,7 @@ def image_of(
 
 
 def _spacing(stored: Stored, given: Sequence[float] | None) -> Spacing | None:
-    """Give the voxel's size that is told, or else that of the file."""
+    """Return the voxel size that the user gives, or else the file's."""
     if not given:
         return stored.spacing
     if len(given) not in (1, 3) or not all(0 < size < float("inf") for size in given):
@@ -186,7 +186,7 @@ def _spacing(stored: Stored, given: Sequence[float] | None) -> Spacing | None:
 
 
 def _name_unknown(stored: Stored, planes: bool) -> Stored:
-    """Take an axis of which nothing is known for that of planes, where it can be no other."""
+    """Treat an unknown axis as that of planes if it can be no other."""
     unknown = [axis for axis, size in stored.sizes.items() if axis not in AXES and size > 1]
     stored = drop_short(stored, AXES)
     planes = planes or bool(stored.spacing and stored.spacing[0])

@@ -24,7 +24,7 @@ FRAME_NAME = re.compile(r"t[0-9]{3,4}\.tif")
 
 @dataclass(frozen=True)
 class Reading:
-    """What a user says of files beyond what they say themselves.
+    """What a user says about files, beyond what the files say themselves.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Reading:
 
 
 def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
-    """Open what files, folders and patterns hold.
+    """Open the images in files, folders and patterns.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def _join(group: tuple[str, dict[tuple[int, ...], Stored]]) -> Stored:
 
 
 def _named_apart(images: Sequence[Image]) -> list[Image]:
-    """Give images of one name those of their folders, too, and then a number."""
+    """Make names unique: add the names of folders, then numbers."""
     from collections import Counter
     from dataclasses import replace
 

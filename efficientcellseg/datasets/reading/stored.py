@@ -1,4 +1,4 @@
-"""Images as a file holds them: named axes, and a way to take a part without reading all."""
+"""Images as stored in files: named axes, and a way to read a part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_PLANES = 10_000_000
 
 @dataclass(frozen=True)
 class Stored:
-    """An image of named axes that lies somewhere.
+    """An image with named axes, stored somewhere.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ def gather_parts(
     fixed: Mapping[str, int],
     read: Callable[[tuple[int, ...]], np.ndarray],
 ) -> np.ndarray:
-    """Put together what lies in parts along some axes, at fixed indices of some of them.
+    """Combine parts along some axes, at fixed indices of some of them.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ def read_tiff(path: Path) -> list[Stored]:
 
 
 def _check_all_pages(path: Path, tif: tifffile.TiffFile, series: list[Any]) -> None:
-    """Refuse a single image whose metadata speak of another number of planes than are there."""
+    """Refuse a single image whose metadata declare another number of planes than it has."""
     (one, *others) = series
     if others or tif.is_ome or tif.is_lsm:
         return
@@ -225,7 +225,7 @@ def _check_within(path: Path, page: Any, number: int) -> None:
 
 
 def _labels(tif: tifffile.TiffFile) -> list[str]:
-    """Give the names that ImageJ has for channels: labels of its first planes."""
+    """Return the names that ImageJ has for channels: labels of its first planes."""
     about = tif.imagej_metadata or {}
     labels = about.get("Labels") or []
     count = about.get("channels", 1)

@@ -1,4 +1,4 @@
-"""Brings intensities of any type to uint8 or uint16, unchanged where they fit, and says how."""
+"""Converts intensities of any type to uint8 or uint16, unchanged if they fit, and records how."""
 
 from __future__ import annotations
 

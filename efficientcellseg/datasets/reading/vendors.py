@@ -1,4 +1,4 @@
-"""Reads files of microscope makers: .czi (Zeiss), .nd2 (Nikon), .lif (Leica)."""
+"""Reads files of microscope vendors: .czi (Zeiss), .nd2 (Nikon), .lif (Leica)."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def _read_lif(path: Path, liffile: ModuleType) -> list[Stored]:
 
 
 def _step(coordinates: Any, factor: float) -> float | None:
-    """Give how far two coordinates are apart, times a factor; None where there are not two."""
+    """Return how far two coordinates are apart, times a factor; None where there are not two."""
     if coordinates is None or len(coordinates) < 2:
         return None
     return factor * abs(float(coordinates[1] - coordinates[0])) or None

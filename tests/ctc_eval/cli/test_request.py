@@ -169,7 +169,7 @@ def test_a_run_of_frames_without_annotation(dataset, scored, caplog):
     found = json.loads(scored("--measures", "benchmark"))
     assert found["unannotated"] == ["SEG", "DET"]
     assert not {"SEG", "DET", "OP_CSB", "PESEG"} & found.keys()
-    assert "not annotated for SEG, DET" in caplog.text
+    assert "no annotations for SEG, DET" in caplog.text
     record(dataset, frames="1:2")
     found = json.loads(scored("--measures", "benchmark"))
     assert (found["unannotated"], found["SEG"]) == (["DET"], 0.4)

@@ -189,7 +189,7 @@ def test_no_score_on_what_was_learnt_from_unless_told(
     capsys.readouterr()
     score = ["score", str(moved), "01", "--result", str(out), "--measures", "SEG"]
     assert judge(score) == 1
-    assert "learnt from 2 of the frames, from 0 to 1; expected" in capsys.readouterr().err
+    assert "trained on 2 of the frames, from 0 to 1; expected" in capsys.readouterr().err
     assert judge([*score, "--seen"]) == 0
     assert judge([*score, "--frames", "2:"]) == 0
     assert judge([*score, "--frames", "1:"]) == 1
