@@ -17,6 +17,7 @@ rule page:
     """Write report.html: scores, slices with what was found and missed, the worst, time, memory."""
     input:
         masks=rules.segmentation.input,
+        tracks=rules.tracks.input,
         table=rules.table.output,
         record=rules.provenance.output,
         published=RUN.published,
