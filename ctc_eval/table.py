@@ -64,7 +64,7 @@ def read_scores(path: Path) -> Row:
     Returns
     -------
     dict
-        With the keys `COLUMNS`, all measures, and ``training``; None where the file has no
+        With the keys `COLUMNS`, all measures, and ``training``; None if the file has no
         value. Also ``group``, what rows must have in common to be averaged beside data set and
         reference; and ``told``, what the reference is to say beside that of this row alone.
 

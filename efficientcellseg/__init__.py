@@ -42,7 +42,7 @@ def segment(
     model : str or Path, optional
         A model folder, or a folder of such; the recipe's by default.
     device : str
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns
     -------

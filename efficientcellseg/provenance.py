@@ -338,7 +338,7 @@ def _describe_data(configuration: RunConfiguration, recipes: Sequence[Recipe]) -
 
 
 def _recorded_hash(archive: Path) -> str | None:
-    """Read what the download has written beside an archive; None where that was not downloaded."""
+    """Read what the download has written beside an archive; None if that was not downloaded."""
     record = archive.with_name(f"{archive.name}.sha256")
     words = record.read_text(encoding="utf-8", errors="replace").split() if record.is_file() else []
     return words[0] if words else None

@@ -187,7 +187,7 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
     Returns
     -------
     float or None
-        Median diameter in pixels; None where there is nothing to be seen.
+        Median diameter in pixels; None if no cell is found.
     """
     from skimage.filters import threshold_otsu
 
@@ -246,7 +246,7 @@ def estimate_by_labels(
     Returns
     -------
     float or None
-        Median diameter in pixels; None where nothing was found.
+        Median diameter in pixels; None if nothing was found.
     """
     found = []
     for volume in volumes:
@@ -280,7 +280,7 @@ def measure_cells(
     Returns
     -------
     float or None
-        Median diameter in pixels; None where there is nothing to be seen.
+        Median diameter in pixels; None if no cell is found.
     """
     guesses = [estimate_by_threshold(volume, anisotropy) for volume in volumes]
     known = [guess for guess in guesses if guess]

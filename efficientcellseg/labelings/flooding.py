@@ -19,7 +19,7 @@ def peaks(
 ) -> np.ndarray:
     """Find local maxima, the higher of two that are too close.
 
-    Neighbors of one height, as along the axis of a tube, are one peak; it lies at the voxel
+    Neighbors of one height, as along the axis of a tube, are one peak; it is at the voxel
     nearest to their centroid.
 
     Parameters

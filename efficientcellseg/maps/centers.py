@@ -28,7 +28,7 @@ def center_heatmap(
         Distance of two planes in in-plane pixels.
     width : float
         Standard deviation, as a share of the radius of a ball of the cell's volume (of a disk
-        of its area, where there is one plane).
+        of its area, if there is one plane).
 
     Returns
     -------

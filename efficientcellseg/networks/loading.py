@@ -34,7 +34,7 @@ def load_networks(
     maps : tuple of str
         For example ``("cells", "centers")``.
     device : str
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     backend : {"torch", "onnxruntime", "openvino"}
         What runs them; on a GPU torch alone.
     kind : str

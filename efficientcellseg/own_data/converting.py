@@ -37,7 +37,7 @@ def convert_images(
     images : sequence of Image
         All of one shape; the time points of the first come first.
     channel : str or None
-        Number or name; None where there is no choice.
+        Number or name; None if there is no choice.
     labels : sequence of Image
         Label images of the same frames, 0 is background; may be empty.
     dataset_dir : Path

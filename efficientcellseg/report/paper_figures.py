@@ -1,4 +1,4 @@
-"""The paper's Figures 1, 3, 4 and 6 from one's own data.
+"""The paper's Figures 1, 3, 4 and 6 from your own data.
 
 Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022. Figure 5 is in ``ablation``.
 """

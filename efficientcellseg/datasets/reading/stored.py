@@ -14,7 +14,7 @@ from ctc_eval.format import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-# Size of a voxel along (plane, row, column) in micrometers; None where a file does not say it.
+# Size of a voxel along (plane, row, column) in micrometers; None if a file does not say it.
 Spacing = tuple[float | None, float, float]
 
 # Time, channel, plane, row, column, and the samples of an RGB pixel, which count as channels.
