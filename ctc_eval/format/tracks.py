@@ -54,7 +54,7 @@ def read_tracks(path: Path) -> tuple[dict[int, Track], list[Fault]]:
     # Not splitlines, nor what text files do, which take other characters for a line's end, too.
     text = path.read_bytes().decode("utf-8", errors="replace")
     if "\r\n" in text:
-        reason = "lines end with CR LF, expected LF alone: save it with the line ends of Unix"
+        reason = "lines end with CR LF, expected LF: save it with Unix line ends"
         faults.append(Fault(path, reason, "track-line-ends"))
         text = text.replace("\r\n", "\n")
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):

@@ -113,8 +113,8 @@ class ProtrudingShape(CellShape):
     """Length of a protrusion, relative to the frame's shorter side; each has 0.6 to 1.2 of it."""
 
     thickness: Positive
-    """Radius of a protrusion, relative to the frame's shorter side; each has 0.7 to 1.3 of it, and \
-tapers from its root to its tip."""
+    """Radius of a protrusion, relative to the frame's shorter side; each has 0.7 to 1.3 of it \
+and tapers from its root to its tip."""
 
 
 class Microscope(Frozen):

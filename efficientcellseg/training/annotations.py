@@ -19,7 +19,7 @@ Planes = dict[int, np.ndarray]
 
 @dataclass(frozen=True)
 class ReferenceLayer:
-    """The images of one kind of reference of a frame.
+    """The images of a frame in one kind of reference.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ def find_annotations(
             kept: dict[int | None, Path] = {None: images[None]} if None in images else images
             found.setdefault(frame, []).append(ReferenceLayer(kept, kind in partial))
     for kind in (kind for kind in folders if kind not in there):
-        log.info("%s: no such folder; learning from %s alone", folders[kind], "+".join(there))
+        log.info("%s: no such folder; learning only from %s", folders[kind], "+".join(there))
     return dict(sorted(found.items()))
 
 

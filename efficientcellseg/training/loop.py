@@ -55,7 +55,7 @@ def train(
         Gets checkpoint.pt, curve.csv and curve.png.
     device : torch.device
     held_out : sequence of int
-        Data sets, as indices into the samples' names, that are for validation alone; without
+        Data sets, as indices into the samples' names, that are only for validation; without
         any, a share of the frames is held out.
 
     Raises

@@ -1,4 +1,4 @@
-"""How far a reference lies beside its images, told by thresholded images alone, and moving it back.
+"""Measures how far a reference is shifted against its images, by thresholding, and moves it back.
 
 A reference that is shifted by half a voxel teaches outlines that are not in the images.
 """

@@ -84,7 +84,7 @@ def load_start(
     model = configuration.model
     if (source or encoder_file) and model.kind != "efficientcellseg":
         raise InputError(
-            f"encoder weights for {model.kind}; expected them for efficientcellseg alone: leave "
+            f"encoder weights for {model.kind}; expected them only for efficientcellseg: leave "
             "them out",
             code="encoder-weights-unused",
         )
