@@ -182,8 +182,8 @@ def _published_row(cells: dict[str, Any]) -> Row:
 def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Row]:
     """Put measured rows together, then published ones, data set by data set.
 
-    Where a method was measured in the same way on two or more sequences of a data set, their
-    mean follows as a row of its own, sequence "mean"; so it does where each sequence was
+    If a method was measured in the same way on two or more sequences of a data set, their mean
+    follows as another row, sequence "mean". The same holds for cross-validated sequences, each
     segmented by networks that were trained on the others.
 
     Parameters

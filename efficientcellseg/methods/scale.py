@@ -167,7 +167,7 @@ def _tiled(
 
 
 def _with_context(recipe: Recipe, cards: Sequence[Card]) -> Recipe:
-    """Show networks of frames of one plane what they have learned, unless the recipe says it."""
+    """Set `context_2d` to what the networks were trained with, unless the recipe sets it."""
     learnt = {card.context_2d for card in cards}
     given = "context_2d" in recipe.pseudocolor.model_fields_set
     if given or len(learnt) > 1 or learnt <= {None, recipe.pseudocolor.context_2d}:

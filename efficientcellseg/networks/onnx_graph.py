@@ -177,7 +177,7 @@ def _walk(
 
 
 def _weight(node: Any, weight: np.ndarray) -> np.ndarray:
-    """Return the weight of a convolution or a matrix product as that of a convolution."""
+    """Return the weight of a convolution, or of a matrix product as a 1x1 convolution."""
     if node.op_type == "Conv":
         return weight
     transposed = any(a.name == "transB" and a.i for a in node.attribute)

@@ -111,7 +111,7 @@ def with_facts(values: Any) -> Any:
     Returns
     -------
     any
-        The same, where it is no mapping with the name of a data set of the challenge.
+        The values with the facts added; unchanged if they name no data set of the challenge.
     """
     name = values.get("name") if isinstance(values, dict) else None
     if isinstance(name, str) and name in challenge_datasets():
