@@ -182,7 +182,7 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
     ----------
     volume : ndarray of shape (Z, Y, X), unsigned
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------
@@ -275,7 +275,7 @@ def measure_cells(
     label : callable
         Segments a volume in tiles of a side, in pixels.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------

@@ -26,13 +26,13 @@ def peaks(
     ----------
     height : ndarray of shape (Z, Y, X), float32
     foreground : ndarray of shape (Z, Y, X), bool
-        Peaks lie inside.
+        Where peaks may be.
     lowest : float
         A peak must be higher.
     min_distance : float
-        Distance that peaks keep, in in-plane pixels.
+        Smallest distance between peaks, in in-plane pixels.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------

@@ -43,7 +43,7 @@ def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: fl
 
     Votes are counted and smoothed. A center is a peak that at least `min_size` voxels vote for, and
     a voxel belongs to the center in whose basin its vote lies. Cells longer than twice
-    `OFFSET_REACH` are split into parts; pieces that touch no center's cell become cells of their own.
+    `OFFSET_REACH` are split into parts. Pieces that touch no center's cell become cells themselves.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: fl
         ``cells`` and the offsets, see :mod:`efficientcellseg.maps.offsets`.
     parameters : OffsetVotingParameters
     anisotropy : float
-        Distance of two planes in in-plane pixels, the one that the offsets were made with.
+        Distance between planes, in in-plane pixels, the one that the offsets were made with.
 
     Returns
     -------

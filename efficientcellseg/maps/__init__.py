@@ -72,7 +72,7 @@ def find_directions(names: Sequence[str]) -> list[tuple[int, int, int]]:
     Returns
     -------
     list of tuple of int
-        Of each direction, where its maps along planes, rows and columns stand in `names`.
+        For each direction, the positions of its plane, row and column maps in `names`.
     """
     found = []
     for name in names:

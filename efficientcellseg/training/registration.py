@@ -26,8 +26,8 @@ WINDOW_ROUNDS = 4
 def reference_shifts(volume: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Measure, object by object, by how much the image lies beside the reference.
 
-    An object is thresholded half way between its inside and what surrounds it; the shift is that of
-    the centers of mass, within a window that moves along.
+    An object is thresholded halfway between its own gray values and those around it. The shift is
+    that of the centers of mass, in a window that moves with the object.
 
     Parameters
     ----------

@@ -143,7 +143,7 @@ def _planes_missing(path: Path) -> InputError:
 
 
 def _check_photometric(path: Path, tif: tifffile.TiffFile, page: Any) -> None:
-    """Refuse pixels that are not intensities; ImageJ's palettes are how these are shown."""
+    """Refuse pixels that are not intensities; ImageJ's palettes only affect the display."""
     import tifffile
 
     shown = page.photometric
