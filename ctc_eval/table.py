@@ -66,7 +66,7 @@ def read_scores(path: Path) -> Row:
     dict
         With the keys `COLUMNS`, all measures, and ``training``; None if the file has no
         value. Also ``group``, what rows must have in common to be averaged beside data set and
-        reference; and ``told``, what the reference is to say beside that of this row alone.
+        reference; and ``told``, what to add to the reference in this row only.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def _block(row: Row) -> str:
 
 
 def _tell(row: Row) -> Row:
-    """Add to the reference what holds for this row alone."""
+    """Add to the reference what applies only to this row."""
     told = filter(None, (row["reference"], row.get("told")))
     return {**dict.fromkeys(_ASKED), **row, "reference": "; ".join(told)}
 

@@ -115,7 +115,7 @@ def tell_backend(backend: str, precision: str) -> str:
 
 
 def _range_run(files: Collection[int], run: Collection[int] | None) -> str:
-    """Return the range A:B that holds the frames that are segmented; nothing if that is all."""
+    """Return the range A:B of the frames that are segmented; empty for all frames."""
     return "" if run is None or set(files) <= set(run) else f"{min(run)}:{max(run) + 1}"
 
 

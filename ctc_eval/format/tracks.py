@@ -71,7 +71,7 @@ def read_tracks(path: Path) -> tuple[dict[int, Track], list[Fault]]:
 def _row_fault(
     line: str, track: Track | None, before: Mapping[int, Track]
 ) -> tuple[str, str] | None:
-    """Return the code of what is wrong with a row, and the reason after "line N"."""
+    """Return the code of a row's fault, and the reason after "line N"."""
     if track is None:
         return "track-row", (
             f" is {line[:100]!r}, expected four integers 'label begin end parent' and "

@@ -224,7 +224,7 @@ def _measure(
 def _with_tiles(
     recipe: Recipe, diameter: float, learnt: LearntSizes, shape: tuple[int, int]
 ) -> Recipe:
-    """Return the recipe tiles for cells of a size, and say the size in it."""
+    """Give the recipe tiles for cells of a certain size, and record the size in it."""
     side = fit_tile(diameter, learnt, shape)
     log.info(
         "%s: cells of %.1f pixels, tiles of %d in %d x %d; the network knows %.0f to %.0f",

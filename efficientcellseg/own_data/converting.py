@@ -136,7 +136,7 @@ def _labels_of(image: Image, frame: int) -> np.ndarray:
 
 @contextmanager
 def _staged(dataset_dir: Path, names: Sequence[str]) -> Iterator[Path]:
-    """Return a folder whose content is moved into a data set's when the block ends well."""
+    """Provide a folder whose contents are moved to a data set's if the block succeeds."""
     for name in names:
         if (dataset_dir / name).exists():
             raise InputError(

@@ -138,7 +138,7 @@ def table_recipe(name: str) -> dict[str, Any]:
 
 
 def _facts(name: str) -> dict[str, Any]:
-    """Return what the table says of a data set, in a recipe's keys."""
+    """Return what the table says about a data set, as keys of a recipe."""
     dataset, urls = challenge_datasets()[name], challenge_table().urls
     return {
         "description": _describe(dataset),

@@ -106,7 +106,7 @@ def draw_pseudocoloring(volume: np.ndarray, plane: int, parameters: Pseudocolor)
     plane : int
         With neighbors on both sides.
     parameters : Pseudocolor
-        Regions are drawn where they play a part.
+        Regions are drawn if they matter.
     """
     from matplotlib.figure import Figure
 

@@ -167,7 +167,7 @@ def _lay_over(block: Planes, merged: Planes, partial: bool) -> None:
 
 
 def _name_alike(block: Planes, merged: Planes) -> Planes:
-    """Return the cells of a block the labels of those that lie there, new ones to the others.
+    """Give cells of a block the labels of the cells they cover, and new labels to the others.
 
     A cell is another's when more than half of it lies in there; each label is given once, to the
     cell that has most of it.

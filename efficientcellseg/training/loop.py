@@ -88,7 +88,7 @@ def train(
 
 
 def _finish(progress: Progress, folder: Path) -> None:
-    """Return the network its best weights, and say that it is done."""
+    """Load the best weights into the network, and report the end."""
     if progress.best["weights"] is None:
         raise InputError(
             f"{folder}: no epoch of the training has a finite loss; lower the learning rate",

@@ -49,7 +49,7 @@ def load_start(
     encoder_file: Path | None = None,
     resumes: bool = False,
 ) -> None:
-    """Return a network the weights that it starts from, in place.
+    """Load the weights that a network starts from, in place.
 
     Parameters
     ----------

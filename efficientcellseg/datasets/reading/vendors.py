@@ -191,7 +191,7 @@ def _read_lif(path: Path, liffile: ModuleType) -> list[Stored]:
 
 
 def _step(coordinates: Any, factor: float) -> float | None:
-    """Return how far two coordinates are apart, times a factor; None if there are not two."""
+    """Return the distance between two coordinates, times a factor; None unless there are two."""
     if coordinates is None or len(coordinates) < 2:
         return None
     return factor * abs(float(coordinates[1] - coordinates[0])) or None
