@@ -290,7 +290,7 @@ def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = CO
     rows : sequence of dict
         From :func:`build_table`, or others with the `columns` as keys.
     style : {"text", "csv", "markdown", "latex"}
-        CSV keeps six decimals and bare numbers; the others round to what one reads.
+        CSV keeps plain numbers with six decimals; the others are rounded for reading.
     columns : sequence of str
 
     Returns

@@ -345,7 +345,7 @@ def _recorded_hash(archive: Path) -> str | None:
 
 
 def _without_places(values: Any) -> Any:
-    """Name paths from the project's root in nested values, so that no machine's own are told."""
+    """Make paths in nested values relative to the project's root, to keep machine paths out."""
     if isinstance(values, dict):
         return {key: _without_places(value) for key, value in values.items()}
     if isinstance(values, list):

@@ -47,7 +47,7 @@ def _imagej(description: bytes) -> dict[str, int]:
 def metadata_fault(
     path: Path, descriptions: Iterable[bytes], shape: Sequence[int]
 ) -> _Fault | None:
-    """Describe how the descriptions differ from the pages read as planes.
+    """Say how the descriptions differ from the pages read as planes.
 
     Parameters
     ----------
