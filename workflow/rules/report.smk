@@ -79,7 +79,7 @@ rule paper_figures:
 
 
 rule figures:
-    """One picture per data set, and the paper's Figures 1, 3, 4 and 6; `ablation` draws Figure 5."""
+    """One picture per data set, and the paper's Figures 1, 3, 4 and 6 (`ablation` draws 5)."""
     input:
         pictures=expand("<results>/figures/{dataset}.png", dataset=DATASETS),
         paper=rules.paper_figures.output,

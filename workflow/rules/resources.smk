@@ -18,7 +18,7 @@ def memory(bytes_per_voxel, base=1000):
 
 
 def minutes(seconds_per_million):
-    """Compute the time that a job requests: seconds per million voxels on one CPU core, plus a start."""
+    """Compute the time that a job requests: seconds per million voxels on one core, plus a start."""
 
     def runtime(wildcards, attempt):
         entry = DATASETS[wildcards.dataset]
