@@ -56,7 +56,7 @@ def check_maps(names: Sequence[str]) -> None:
         if missing := ", ".join(name for name in direction if name not in names):
             raise InputError(
                 f"a network for {', '.join(names)}; expected {', '.join(direction)} together, "
-                f"since they turn into each other with the image: add {missing}",
+                f"because they turn into each other when the image is turned: add {missing}",
                 code="maps-incomplete",
             )
 

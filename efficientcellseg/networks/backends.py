@@ -355,6 +355,6 @@ def require(package: str) -> Any:
         return importlib.import_module(package)
     except ModuleNotFoundError:
         raise InputError(
-            f"{package}: not installed; expected it here: pip install {package}",
+            f"{package}: not installed: pip install {package}",
             code="package-missing",
         ) from None

@@ -274,7 +274,7 @@ def join_files(parts: Mapping[tuple[int, ...], Stored], axes: str, name: str) ->
             raise InputError(
                 f"{part.path}: shape {part.shape} ({part.axes}) of {part.dtype}; expected "
                 f"{first.shape} ({first.axes}) of {first.dtype} as in {first.path.name}: files of "
-                "one series are alike; segment others by themselves",
+                "one series are alike; segment the others separately",
                 code="frame-unlike",
             )
     if twice := set(axes) & set(first.axes):

@@ -46,8 +46,8 @@ def read_vendor(path: Path) -> list[Stored]:
         module = importlib.import_module(package)
     except ImportError:
         raise InputError(
-            f"{path}: {path.suffix} needs {package.partition('.')[0]}, which is not installed; "
-            "expected it: pip install 'efficientcellseg[vendors]'",
+            f"{path}: {path.suffix} needs {package.partition('.')[0]}, which is not installed: "
+            "pip install 'efficientcellseg[vendors]'",
             code="reader-missing",
         ) from None
     try:

@@ -108,8 +108,8 @@ def _refuse_other(path: Path, raw: np.ndarray) -> None:
     """Refuse a frame that exists already and is not the one to be written."""
     if path.is_file() and not np.array_equal(read_volume(path), raw):
         raise InputError(
-            f"{path}: is of another simulation, such as of another seed; expected none or "
-            "this one: give --overwrite or another folder",
+            f"{path}: belongs to another simulation, such as one with another seed; expected none "
+            "or this one: give --overwrite or another folder",
             code="frame-of-another-simulation",
         )
 
