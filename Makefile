@@ -6,17 +6,20 @@ FRAMES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+# A file of tests goes to one process, since its tests share what takes long to make.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test check lint format bench reliability rehearsal site install
+.PHONY: help demo test check lint format bench reliability coverage rehearsal site install
 
 help:
 	@echo "make demo       run everything on small data, into results/demo"
 	@echo "make test       lint and the fast tests, under 3 minutes"
 	@echo "make check      lint and all tests: cluster, conda, package, whole runs of the workflow"
-	@echo "make lint       style, types, imports between the rooms, workflow"
+	@echo "make lint       style, types, imports between the rooms, docstrings, workflow"
 	@echo "make format     put the code into its form"
 	@echo "make bench      measure speed and memory, into results/bench"
 	@echo "make reliability  spoiled inputs, killed, long and repeated runs (docs/reliability.md)"
+	@echo "make coverage   which lines no test runs, after all tests"
 	@echo "make rehearsal  the benchmark on simulated zips of real size (FRAMES=all for all frames)"
 	@echo "make site       the manual as web pages, into results/site/index.html"
 	@echo "make install    set up .venv from requirements.lock, with efficientcellseg and ctc-eval"
@@ -37,20 +40,22 @@ install: .venv/.project
 	@touch $@
 
 demo: install
-	$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html --report-after-run
+	$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/workflow.html --report-after-run
 	@cat results/demo/tables/benchmark.txt
+	@echo "look at it: $(CURDIR)/results/demo/report.html"
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/numpydoc lint $$(find efficientcellseg ctc_eval -name '*.py')
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
@@ -66,6 +71,12 @@ reliability: install
 	$(BIN)/python -m bench.reliability
 	$(BIN)/python -m bench.reliability.guided
 	$(BIN)/python -m bench.reliability.mutation --children $$(nproc)
+
+coverage: install
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m $(subst $(BIN)/python -m ,,$(PYTEST))
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort cover
 
 rehearsal: install
 	$(BIN)/python -m bench.rehearsal --frames $(FRAMES) --cores $(CORES)

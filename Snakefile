@@ -6,10 +6,10 @@
 #   snakemake --cores 8 segmentation | scores | figures         a part of it
 #   snakemake --cores 8 tables                                  the paper's tables, methods compared
 #   snakemake --cores 8 ablation                                the paper's ablations
-#   snakemake --cores 8 submission                              test sequences, and what to send in
+#   snakemake --cores 8 submission                              test sequences, and the submission
 #
 # Start it in the project's folder. Without --use-conda, jobs run in the environment that Snakemake
-# itself runs in (`make install` makes one in .venv). profiles/default is read without being named.
+# itself runs in (`make install` makes one in .venv). profiles/default is read automatically.
 
 import sys
 from pathlib import Path
@@ -26,6 +26,9 @@ min_version("9.27")
 
 
 configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
 
 
 try:
@@ -46,7 +49,9 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/segmentation.smk"
+include: "workflow/rules/tracking.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/submission.smk"
@@ -57,6 +62,7 @@ include: "workflow/rules/rehearsal.smk"
 localrules:
     all,
     segmentation,
+    tracks,
     scores,
     figures,
     recipe,
@@ -69,10 +75,11 @@ localrules:
 
 
 rule all:
-    """Masks, scores, the table, pictures and the record of the run."""
+    """Masks, scores, the table, pictures, the record of the run and the page about it."""
     default_target: True
     input:
         rules.segmentation.input,
         rules.table.output,
-        rules.figures.input,
+        rules.figures.input.pictures,
         rules.provenance.output,
+        rules.page.output,

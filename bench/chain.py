@@ -4,7 +4,7 @@ The reference is written as the authors' published code works: slice by slice an
 CLAHE and a threshold that rises in a loop in float64, ONNX Runtime with one tile at a time,
 scipy's distance transform and a watershed of each whole slice. Beside it runs this project's
 chain, in each backend that is there, on the same volumes and with the same network: the paper's
-(EfficientNet-B5 at 384), whose random weights take as long as learnt ones. Labels are made of
+(EfficientNet-B5 at 384), whose random weights take as long as learned ones. Labels are made of
 the volume's own cells, slightly blurred, since such a network finds none.
 
 Each pipeline runs in a process of its own, on one core. The floor is what the network's products

@@ -143,8 +143,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s", level=logging.INFO)
 
-    judge = [sys.executable, "-m", "ctc_eval"]
-    score = [*judge, "score"]
+    score = [*(judge := [sys.executable, "-m", "ctc_eval"]), "score"]
     with tempfile.TemporaryDirectory(prefix="bench-judge-") as folder:
         mda231, tric = Path(folder, "MDA231"), Path(folder, "TRIC")
         # In a process of its own: a child's peak memory counts from that of its parent.

@@ -59,7 +59,12 @@ class Matching:
 
     @property
     def result_voxels(self) -> int:
-        """Voxels of all result objects together."""
+        """Voxels of all result objects together.
+
+        Returns
+        -------
+        int
+        """
         both, either, _ = self.foreground
         return both + either - int(self.sizes.sum())
 
@@ -156,7 +161,7 @@ def match(pairs: PairCounts) -> Matching:
 
 
 def _sizes(labels: np.ndarray, voxels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the labels above 0 and the voxels of each."""
+    """Return the labels above 0 and the voxels of each."""
     inside = labels > 0
     unique, index = np.unique(labels[inside], return_inverse=True)
     sizes = np.zeros(len(unique), np.int64)

@@ -118,7 +118,7 @@ def _within(
 
 
 def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
-    """Find the mask of each annotated frame; the result's further files do not matter."""
+    """Find the mask of each annotated frame; other files of the result do not matter."""
     if not result.is_dir():
         raise InputError(
             f"{result}: no such folder; expected the result, mask000.tif, ...: segment the "
@@ -146,7 +146,7 @@ def _masks(result: Path, images: Iterable[ReferenceImage]) -> dict[int, Path]:
 
 
 def _warn_of_frames(frames: slice, result: Path) -> None:
-    """Say so where a range goes on after the last mask."""
+    """Warn if a range continues after the last mask."""
     last = max(
         int(path.stem[4:])
         for path in result.glob("mask*.tif")
@@ -157,7 +157,7 @@ def _warn_of_frames(frames: slice, result: Path) -> None:
 
 
 def _worth_their_cost(masks: Mapping[int, Path]) -> int:
-    """Choose the number of threads: all cores, but fewer where there is little to read."""
+    """Choose the number of threads: all cores, or fewer if there is little to read."""
     with open_labels(next(iter(masks.values()))) as mask:
         voxels = math.prod(mask.shape) * len(masks)
     return min(core_count(), -(-voxels // VOXELS_A_THREAD))
@@ -166,7 +166,7 @@ def _worth_their_cost(masks: Mapping[int, Path]) -> int:
 def _match_images(
     masks: Mapping[int, Path], images: Sequence[ReferenceImage], workers: int
 ) -> dict[ReferenceImage, Matching]:
-    """Match the objects of all images, all cores at work."""
+    """Match the objects of all images, on all cores."""
     by_frame: dict[int, list[ReferenceImage]] = {}
     for image in images:
         by_frame.setdefault(image.frame, []).append(image)
@@ -231,7 +231,7 @@ def count_part(
 def _count_empty(
     score: Score, masks: Mapping[int, Path], matchings: Mapping[ReferenceImage, Matching]
 ) -> Score:
-    """Count the masks that hold no cell or next to none; only what seems so is read again."""
+    """Count the masks that hold no cell or almost none; only candidates are read again."""
     seen = dict.fromkeys(masks, 0)
     for image, matching in matchings.items():
         seen[image.frame] = max(seen[image.frame], matching.result_voxels)

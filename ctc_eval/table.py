@@ -1,4 +1,4 @@
-"""Reads scores of many runs and published values, and puts them into one table."""
+"""Reads scores of many runs and published values, and combines them in one table."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Printed(float):
     text: str
 
     def __str__(self) -> str:
-        """Give the text."""
+        """Return the text."""
         return self.text
 
 
@@ -64,9 +64,9 @@ def read_scores(path: Path) -> Row:
     Returns
     -------
     dict
-        With the keys `COLUMNS`, all measures, and ``training``; None where the file has no
+        With the keys `COLUMNS`, all measures, and ``training``; None if the file has no
         value. Also ``group``, what rows must have in common to be averaged beside data set and
-        reference; and ``told``, what the reference is to say beside that of this row alone.
+        reference; and ``told``, what to add to the reference in this row only.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def read_scores(path: Path) -> Row:
 
 
 def _told(record: Row) -> Iterator[str]:
-    """Say of a score what holds for its sequence alone."""
+    """Say what applies only to the score's own sequence."""
     if crossed := record.get("cross_validated"):
         yield crossed
     if unannotated := record.get("unannotated"):
@@ -116,7 +116,7 @@ def _told(record: Row) -> Iterator[str]:
 
 
 def _reference_text(record: Row) -> str:
-    """Say on what a score was measured: the reference, and the frames where not all."""
+    """Say what a score was measured on: the reference, and the frames if not all."""
     text = record.get("reference") or record.get("reference_folder") or ""
     frames = record.get("frames", "all")
     return text if frames == "all" else f"{text}, frames {frames}"
@@ -152,7 +152,7 @@ def read_published(path: Path) -> list[Row]:
     if given != tuple(name for name in _ALL if name in given or name not in (*_NUMBERS, RANK)):
         raise InputError(
             f"{path}: columns {', '.join(given)}; expected {', '.join(COLUMNS)}: "
-            "mend the first line",
+            "fix the first line",
             code="csv-columns",
         )
     rows = []
@@ -162,7 +162,7 @@ def read_published(path: Path) -> list[Row]:
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: line {number}: {error}; expected numbers in {', '.join(_NUMBERS)} and a "
-                "whole number in parameters: mend the line",
+                "whole number in parameters: fix the line",
                 code="csv-cell",
             ) from None
     return rows
@@ -182,8 +182,8 @@ def _published_row(cells: dict[str, Any]) -> Row:
 def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Row]:
     """Put measured rows together, then published ones, data set by data set.
 
-    Where a method was measured in the same way on two or more sequences of a data set, their
-    mean follows as a row of its own, sequence "mean"; so it does where each sequence was
+    If a method was measured in the same way on two or more sequences of a data set, their mean
+    follows as another row, sequence "mean". The same holds for cross-validated sequences, each
     segmented by networks that were trained on the others.
 
     Parameters
@@ -219,7 +219,7 @@ def _block(row: Row) -> str:
 
 
 def _tell(row: Row) -> Row:
-    """Add to the reference what holds for this row alone."""
+    """Add to the reference what applies only to this row."""
     told = filter(None, (row["reference"], row.get("told")))
     return {**dict.fromkeys(_ASKED), **row, "reference": "; ".join(told)}
 
@@ -235,7 +235,16 @@ def _mean(members: Sequence[Row]) -> Row:
 
 
 def columns_of(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Give the columns of a table: `COLUMNS`, and others of which a row has a value."""
+    """List the columns of a table: `COLUMNS`, and others for which a row has a value.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+
+    Returns
+    -------
+    tuple of str
+    """
     there = {name for row in rows for name in _ASKED if row.get(name) not in (None, "")}
     return tuple(name for name in _ALL if name in there or name in COLUMNS)
 
@@ -281,7 +290,7 @@ def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = CO
     rows : sequence of dict
         From :func:`build_table`, or others with the `columns` as keys.
     style : {"text", "csv", "markdown", "latex"}
-        CSV keeps six decimals and bare numbers; the others round to what one reads.
+        CSV keeps plain numbers with six decimals; the others are rounded for reading.
     columns : sequence of str
 
     Returns
@@ -344,7 +353,18 @@ def _exact(value: Any) -> str:
 
 
 def readable(column: str, value: Any) -> str:
-    """Write a value of a column as one reads it: rounded, published ones as printed."""
+    """Write a value for people to read: rounded, and published values as printed.
+
+    Parameters
+    ----------
+    column : str
+    value : object
+        None for an empty field.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return ""
     if isinstance(value, Printed):

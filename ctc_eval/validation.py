@@ -1,4 +1,4 @@
-"""Reads a result and finds every fault at once, those that the official tool is silent on, too."""
+"""Reads a result and finds every fault at once, also those that the official tool ignores."""
 
 from __future__ import annotations
 
@@ -59,7 +59,12 @@ class Findings:
 
     @property
     def notes(self) -> list[str]:
-        """What else is to be told."""
+        """What else to report.
+
+        Returns
+        -------
+        list of str
+        """
         told = [tell_empty(self.empty, self.masks)] if self.empty else []
         if self.left:
             told.append(
@@ -70,7 +75,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class _Mask:
-    """What a mask holds; None where the file does not tell."""
+    """What a mask holds; None if the file does not say."""
 
     shape: Shape | None
     labels: frozenset[int] | None
@@ -125,7 +130,7 @@ def examine(raw: Path, result: Path, frames: slice = slice(None)) -> Findings:
 
 
 def _find_masks(result: Path, digits: int) -> tuple[dict[int, Path], list[Fault]]:
-    """Find the masks by frame, and what was meant as one but has another name."""
+    """Find the masks by frame, and files that look like masks but are misnamed."""
     masks, faults = {}, []
     for path in sorted(result.iterdir()):
         name = _MASK.fullmatch(path.name)
@@ -144,7 +149,7 @@ def _content_faults(
     raw_files: Mapping[int, Path],
     track_file: Path,
 ) -> list[Fault]:
-    """Hold what was read of all masks, and the tracks, against each other and the raw frames."""
+    """Compare all masks and the tracks with each other and with the raw frames."""
     faults = [fault for mask in read.values() for fault in mask.faults]
     labels = {n: mask.labels for n, mask in read.items() if mask.labels is not None}
     shapes = {n: mask.shape for n, mask in read.items() if mask.shape is not None}

@@ -1,4 +1,4 @@
-"""What all configuration is made of: frozen values that refuse keys they do not know."""
+"""The base of all configuration: frozen models that refuse unknown keys."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Frozen(BaseModel):
-    """Values that have been checked, and stay as they are.
+    """Values that were checked and cannot change.
 
-    Nothing is turned into another type, but for whole numbers into numbers and for lists, as
-    YAML gives them, into tuples. A field's docstring is its description in the JSON schema.
+    No value is converted to another type, except whole numbers to numbers and YAML's lists to
+    tuples. A field's docstring is its description in the JSON schema.
     """
 
     model_config = ConfigDict(
@@ -41,7 +41,18 @@ AnyFrozen = TypeVar("AnyFrozen", bound=Frozen)
 
 
 def changed(values: AnyFrozen, **others: Any) -> AnyFrozen:
-    """Give a copy with some values changed, checked anew.
+    """Copy a model with some values changed, and check it again.
+
+    Parameters
+    ----------
+    values : Frozen
+    **others
+        The new values.
+
+    Returns
+    -------
+    Frozen
+        Of the same type.
 
     Raises
     ------
@@ -53,7 +64,17 @@ def changed(values: AnyFrozen, **others: Any) -> AnyFrozen:
 
 
 def as_tuples(values: Any) -> Any:
-    """Turn all lists in mappings and lists into tuples."""
+    """Turn all lists in mappings and lists into tuples.
+
+    Parameters
+    ----------
+    values : object
+        As read from YAML.
+
+    Returns
+    -------
+    object
+    """
     if isinstance(values, dict):
         return {key: as_tuples(value) for key, value in values.items()}
     if isinstance(values, list):

@@ -10,7 +10,12 @@ from typing import Any
 
 
 def cores() -> int:
-    """Count the CPU cores to be used: OMP_NUM_THREADS where it is set, as in a job."""
+    """Count the CPU cores to use: OMP_NUM_THREADS if it is set, as in a job.
+
+    Returns
+    -------
+    int
+    """
     told = os.environ.get("OMP_NUM_THREADS", "")
     if told.isdecimal() and int(told):
         return int(told)

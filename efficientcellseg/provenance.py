@@ -1,17 +1,14 @@
 """Reads and writes what masks and networks were made with; what a run was made with.
 
-Beside masks lies a record: method, recipe, networks, and which of the frames these have learnt
+Beside masks lies a record: method, recipe, networks, and which of the frames these have learned
 from. Whoever goes on with the masks asks it, and so does the judge.
 """
 
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +26,8 @@ from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.parameters.recipe import Recipe, load_recipe
 from efficientcellseg.parameters.run import RunConfiguration
 from efficientcellseg.parameters.source import SimulationSource, ZipSource
-
-PACKAGES = (
-    *("torch", "timm", "kornia", "numpy", "scipy", "scikit-image", "opencv-python-headless"),
-    *("monai", "tifffile", "imagecodecs", "edt", "connected-components-3d", "snakemake"),
-)
+from efficientcellseg.parameters.tracking import Tracking
+from efficientcellseg.software import describe_software, device_name
 
 # What a recipe says beside how masks are made.
 BESIDE = {
@@ -79,7 +73,7 @@ def mask_record(
     -------
     dict
         Fit for JSON: ``method``, ``backend``, ``recipe``, ``weights`` with their hashes, ``seen``,
-        the frames that the networks have learnt from, and ``score``, what a score of these masks
+        the frames that the networks have learned from, and ``score``, what a score of these masks
         is to say and how it is taken; ``raw``, by which a frame that is replaced is noticed.
 
     Raises
@@ -107,12 +101,21 @@ def mask_record(
 
 
 def tell_backend(backend: str, precision: str) -> str:
-    """Name what runs the networks: ``openvino``, or ``openvino bf16``."""
+    """Name what runs the networks: ``openvino``, or ``openvino bf16``.
+
+    Parameters
+    ----------
+    backend, precision : str
+
+    Returns
+    -------
+    str
+    """
     return backend if precision == "float32" else f"{backend} {precision}"
 
 
 def _range_run(files: Collection[int], run: Collection[int] | None) -> str:
-    """Give the range A:B that holds the frames that are segmented; nothing if that is all."""
+    """Return the range A:B of the frames that are segmented; empty for all frames."""
     return "" if run is None or set(files) <= set(run) else f"{min(run)}:{max(run) + 1}"
 
 
@@ -150,13 +153,29 @@ def _score_record(
 
 
 def write_mask_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write the record of masks beside them."""
+    """Write the record of masks beside them.
+
+    Parameters
+    ----------
+    folder : Path
+    record : mapping of str to object
+    """
     with atomic(folder / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1))
 
 
 def read_mask_record(folder: Path) -> dict[str, Any] | None:
-    """Read what the masks in a folder were made with; None where that is not known."""
+    """Read what the masks in a folder were made with.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict of str to object, or None
+        None if it is not known.
+    """
     try:
         found = json.loads((folder / RECORD).read_text())
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
@@ -165,7 +184,18 @@ def read_mask_record(folder: Path) -> dict[str, Any] | None:
 
 
 def made_alike(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
-    """Tell whether two records are of masks made in the same way."""
+    """Tell whether two records are of masks made in the same way.
+
+    Parameters
+    ----------
+    one : mapping of str to object, or None
+        From :func:`read_mask_record`.
+    other : mapping of str to object
+
+    Returns
+    -------
+    bool
+    """
     return one is not None and _made_with(one) == _made_with(other)
 
 
@@ -175,14 +205,52 @@ def _made_with(record: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key not in beside}
 
 
+def tracked_alike(record: Mapping[str, Any] | None, parameters: Tracking) -> bool:
+    """Tell whether masks were tracked with some parameters, as far as these are given.
+
+    Parameters
+    ----------
+    record : mapping of str to object, or None
+        From :func:`read_mask_record`.
+    parameters : Tracking
+
+    Returns
+    -------
+    bool
+    """
+    made = (record or {}).get("tracking") or {}
+    asked = parameters.model_dump(exclude_none=True)
+    return bool(made) and {name: made.get(name) for name in asked} == asked
+
+
 def stale_masks(folder: Path) -> set[str]:
-    """Name the masks that an earlier run made in another way, and that are to be made anew."""
+    """Name the masks that an earlier run made in another way and that must be made again.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    set of str
+    """
     named = (read_mask_record(folder) or {}).get("stale", [])
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
 
 
 def raw_frames(folder: Path) -> dict[str, str]:
-    """Give the fingerprints of the raw frames, by name, that the masks in a folder are of."""
+    """Read the fingerprints of the raw frames that masks were made from.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the masks.
+
+    Returns
+    -------
+    dict of str to str
+        By file name.
+    """
     known = (read_mask_record(folder) or {}).get("raw", {})
     return known if isinstance(known, dict) else {}
 
@@ -211,9 +279,10 @@ def describe_run(
     Returns
     -------
     dict
-        Fit for JSON: what :func:`describe_software` says, ``device``, ``recipes`` and ``models``
-        with their hashes, ``seeds`` of simulated data sets; with a configuration this itself,
-        the ``frames`` that were run, and the hashes of ``zips``.
+        Fit for JSON: what :func:`efficientcellseg.software.describe_software` says, ``device``,
+        ``recipes`` and ``models`` with their hashes, ``seeds`` of simulated data
+        sets; with a configuration this itself, the ``frames`` that were run, and the hashes of
+        ``zips``.
 
     Raises
     ------
@@ -269,51 +338,20 @@ def _describe_data(configuration: RunConfiguration, recipes: Sequence[Recipe]) -
 
 
 def _recorded_hash(archive: Path) -> str | None:
-    """Read what the download has written beside an archive; None where that was not downloaded."""
+    """Read what the download has written beside an archive; None if that was not downloaded."""
     record = archive.with_name(f"{archive.name}.sha256")
     words = record.read_text(encoding="utf-8", errors="replace").split() if record.is_file() else []
     return words[0] if words else None
 
 
 def _without_places(values: Any) -> Any:
-    """Name paths from the project's root in nested values, so that no machine's own are told."""
+    """Make paths in nested values relative to the project's root, to keep machine paths out."""
     if isinstance(values, dict):
         return {key: _without_places(value) for key, value in values.items()}
     if isinstance(values, list):
         return [_without_places(value) for value in values]
     is_place = isinstance(values, str) and Path(values).is_absolute()
     return _relative(Path(values)) if is_place else values
-
-
-def describe_software() -> dict[str, Any]:
-    """Name the versions at work.
-
-    Returns
-    -------
-    dict
-        Fit for JSON: ``commit`` and whether files were ``changed`` since, both None outside of a
-        clone, ``python``, ``platform``, ``processor``, ``packages``.
-    """
-    commit = _git("rev-parse", "HEAD")
-    return {
-        "commit": commit,
-        "changed": commit and bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
-    }
-
-
-def device_name(device: str) -> str:
-    """Name the device that is meant, the GPU by its model."""
-    try:
-        import torch
-    except ImportError:
-        return device
-    if device == "cpu" or not torch.cuda.is_available():
-        return "cpu"
-    return torch.cuda.get_device_name(None if device == "auto" else device)
 
 
 def _networks(folder: Path) -> list[Path]:
@@ -328,21 +366,3 @@ def _relative(path: Path) -> str:
     if resolved.is_relative_to(ROOT):
         return str(resolved.relative_to(ROOT))
     return f"{resolved.parent.name}/{path.name}"
-
-
-def _git(*words: str) -> str | None:
-    if not (ROOT / ".git").exists():
-        return None  # no clone; one that the program is installed in would not be its own
-    try:
-        command = ["git", "-C", str(ROOT), *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

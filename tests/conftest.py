@@ -33,6 +33,12 @@ BACKENDS = [
 TINY = {"encoder": "tf_efficientnet_lite0", "decoder_filters": (8, 8, 8, 8), "input_size": 64}
 
 
+def pytest_collection_modifyitems(items):
+    """Put files of slow tests first: in several processes, the last to end is then a short one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
     """Keep what networks are compiled to in a folder of the tests' own."""

@@ -10,7 +10,7 @@ from efficientcellseg.datasets.fetching import MIRROR, fetch
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; what it was asked for stands in `ranges`; `faults` come first."""
+    """Serves `files`; what it was asked for stands in `ranges`; `moved` and `faults` come first."""
 
     daemon_threads = True
 
@@ -19,6 +19,7 @@ class Server(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.ranges: list[str | None] = []
         self.faults: list[int | str] = []
+        self.moved: dict[str, str] = {}
         self.ranged = True
 
     def url(self, name: str) -> str:
@@ -29,6 +30,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         wanted = self.headers.get("Range")
+        if place := server.moved.get(self.path[1:]):
+            self.send_response(302)
+            self.send_header("Location", place)
+            self.end_headers()
+            return
         server.ranges.append(wanted)
         fault = server.faults.pop(0) if server.faults else None
         body = server.files.get(self.path[1:])

@@ -1,4 +1,4 @@
-"""Samples that are learnt at once, and the least networks to learn them: trainings in no time."""
+"""Samples that are learned at once, and the least networks to learn them: trainings in no time."""
 
 import csv
 
@@ -14,7 +14,7 @@ QUICK = Optimization(batch=4, epochs=2, steps=3, learning_rate=0.01, validation=
 
 
 def squares(frames: int = 8, kind: str = "A", side: int = 64) -> Samples:
-    """Make samples that are easily learnt: bright squares on noise, one frame each."""
+    """Make samples that are easily learned: bright squares on noise, one frame each."""
     random = np.random.default_rng(0)
     cells = np.zeros((frames, side, side), np.uint8)
     for plane in cells:

@@ -1,7 +1,7 @@
 """Compares encoders and input sizes on equal budgets: `python -m bench.encoders`.
 
 Each learns from ImageNet weights by config/training/encoders.yaml, in 400 steps of 16 slices,
-then segments the embryos 07 and 08 of BBBC050, which none has learnt from. Hours on one core; what
+then segments the embryos 07 and 08 of BBBC050, which none has learned from. Hours on one core; what
 is there already is not made anew. Writes encoders.json and encoders.png into the output folder.
 """
 
@@ -109,7 +109,7 @@ def run(package: str, *words: object) -> str:
 
 
 def learnt(folder: Path) -> dict[str, Any]:
-    """Say how large a network is and how long it learnt."""
+    """Say how large a network is and how long it learned."""
     with (folder / "curve.csv").open(newline="", encoding="utf-8") as file:
         curve = list(csv.DictReader(file))
     best = max(float(epoch["validation_iou"]) for epoch in curve)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.reliability.fuzzing import fuzz
-from bench.reliability.runs import CLASSICAL, NETWORK, kill, kill_staged, long_run, same
+from bench.reliability.runs import CLASSICAL, NETWORK, kill, kill_staged, long_run, near, same
 
 log = logging.getLogger("bench.reliability")
 WRONG = Path("results/reliability/wrong")
@@ -44,6 +44,7 @@ def main() -> int:
         ),
         "long run": (lambda folder: long_run(folder, options.frames, options.seed), 1),
         "determinism": (lambda folder: same(folder, options.seed, [CLASSICAL, network]), 2),
+        "other programs and batches": (lambda folder: near(folder, options.seed), 1),
     }
     failed = False
     for name, (check, lines) in checks.items():

@@ -81,6 +81,10 @@ TARGETS = {
         tuple(f"{_CHAIN}/test_pseudocolor{name}.py" for name in ("", "_plainly")),
     ),
     "tiling": Target(("efficientcellseg/chain/tiling.py",), (f"{_CHAIN}/test_tiling.py",)),
+    "labeling": Target(
+        ("efficientcellseg/chain/labeling.py",),
+        (f"{_CHAIN}/test_labeling.py", "tests/efficientcellseg/labelings/test_labelings.py"),
+    ),
     "labelings": Target(
         ("efficientcellseg/labelings/*.py",), ("tests/efficientcellseg/labelings",)
     ),

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from bench.reliability.corpus import RECIPE
-from ctc_eval.format import frame_files, leftovers, write_volume
+from ctc_eval.format import frame_files, leftovers, read_volume, write_volume
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSICAL = ("--method", "classical")
 NETWORK = ROOT / "resources" / "weights" / "generalist"
+# The command line, with another number of tiles that go through a network at once.
+BATCHES = """
+import sys
+from efficientcellseg.chain import inference
+from efficientcellseg.cli.main import main
+assert inference.TILES_AT_ONCE
+inference.TILES_AT_ONCE = {tiles}
+sys.exit(main(sys.argv[1:]))
+"""
+# Several commands in one process, since torch takes seconds to import.
+STEPS = """
+import json, sys
+from efficientcellseg.cli.main import main
+sys.exit(any(main(words) for words in json.loads(sys.argv[1])))
+"""
 
 
 def make_frames(folder: Path, frames: int, seed: int, side: int = 64) -> Path:
@@ -74,49 +90,45 @@ def staged(dataset: Path, output: Path) -> list[str]:
         ["infer", tiles, "--output", maps, *network, "--device", "cpu", *recipe],
         ["label", maps, "--output", masks, *recipe],
     ]
-    program = [sys.executable, "-m", "efficientcellseg"]
-    return ["bash", "-c", " && ".join(shlex.join([*program, *step]) for step in steps)]
+    return [sys.executable, "-c", STEPS, json.dumps(steps)]
 
 
 def kill(folder: Path, times: int, seed: int, frames: int = 40) -> list[str]:
-    """Kill a run at random moments, start it again, and hold the masks to an undisturbed run's.
-
-    The moments lie between the first sign of the folder and the end, where masks are written.
-    """
+    """Kill a run at random moments, start it again, and hold the masks to an undisturbed run's."""
     make_frames(folder / "data", frames, seed)
     segment(command(folder / "data", folder / "whole", *CLASSICAL))
-    moments = [path.stat().st_mtime for path in (folder / "whole").glob("mask*.tif")]
     output = folder / "killed"
     words = command(folder / "data", output, *CLASSICAL)
-    span = 1.2 * (max(moments) - min(moments))
-    return _kill(words, output, hashes(folder / "whole"), times, seed, span)
+    return _kill(words, output, folder / "whole", output, hashes(folder / "whole"), times, seed)
 
 
 def kill_staged(folder: Path, times: int, seed: int, frames: int = 6) -> list[str]:
-    """Do so with a run step by step, killed at any moment; its masks must be the fused run's."""
+    """Do so with a run step by step, killed in any of them; its masks must be the fused run's."""
     make_frames(folder / "data", frames, seed)
     segment(command(folder / "data", folder / "fused", "--model", str(NETWORK)))
-    begin = time.monotonic()
     segment(staged(folder / "data", folder / "whole"))
-    span = time.monotonic() - begin
     if hashes(folder / "whole" / "masks") != hashes(folder / "fused"):
         return ["other masks step by step than fused", "so no run was killed"]
     output = folder / "killed"
-    words = staged(folder / "data", output)
-    return _kill(words, output / "masks", hashes(folder / "fused"), times, seed, span, output)
+    words, expected = staged(folder / "data", output), hashes(folder / "fused")
+    return _kill(words, output, folder / "whole", output / "masks", expected, times, seed)
 
 
 def _kill(
     words: Sequence[str],
+    output: Path,
+    whole: Path,
     masks: Path,
     expected: Mapping[str, str],
     times: int,
     seed: int,
-    span: float,
-    output: Path | None = None,
 ) -> list[str]:
-    """Kill a command within so many seconds, time after time, and look at what the next makes."""
-    output, chance, told, within = output or masks, random.Random(seed), [], 0
+    """Kill a command time after time, and look at what the next makes.
+
+    A kill comes when some of the files that the `whole` output has are there, and a moment later.
+    """
+    chance, told, within = random.Random(seed), [], 0
+    files = len(_below(whole))
     for number in range(times):
         process = subprocess.Popen(
             words,
@@ -125,9 +137,10 @@ def _kill(
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
-        while process.poll() is None and not output.exists():
+        wanted = chance.randrange(files)
+        while process.poll() is None and len(_below(output)) < wanted:
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, span))
+        time.sleep(chance.uniform(0, 0.05))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -135,11 +148,20 @@ def _kill(
         segment(words)
         if hashes(masks) != expected:
             told.append(f"kill {number}: other masks than those of an undisturbed run")
-        folders = [output, *(path for path in output.rglob("*") if path.is_dir())]
+        folders = [output, *(path for path in _below(output) if path.is_dir())]
         if left := [path for place in folders for path in leftovers(place)]:
             told.append(f"kill {number}: {left[0].name} stays")
         shutil.rmtree(output)
     return [f"{times} kills, {within} of them before the last mask, {len(told)} wrong", *told]
+
+
+def _below(folder: Path) -> list[Path]:
+    """List all files and folders that are in a folder now."""
+    return [
+        Path(place, name)
+        for place, folders, files in os.walk(folder)
+        for name in (*folders, *files)
+    ]
 
 
 def long_run(folder: Path, frames: int, seed: int) -> list[str]:
@@ -198,3 +220,44 @@ def same(folder: Path, seed: int, methods: Iterable[Sequence[str]], frames: int 
         told.append(f"{' '.join(method)}: {len(ways)} ways, {len(other)} wrong")
         told += [f"{way}: other masks" for way in other]
     return told
+
+
+def near(folder: Path, seed: int, frames: int = 4) -> list[str]:
+    """Segment by other programs than torch, and in other batches: the masks may differ, but little.
+
+    At most one voxel in a thousand may lie in a cell in one mask alone, and the cells of torch's
+    masks must overlap with the others' by 0.98 (intersection over union) in the mean.
+    """
+    make_frames(folder / "data", frames, seed)
+    words = command(folder / "data", folder / "torch", "--model", str(NETWORK))
+    segment([*words, "--backend", "torch"])
+    ways = {
+        name: [*command(folder / "data", folder / name, *words[-2:]), "--backend", name]
+        for name in ("onnxruntime", "openvino")
+        if find_spec(name)
+    }
+    for tiles in (1, 3):
+        plain = command(folder / "data", folder / f"{tiles} at once", *words[-2:])
+        start = [plain[0], "-c", BATCHES.format(tiles=tiles)]
+        ways[f"{tiles} at once"] = [*start, *plain[3:], "--backend", "torch"]
+    told, wrong = [], []
+    for way, line in ways.items():
+        segment(line)
+        apart, overlap = _apart(folder / "torch", folder / way)
+        told.append(f"{way}: {apart:.6f} of the voxels differ, overlap of cells {overlap:.4f}")
+        if apart > 0.001 or overlap < 0.98:
+            wrong.append(f"{way}: too far from torch")
+    return ["; ".join(told), *wrong]
+
+
+def _apart(one: Path, other: Path) -> tuple[float, float]:
+    """Give the share of voxels in cells of one mask alone, and the mean overlap of its cells."""
+    apart, overlaps = [], []
+    for path in sorted(one.glob("mask*.tif")):
+        ours, theirs = read_volume(path), read_volume(other / path.name)
+        apart.append(np.mean((ours > 0) != (theirs > 0)))
+        for label in range(1, int(ours.max()) + 1):
+            cell = ours == label
+            best = np.bincount(theirs[cell], minlength=2)[1:].argmax() + 1
+            overlaps.append((cell & (theirs == best)).sum() / (cell | (theirs == best)).sum())
+    return float(np.mean(apart)), float(np.mean(overlaps))

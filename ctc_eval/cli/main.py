@@ -1,4 +1,4 @@
-"""The judge's command line: runs one command, and tells in one line what is at fault."""
+"""The judge's command line: runs one command, and reports a fault of the input in one line."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ctc_eval.cli import score, table, validate
 from ctc_eval.format import InputError, tell_system
 
 COMMANDS = {
-    "score": (score, "measure a result against a reference"),
-    "validate": (validate, "check that a result is fit for submission"),
-    "table": (table, "put scores and published values into one table"),
+    "score": (score, "score a result against a reference"),
+    "validate": (validate, "check whether a result can be submitted"),
+    "table": (table, "combine scores and published values in one table"),
 }
 
 
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Score, check and tabulate results of the Cell Tracking Challenge.",
         epilog="Exit status: 0 done, 1 the input is at fault, 2 wrong usage.",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (command, purpose) in COMMANDS.items():
         own = commands.add_parser(name, help=purpose)
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Prints the version, which is looked up no sooner than that."""
+    """Prints the version, which is looked up only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib import metadata

@@ -1,4 +1,4 @@
-"""What is to be scored: the options, and where they do not say the record beside the masks."""
+"""What to score: taken from the options, or else from the record beside the masks."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """A sequence to score, and what the score is to say beside its values.
+    """A sequence to score, and what to report in addition to the values.
 
     Attributes
     ----------
     dataset : Path
     sequence : str
     result, reference : Path
-        Folders of the masks and of what they are held against.
+        Folders of the masks and of the reference.
     measures : tuple of str
     unannotated : tuple of str
-        Measures that no frame of a run over some frames alone is annotated for.
+        Measures for which none of the segmented frames is annotated, if these are not all frames.
     frames : slice
-        Frame numbers, half open: those asked for, of those that were segmented.
+        Frame numbers, half open: those requested and segmented.
     seen : frozenset of int
-        Frames that the networks have learnt from.
+        Frames that the networks were trained on.
     penalize_extra : bool
-        Whether DET counts objects that match nothing.
+        Whether DET penalizes objects that match nothing.
     method, name, crossed, networks, training : str
         For `method`, `name` and `crossed` see :class:`ctc_eval.format.ScoreRecord`.
     parameters : int
-        Weights of all networks; 0 without networks, or where they are not known.
+        Number of weights of all networks; 0 without networks, or if it is not known.
     reference_note : str
         What the reference is.
     """
@@ -71,7 +71,7 @@ class Request:
 
 
 def make_request(options: argparse.Namespace, sequence: str) -> Request:
-    """Complete the options of a sequence by the record beside its masks.
+    """Complete the options of a sequence from the record beside its masks.
 
     Raises
     ------
@@ -113,32 +113,34 @@ def _first(option: Any, recorded: Any) -> Any:
 
 
 def _frames_run(asked: slice, told: ScoreRecord, result: Path) -> slice:
-    """Leave out of the frames asked for those that were not segmented."""
+    """Remove frames that were not segmented from the frames asked for."""
     if not told.frames:
         return asked
     frames = frames_shared(asked, told.run)
     if frames is None:
         raise InputError(
-            f"{result}: frames {frames_text(asked)} are asked for, and {told.frames} alone were "
+            f"{result}: frames {frames_text(asked)} were requested, but only {told.frames} were "
             "segmented; expected some of these: choose other --frames, or segment the others, too",
             code="frames-not-run",
         )
     if frames_text(frames) != frames_text(asked):
-        log.warning("%s: frames %s alone were segmented, and are scored", result, told.frames)
+        log.warning(
+            "%s: only frames %s were segmented, so only these are scored", result, told.frames
+        )
     return frames
 
 
 def _measures(
     names: tuple[str, ...] | None, reference: Path, parameters: int, few: slice | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Put measures in the place of `BENCHMARK`; and those that `few` frames do not allow.
+    """Choose the measures, and list those for which a run of only `few` frames has no annotations.
 
-    A run over some frames alone may lie beside all that is annotated. Where none is named, these
-    are SEG and, where there are markers for it, DET.
+    `BENCHMARK` stands for all that the table shows. Without names, the measures are SEG and, if
+    there are markers, DET.
     """
     if names is None:
         if reference.is_dir() and not has_markers(reference):
-            log.warning("%s: no markers in TRA, so SEG alone is measured", reference)
+            log.warning("%s: no markers in TRA, so only SEG is measured", reference)
             return ("SEG",), ()
         return ("SEG", "DET"), ()
     if BENCHMARK not in names:
@@ -155,7 +157,7 @@ def _measures(
     chosen = [name for name in columns if needs_of([name]) <= there]
     unannotated = [name for name in columns if lacking.intersection(MEASURES[name].needs)]
     if unannotated:
-        log.warning("%s: the frames that were segmented are not annotated for %s", reference,
+        log.warning("%s: the segmented frames have no annotations for %s", reference,
                     ", ".join(unannotated))  # fmt: skip
     return (*(name for name in names if name != BENCHMARK), *chosen), tuple(unannotated)
 
@@ -163,14 +165,14 @@ def _measures(
 def _reference_note(
     options: argparse.Namespace, record: ScoreRecord | None, reference: Path
 ) -> str:
-    """Say what the reference is, and of the frames what the options add."""
+    """Describe the reference and the frames, with what the options add."""
     by_name = _kind_of_reference(folder_name(reference))
     note = _first(options.reference_note, record.reference_note if record else by_name)
     return "; ".join(filter(None, (note or by_name, options.note)))
 
 
 def _kind_of_reference(folder: str) -> str:
-    """Say what a reference folder holds, going by its name, without the sequence's number."""
+    """Describe a reference folder by its name, without the sequence's number."""
     kind = folder.partition("_")[2] if folder[:2].isdecimal() else folder
     return {
         "GT": "gold truth, training sequence",
@@ -185,7 +187,7 @@ def folder_name(folder: Path) -> str:
 
 
 def score_file(request: Request, score: Score) -> dict[str, Any]:
-    """Make what `score --output` writes and the table reads."""
+    """Build what `score --output` writes and the table reads."""
     crossed = {"name": request.name, "cross_validated": request.crossed} if request.crossed else {}
     return {
         "dataset": folder_name(request.dataset),
@@ -207,7 +209,7 @@ def score_file(request: Request, score: Score) -> dict[str, Any]:
 
 
 def _seen_note(request: Request, score: Score) -> str:
-    """Say how many of the frames that were scored the networks have learnt from."""
+    """Say how many of the scored frames the networks were trained on."""
     scored = {image.frame for image, _ in score.evidence.objects} | set(score.evidence.markers)
     seen = len(scored & request.seen)
     if not seen:

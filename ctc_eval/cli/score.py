@@ -24,24 +24,24 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Measure the masks (maskTTT.tif, uint16, planes x rows x columns, 0 background) of "
-        "one sequence. Prints a line a measure, as the official tool does; of several "
-        "sequences also the mean, the data set's value."
+        "Score the masks (maskTTT.tif, uint16, planes x rows x columns, 0 is background) of a "
+        "sequence. Prints one line per measure, as the official tool does. For several "
+        "sequences, also prints the mean, which is the data set's value."
     )
     parser.epilog = (
         f"{'; '.join(f'{name}: {meaning}' for name, meaning in _families().items())}. "
-        "Exit status 1 where the official tool refuses the input, or reads it as empty without "
-        "a word."
+        "Exit status 1 means that the official tool would refuse the input, or silently read it "
+        "as empty."
     )
     add_sequence(parser, nargs="+")
     parser.add_argument(
         "--reference",
         type=Path,
         metavar="DIR",
-        help="folder with SEG/ and TRA/, or with maskTTT.tif (default: DATASET_DIR/SEQ_GT, or "
-        "what the masks' record says)",
+        help="folder with SEG/ and TRA/, or with maskTTT.tif (default: what the masks' record "
+        "says, otherwise DATASET_DIR/SEQ_GT)",
     )
     parser.add_argument(
         "--measures",
@@ -51,32 +51,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the reference and the parameters allow (default: SEG, and DET where there are markers)",
     )
     parser.add_argument(
-        "--seen", action="store_true", help="score frames, too, that the networks have learnt from"
+        "--seen", action="store_true", help=("also score frames that the networks were trained on")
     )
     parser.add_argument(
         "--workers",
         type=count,
         metavar="N",
-        help="threads (default: one a core, fewer for little data)",
+        help="threads (default: one per core, fewer for small data)",
     )
     _add_told(parser)
     _add_outputs(parser)
 
 
 def _add_told(parser: argparse.ArgumentParser) -> None:
-    """Add what the record beside the masks may say in place of an option."""
+    """Add the options that the record beside the masks can replace."""
     group = parser.add_argument_group(
-        "told by the record beside the masks, where there is one and no option says otherwise"
+        "taken from the record beside the masks, if there is one, unless an option is given"
     )
     group.add_argument(
         "--penalize-extra-detections",
         type=int,
         choices=(0, 1),
         metavar="0|1",
-        help="whether DET counts objects that match nothing; the segmentation benchmark does not "
-        "for Fluo-N3DL-DRO, -TRIC and -TRIF (default: 1)",
+        help="whether DET penalizes objects that match nothing; the segmentation benchmark does "
+        "not for Fluo-N3DL-DRO, -TRIC and -TRIF (default: 1)",
     )
-    group.add_argument("--parameters", type=count, metavar="N", help="weights of all networks")
+    group.add_argument(
+        "--parameters", type=count, metavar="N", help="number of weights of all networks"
+    )
     group.add_argument("--method", metavar="NAME", help="name of the method, for the table")
     group.add_argument("--networks", metavar="TEXT", help="networks of the method, for the table")
     group.add_argument(
@@ -85,21 +87,29 @@ def _add_told(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reference-note", metavar="TEXT", help="what the reference is, for the table"
     )
-    group.add_argument("--note", metavar="TEXT", help="what to add to that")
+    group.add_argument("--note", metavar="TEXT", help="note to add to the reference")
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="print one JSON object instead")
-    group.add_argument("--output", type=Path, metavar="FILE", help="JSON for the table command")
+    group.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    group.add_argument(
+        "--output", type=Path, metavar="FILE", help="write JSON for the table command"
+    )
     group.add_argument(
         "--logs", action="store_true", help="write SEG_log.txt, ... into the result folder"
     )
     group.add_argument(
-        "--objects", type=Path, metavar="FILE", help="TSV with a row for each reference object"
+        "--objects",
+        type=Path,
+        metavar="FILE",
+        help=("write a TSV with a row for each reference object"),
     )
     group.add_argument(
-        "--toolkit", type=Path, metavar="DIR", help="also run SEGMeasure, ... found there"
+        "--toolkit",
+        type=Path,
+        metavar="DIR",
+        help=("also run SEGMeasure, ... from that folder, and compare"),
     )
 
 
@@ -114,7 +124,7 @@ def _measures(text: str) -> tuple[str, ...]:
 
 
 def _families() -> dict[str, str]:
-    """Give what each measure means, BC(0), BC(1), ... once, as BC."""
+    """Return the meaning of each measure; BC(0), BC(1), ... are one, BC."""
     return {name.partition("(")[0]: one.meaning for name, one in MEASURES.items()}
 
 
@@ -150,7 +160,7 @@ def _mean(rows: Sequence[Values]) -> Values:
 
 
 def _score_one(options: argparse.Namespace, request: Request) -> tuple[Values, Values]:
-    """Score a sequence and write what is asked for; give its values and the toolkit's."""
+    """Score a sequence and write the requested files; return its values and the toolkit's."""
     _refuse_seen(request, allowed=options.seen)
     log = request.result / "log" if options.logs else None
     for path in filter(None, (options.output, options.objects, log)):
@@ -175,13 +185,13 @@ def _score_one(options: argparse.Namespace, request: Request) -> tuple[Values, V
 
 
 def _refuse_seen(request: Request, *, allowed: bool) -> None:
-    """Refuse frames that the result's networks have learnt from, unless told otherwise."""
+    """Refuse frames that the result's networks were trained on, unless they are allowed."""
     seen = sorted(frame for frame in request.seen if is_inside(frame, request.frames))
     if seen and not allowed:
         raise InputError(
-            f"{request.result}: its networks have learnt from {len(seen)} of the frames, from "
+            f"{request.result}: its networks were trained on {len(seen)} of the frames, from "
             f"{seen[0]} to {seen[-1]}; expected frames that are new to them: choose other "
-            "--frames, or give --seen to score all the same",
+            "--frames, or give --seen to score these anyway",
             code="frames-seen",
         )
 
@@ -202,12 +212,12 @@ def _measure(options: argparse.Namespace, request: Request) -> Score:
     )
     if left_out := [name for name in with_parts(request.measures) if name not in score.values]:
         names = ", ".join(left_out)
-        log.warning("%s: nothing to measure %s by, left out", request.reference, names)
+        log.warning("%s: no reference for %s, left out", request.reference, names)
     return score
 
 
 def _verdicts(options: argparse.Namespace, request: Request) -> dict[str, Verdict]:
-    """Run the official executables where that is asked for."""
+    """Run the official executables if requested."""
     if not options.toolkit:
         return {}
     from ctc_eval.toolkit import run_toolkit
@@ -236,7 +246,7 @@ def _write_files(options: argparse.Namespace, request: Request, score: Score) ->
 
 
 def _report(values: Values, official: Values, *, as_json: bool) -> None:
-    """Print the measures, and beside them the official toolkit's where it was run."""
+    """Print the measures, with the official toolkit's beside them if it was run."""
     compared = {
         name: {"value": value, "difference": round(values[name] - value, 6)}
         for name, value in official.items()

@@ -10,24 +10,26 @@ from ctc_eval.format import atomic
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Put the files that `score --output` wrote into one table: a block of measured rows, and "
-        "one of published values, which are not comparable with these."
+        "Combine files written by `score --output` in one table: a block of measured rows and a "
+        "block of published values, which are not comparable."
     )
     parser.add_argument("scores", type=Path, nargs="+", metavar="SCORES.json")
     parser.add_argument(
-        "--published", type=Path, metavar="FILE", help="CSV of published values to put beside"
+        "--published", type=Path, metavar="FILE", help="CSV of published values to include"
     )
     parser.add_argument(
         "--all-published",
         action="store_true",
-        help="published values of all data sets, not only of those in the scores",
+        help="include published values of all data sets, not only of those in the scores",
     )
     parser.add_argument(
         "--format", choices=("text", "csv", "markdown", "latex"), default="text", dest="style"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="instead of the screen")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write to a file instead of the screen"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

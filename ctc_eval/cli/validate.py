@@ -1,4 +1,4 @@
-"""``validate``: every fault of a result, a line each."""
+"""``validate``: every fault of a result, one per line."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ctc_eval.format import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
         "List every fault of a result: names, digits, missing frames, shapes, pixel type, "
-        "compression and what else the official tool reads as empty without a word, damaged "
-        "data, res_track.txt where there is one. One line each, file and reason. Masks without "
-        "a cell are no fault, but noted."
+        "compression and other things that make the official tool silently read an empty mask, "
+        "damaged data, and res_track.txt if there is one. Each fault is one line with file and "
+        "reason. Masks without a cell are reported as a note, not as a fault."
     )
     parser.epilog = "Exit status 1 if there is any fault."
     add_sequence(parser)
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
     sys.stdout.writelines(f"{result}: note: {note}\n" for note in findings.notes)
     if faults:
-        count = "1 fault; mend it" if len(faults) == 1 else f"{len(faults)} faults; mend them"
+        count = "1 fault; fix it" if len(faults) == 1 else f"{len(faults)} faults; fix them"
         raise InputError(f"{result}: {count} and validate again", code="result-faulty")
     sys.stdout.write(f"{result}: no fault\n")
     return 0

@@ -1,4 +1,4 @@
-"""Decodes the pixels of a TIFF's pages: a strip holds just its pixels, or is refused."""
+"""Decodes the pixels of a TIFF's pages: a strip holds exactly its pixels, or is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,18 @@ _OTHER_COMPRESSIONS = {6: "jpeg", 7: "jpeg", 33003: "jpeg2000", 34712: "jpeg2000
 
 
 def compression_name(code: int) -> str:
-    """Name a compression by its code in TIFF files, as far as it has a name."""
+    """Name a compression.
+
+    Parameters
+    ----------
+    code : int
+        As in TIFF files.
+
+    Returns
+    -------
+    str
+        ``unknown`` for a code without a name.
+    """
     return CODECS[code].name if code in CODECS else _OTHER_COMPRESSIONS.get(code, "unknown")
 
 

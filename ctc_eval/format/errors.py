@@ -1,4 +1,4 @@
-"""How a fault of the input is told: as an exception, or as one of many in a list."""
+"""How a fault of the input is reported: as an exception, or as one of many in a list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,16 @@ class InputError(ValueError):
 
 
 def tell_system(error: OSError) -> InputError:
-    """Say in one line which file the system could not read or write, and what to do."""
+    """Explain in one line which file the system could not read or write, and what to do.
+
+    Parameters
+    ----------
+    error : OSError
+
+    Returns
+    -------
+    InputError
+    """
     place = f"{error.filename}: " if error.filename is not None else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return InputError(
@@ -62,10 +71,21 @@ class Fault:
     code: str
 
     def __str__(self) -> str:
-        """Give the line that is shown."""
+        """Return the line to show."""
         return f"{self.path}: {self.reason}"
 
     @classmethod
     def of(cls, path: Path, error: InputError) -> Fault:
-        """Make a fault of the error that reading `path` has raised."""
+        """Turn the error that reading a file raised into a fault.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        error : InputError
+
+        Returns
+        -------
+        Fault
+        """
         return cls(path, str(error).removeprefix(f"{path}: "), error.code)

@@ -73,7 +73,7 @@ class LabelImage:
 
 @contextmanager
 def open_labels(path: Path) -> Iterator[LabelImage]:
-    """Open a label image, refusing what the official tool would not read as it is meant.
+    """Open a label image; refuse what the official tool would not read correctly.
 
     Parameters
     ----------
@@ -107,12 +107,34 @@ def open_labels(path: Path) -> Iterator[LabelImage]:
 
 
 def is_all_but_empty(foreground: int, voxels: int) -> bool:
-    """Tell whether a mask holds no cell, or next to none: under one voxel in 10,000."""
+    """Tell whether a mask holds no cell, or almost none: less than one voxel in 10,000.
+
+    Parameters
+    ----------
+    foreground : int
+        Voxels that are not background.
+    voxels : int
+        All voxels.
+
+    Returns
+    -------
+    bool
+    """
     return foreground < EMPTY_SHARE * voxels
 
 
 def tell_empty(empty: int, masks: int) -> str:
-    """Say how many masks of a sequence are empty or all but empty."""
+    """Report how many masks of a sequence are empty or almost empty.
+
+    Parameters
+    ----------
+    empty, masks : int
+        How many masks are empty, and how many there are.
+
+    Returns
+    -------
+    str
+    """
     return f"{empty} of {masks} masks hold no cell or next to none (under 1 voxel in 10,000)"
 
 
@@ -135,7 +157,7 @@ def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[Fault]]:
     Returns
     -------
     shape : tuple of int or None
-        (planes, rows, columns); None where there are faults.
+        (planes, rows, columns); None if there are faults.
     faults : list of Fault
     """
     try:
@@ -148,14 +170,19 @@ def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[Fault]]:
 
 
 def core_count() -> int:
-    """Count the cores that this process may use: decoding runs in that many threads."""
+    """Count the cores that this process may use: decoding runs in that many threads.
+
+    Returns
+    -------
+    int
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _label_faults(forms: Sequence[Form]) -> Iterator[tuple[str, str]]:
-    """Say what else the official tool reads as empty or refuses: code and reason of each fault."""
+    """List what else the official tool reads as empty or refuses: code and reason of each fault."""
     for form in dict.fromkeys(forms):
         if form.kind != "uint16":
             yield (

@@ -1,4 +1,4 @@
-"""Checks the codes of TIFF's LZW: the decoder takes them as they are, and some end the process."""
+"""Checks LZW codes in TIFFs, because the decoder does not, and some codes crash the process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ _CODES = 4096 - _FIRST + 2  # between two clear codes at most: then the table is
 def check_lzw(data: bytes) -> None:
     """Check that each code stands for bytes, before the data are decoded.
 
-    imagecodecs looks up the code after a clear code without asking whether it is one of a byte.
+    imagecodecs looks up the code after a clear code without checking that it stands for a byte.
+
+    Parameters
+    ----------
+    data : bytes
+        A strip or tile, compressed.
 
     Raises
     ------
     ValueError
-        A code that no encoder writes; no clear code at the begin or where the table is full; far
-        more clear codes than of use.
+        A code that no encoder writes; no clear code at the beginning or where the table is full;
+        far more clear codes than are useful.
     """
     import numpy as np
 
@@ -44,7 +49,7 @@ def check_lzw(data: bytes) -> None:
         end = int(ends[0]) if len(ends) else len(codes)
         left -= 1
         if (codes[:end] > limits[:end]).any() or end == _CODES or left < 0:
-            raise ValueError("LZW data with a code that stands for nothing")
+            raise ValueError("LZW data with a code that stands for no bytes")
         if end == len(codes) or codes[end] == _END:
             return
         place = 8 * begin + int(at[end] + width[end])
@@ -52,7 +57,7 @@ def check_lzw(data: bytes) -> None:
 
 @cache
 def _schedule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the first bit, the width and the largest value of each code after a clear code."""
+    """Return the first bit, the width and the largest value of each code after a clear code."""
     import numpy as np
 
     known = _FIRST + np.maximum(np.arange(_CODES) - 1, 0)

@@ -1,8 +1,8 @@
-"""What a TIFF's description says of its planes: it must say that each page is a plane, in order.
+"""Checks a TIFF's description: it must say that each page is a plane, in order.
 
-Microscopes and programs write what the pages are into the first page's description: OME's XML,
-ImageJ's lines, tifffile's JSON. Other axes than depth, planes that are not there, or that
-lie in another file, are refused: what is read is the pages of the file itself, from the first on.
+Microscopes and programs describe the pages in the first page's description: OME's XML, ImageJ's
+lines, tifffile's JSON. Axes other than depth, missing planes and planes in another file are
+refused, because only the pages of the file itself are read, in order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ _Fault = tuple[str, str]
 
 
 def imagej_planes(description: bytes) -> int:
-    """Count the planes that ImageJ speaks of: 1 where it says nothing of them."""
+    """Count the planes in ImageJ's description.
+
+    Parameters
+    ----------
+    description : bytes
+
+    Returns
+    -------
+    int
+        1 if it says nothing about them.
+    """
     return _imagej(description).get("images", 1)
 
 
@@ -37,7 +47,7 @@ def _imagej(description: bytes) -> dict[str, int]:
 def metadata_fault(
     path: Path, descriptions: Iterable[bytes], shape: Sequence[int]
 ) -> _Fault | None:
-    """Say how what the descriptions say differs from the pages as planes.
+    """Say how the descriptions differ from the pages read as planes.
 
     Parameters
     ----------
@@ -131,7 +141,7 @@ def _ome_fault(path: Path, description: bytes, shape: Sequence[int]) -> _Fault |
 def _ome_places(
     path: Path, root: ElementTree.Element, pixels: ElementTree.Element, planes: int
 ) -> Iterator[tuple[int, int]]:
-    """Give plane and page of each plane that OME-XML places; (-1, -1) for another file."""
+    """Return plane and page of each plane in OME-XML; (-1, -1) for one in another file."""
     for data in _named(pixels, "TiffData"):
         others = [
             own

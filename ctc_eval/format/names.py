@@ -71,12 +71,34 @@ def frame_files(folder: Path, prefix: str = "t", *, complete: bool = True) -> di
 
 
 def frame_name(prefix: str, frame: int, digits: int) -> str:
-    """Name a frame's file: ``frame_name("mask", 7, 3)`` is ``mask007.tif``."""
+    """Name a frame's file: ``frame_name("mask", 7, 3)`` is ``mask007.tif``.
+
+    Parameters
+    ----------
+    prefix : str
+    frame : int
+    digits : int
+        At least this many.
+
+    Returns
+    -------
+    str
+    """
     return f"{prefix}{frame:0{digits}d}.tif"
 
 
 def frame_digits(path: Path) -> int:
-    """Count the digits of a frame's file name: 3 for ``t007.tif``."""
+    """Count the digits of a frame's file name: 3 for ``t007.tif``.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    int
+        0 if the name does not end in a number.
+    """
     match = re.search(r"([0-9]+)\.tif$", path.name)
     return len(match[1]) if match else 0
 
@@ -113,26 +135,71 @@ def parse_frames(text: str) -> slice:
 
 
 def is_inside(frame: int, frames: slice) -> bool:
-    """Tell whether a frame is in a range."""
+    """Tell whether a frame is in a range.
+
+    Parameters
+    ----------
+    frame : int
+    frames : slice
+        Half open.
+
+    Returns
+    -------
+    bool
+    """
     return (frames.start or 0) <= frame and (frames.stop is None or frame < frames.stop)
 
 
 def frames_shared(one: slice, other: slice) -> slice | None:
-    """Give the frames that two ranges share; None where there is none."""
+    """Find the frames that two ranges share.
+
+    Parameters
+    ----------
+    one, other : slice
+        Half open.
+
+    Returns
+    -------
+    slice or None
+        None if they share none.
+    """
     start = max(one.start or 0, other.start or 0)
     stop = min((end for end in (one.stop, other.stop) if end is not None), default=None)
     return None if stop is not None and stop <= start else slice(start or None, stop)
 
 
 def frames_text(frames: slice) -> str:
-    """Write a range as ``A:B``, or ``all``."""
+    """Write a range as ``A:B``, or ``all``.
+
+    Parameters
+    ----------
+    frames : slice
+        Half open.
+
+    Returns
+    -------
+    str
+    """
     if not frames.start and frames.stop is None:
         return "all"
     return f"{frames.start or 0}:{'' if frames.stop is None else frames.stop}"
 
 
 def frames_beyond(frames: slice, last: int) -> str:
-    """Name the frames of a range after the last one that there is: "3 to 4", "" for none."""
+    """Name the frames of a range that come after the last existing one.
+
+    Parameters
+    ----------
+    frames : slice
+        Half open.
+    last : int
+        The last frame that exists.
+
+    Returns
+    -------
+    str
+        "3 to 4", or empty for none.
+    """
     first = max(frames.start or 0, last + 1)
     if frames.stop is None or first >= frames.stop:
         return ""

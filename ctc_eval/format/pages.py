@@ -1,9 +1,9 @@
-"""Pages of a TIFF, read strictly: each pixel that the header speaks of must come out of the file.
+"""Pages of a TIFF, read strictly: each pixel that the header declares must be in the file.
 
-General readers are lenient. They fill what a strip lacks with zeros, go by metadata that name
-planes elsewhere, and believe a header whatever size it speaks of. Of a label image or a frame that
-makes a volume that is wrong without a word, so whatever does not fit is refused here. For a stack
-of small pages this is faster, too: a general reader spends its time on their tags.
+General readers are lenient. They fill the missing part of a strip with zeros, follow metadata to
+planes elsewhere, and believe whatever size a header declares. For a label image or a frame, that
+silently gives a wrong volume, so anything that does not fit is refused here. This is also faster
+for stacks of small pages, whose tags take a general reader most of its time.
 """
 
 from __future__ import annotations
@@ -57,7 +57,13 @@ class Form(NamedTuple):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """How many strips or tiles there are along rows and columns."""
+        """Number of strips or tiles.
+
+        Returns
+        -------
+        tuple of int
+            Along rows and columns.
+        """
         (rows, columns), (height, width) = self.shape, self.chunk
         return -(-rows // height), -(-columns // width)
 
@@ -113,7 +119,7 @@ def read_pages(path: Path, file: BinaryIO) -> list[Page]:
         layout, offset = _read_start(file)
         while offset:
             if offset in seen:
-                raise ValueError("its pages go round in a circle")
+                raise ValueError("its pages form a loop")
             seen.add(offset)
             tags, description, offset = _read_tags(file, layout, offset, size)
             pages.append(_make_page(tags, description, layout.order))
@@ -176,7 +182,7 @@ def _read_tags(
             tags[code] = (length,)
         elif code in _WANTED:
             if code in tags:
-                raise ValueError(f"tag {code} stands twice")
+                raise ValueError(f"tag {code} appears twice")
             if kind not in _TYPES or not length or (length > 1 and code not in _LISTS):
                 raise ValueError(f"tag {code} has {length} values of type {kind}")
             if length > size:
@@ -194,7 +200,7 @@ def _read_tags(
 
 @lru_cache(maxsize=64)
 def _numbers(layout: str) -> struct.Struct:
-    """Give what unpacks numbers: most tags have the same few layouts."""
+    """Return an unpacker of numbers, from a cache: most tags have the same few layouts."""
     return struct.Struct(layout)
 
 

@@ -1,6 +1,6 @@
-"""Reads the record beside masks: what they were made with, and what their score is to say.
+"""Reads the record beside masks: what they were made with, and what their score has to mention.
 
-The method writes it; the judge needs no more of it than is here.
+The method writes it; this is all of it that the judge needs.
 """
 
 from __future__ import annotations
@@ -62,12 +62,23 @@ class ScoreRecord:
 
     @property
     def method(self) -> str:
-        """What tables call the method: its networks, and on what they were trained."""
+        """Name of the method in tables: its networks, and what they were trained on.
+
+        Returns
+        -------
+        str
+        """
         return ", ".join(filter(None, (self.name, self.trained)))
 
     @property
     def run(self) -> slice:
-        """Frames that were segmented, half open."""
+        """Frames that were segmented.
+
+        Returns
+        -------
+        slice
+            Half open.
+        """
         return parse_frames(self.frames or ":")
 
 
@@ -80,9 +91,9 @@ class MaskRecord:
     method : str
         Name of the method.
     seen : frozenset of int
-        Frames that the networks have learnt from.
+        Frames that the networks have learned from.
     score : ScoreRecord or None
-        None where the record does not say.
+        None if the record does not say.
     """
 
     method: str = ""
@@ -151,16 +162,25 @@ def _read_score(path: Path, found: Any) -> ScoreRecord:
 def _damaged(path: Path, reason: str) -> InputError:
     return InputError(
         f"{path}: damaged ({' '.join(reason.split())[:200]}); expected the record that the method "
-        "wrote beside its masks: segment anew, or remove the record",
+        "wrote beside its masks: segment again, or remove the record",
         code="record-damaged",
     )
 
 
 def fingerprint(path: Path) -> str:
-    """Tell a frame from others by its size and 64 KiB of its begin, middle and end.
+    """Identify a frame by its size and 64 KiB each from its beginning, middle and end.
 
-    16 hexadecimal digits of SHA-256; quick on large frames, whose borders may be black, and enough
-    to find again what a network has learnt from.
+    This is quick on large frames, whose borders may be black, and enough to recognize the frames
+    that a network was trained on.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits of SHA-256.
     """
     size, part = path.stat().st_size, 1 << 16
     digest = hashlib.sha256(b"%d" % size)

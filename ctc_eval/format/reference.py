@@ -56,7 +56,12 @@ class Reference:
 
     @property
     def track_file(self) -> Path:
-        """Where the reference tracks are, if anywhere."""
+        """Where the reference tracks are, if they exist.
+
+        Returns
+        -------
+        Path
+        """
         return self.folder / "TRA" / "man_track.txt"
 
 
@@ -116,14 +121,34 @@ def find_reference(folder: Path, needs: Iterable[str] = ("objects",)) -> Referen
 
 
 def has_markers(folder: Path) -> bool:
-    """Tell whether a reference folder has markers, as a silver truth has not."""
+    """Tell whether a reference folder has markers; a silver truth has none.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    bool
+    """
     if _has_masks(folder):
         return True
     return any(_MARKERS.fullmatch(path.name) for path in (folder / "TRA").glob("*.tif"))
 
 
 def annotations_in(folder: Path, frames: slice) -> set[str]:
-    """Tell which of "objects" and "markers" a reference has among some frames."""
+    """Tell which of "objects" and "markers" a reference has in a range of frames.
+
+    Parameters
+    ----------
+    folder : Path
+    frames : slice
+        Half open.
+
+    Returns
+    -------
+    set of str
+    """
     if _has_masks(folder):
         masks = list(frame_files(folder, "mask", complete=False))
         found = {"objects": masks, "markers": masks}

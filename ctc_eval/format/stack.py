@@ -1,4 +1,4 @@
-"""Says why a TIFF's pages are not the planes of one gray volume that comes out of the file."""
+"""Says why a TIFF's pages are not the planes of one gray volume that the file contains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PHOTOMETRICS = {-1: "not told", 0: "miniswhite", 1: "minisblack", 2: "rgb", 3: 
 
 
 def _form_faults(form: Form) -> Iterator[tuple[str, str]]:
-    """Say why a page is no plane of a gray volume: code and reason of each fault."""
+    """Explain why a page is no plane of a gray volume: code and reason of each fault."""
     if form.samples != 1:
         yield (
             "tiff-rgb",
@@ -53,7 +53,7 @@ def _form_faults(form: Form) -> Iterator[tuple[str, str]]:
 
 
 def stack_faults(path: Path, file: BinaryIO, pages: list[Page]) -> Iterator[tuple[str, str]]:
-    """Say why pages are not the planes of one gray volume: code and reason of each fault.
+    """Explain why pages are not the planes of one gray volume: code and reason of each fault.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _read_description(file: BinaryIO, page: Page) -> bytes:
 
 
 def with_imagej_planes(file: BinaryIO, pages: list[Page]) -> list[Page]:
-    """Add the planes of a stack that ImageJ describes by its first page alone, over 4 GB.
+    """Add the planes of a stack that ImageJ describes only by its first page, over 4 GB.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def with_imagej_planes(file: BinaryIO, pages: list[Page]) -> list[Page]:
 
 
 def _storage_fault(pages: list[Page], size: int) -> tuple[str, str] | None:
-    """Say why the pixels that the headers speak of cannot come out of a file of `size` bytes."""
+    """Explain why a file of `size` bytes cannot contain the pixels that its headers declare."""
     possible = 0.0
     for page in pages:
         form = page.form
@@ -133,6 +133,11 @@ def _storage_fault(pages: list[Page], size: int) -> tuple[str, str] | None:
         held = 0
         for place, length in page.chunks:
             held += length
+            if place < 8:
+                return "tiff-unreadable", (
+                    f"pixels from byte {place} on, expected them behind the file's header: copy "
+                    "or write the file again"
+                )
             if place + length > size:
                 return "tiff-truncated", (
                     f"truncated, {size} bytes, expected {place + length}: copy or write the file "

@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and says beforehand whether they can be written."""
+"""Writes files completely or not at all, and checks beforehand whether they can be written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEMPORARY = re.compile(r"\..+-[0-9a-f]{32}(\.[^.]+)?")
 
 
 def check_writable(path: Path) -> None:
-    """Check that a file can be written, before the work that is to fill it.
+    """Check that a file can be written, before the work that produces its contents.
 
     Parameters
     ----------
@@ -47,12 +47,27 @@ def check_writable(path: Path) -> None:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Find what writes that were killed have left in a folder, see :func:`atomic`."""
+    """Find the temporary files of killed writes in a folder, see :func:`atomic`.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+    """
     return sorted(path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name))
 
 
 def remove_leftovers(*paths: Path) -> None:
-    """Remove what killed writes of a folder's files have left; no other may be writing them now."""
+    """Remove the temporary files of killed writes; nothing else may be writing these files now.
+
+    Parameters
+    ----------
+    *paths : Path
+        Files of one folder that the writes were for.
+    """
     stems = {f".{path.stem}" for path in paths}
     for left in leftovers(paths[0].parent):
         if left.stem.rpartition("-")[0] in stems:
@@ -61,10 +76,20 @@ def remove_leftovers(*paths: Path) -> None:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary file that takes the place of `path` when the block ends well.
+    """Provide a temporary file that replaces `path` when the block ends without an error.
 
-    The temporary name keeps `path`'s ending, since writers such as numpy go by it. If the
-    block raises, `path` is as it was.
+    The temporary name keeps the suffix of `path`, because writers such as numpy depend on it. If
+    the block raises, `path` is unchanged.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; its folder is created.
+
+    Yields
+    ------
+    Path
+        Where to write.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")

@@ -84,7 +84,16 @@ def untile_volume(maps: np.ndarray, tiling: Tiling, shape: tuple[int, int, int])
 
 
 def check_tiles(count: int, tiling: Tiling, shape: tuple[int, int, int]) -> None:
-    """Refuse another number of tiles than a tiling has for a volume.
+    """Refuse a number of tiles that does not match a tiling.
+
+    Parameters
+    ----------
+    count : int
+        Number of tiles.
+    tiling : Tiling
+        The one that cut them.
+    shape : tuple of int
+        (Z, Y, X) of the volume.
 
     Raises
     ------
@@ -108,23 +117,27 @@ def predict_slices(
     test_time_flips: bool = False,
     maps: Sequence[str] | None = None,
 ) -> Maps:
-    """Run networks over the tiles of a volume as they come, and put what is predicted in place.
+    """Run networks over the tiles of a volume as they arrive, and assemble the predicted maps.
 
     Parameters
     ----------
-    networks, test_time_flips, maps
+    networks : sequence of Network
         See :func:`predict`.
     slices : iterable of ndarray of shape (N, 3, S, S), float32
-        All tiles of the volume, slice by slice or otherwise parted.
+        All tiles of the volume in order, in groups of any size.
     tiling : Tiling
         The one that cut them.
     shape : tuple of int
         (Z, Y, X) of the volume.
+    test_time_flips : bool
+        See :func:`predict`.
+    maps : sequence of str, optional
+        See :func:`predict`.
 
     Returns
     -------
     dict of str to ndarray of shape (Z, Y, X), float32
-        Each map, 0..1.
+        Each map, in 0..1.
     """
     plan = plan_tiles(shape[1:], tiling)
     found: dict[str, np.ndarray] = {}

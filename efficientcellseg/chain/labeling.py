@@ -37,7 +37,7 @@ def label_volume(
     parameters : LabelingParameters
         The recipe's section, of one of `LABELINGS`.
     anisotropy : float
-        Distance of two planes in in-plane pixels, unless the parameters have another.
+        Distance between planes, in in-plane pixels, unless the parameters have another.
     field_of_interest : int
         The challenge's E, in pixels: objects without a pixel at least E pixels inside the
         image border (rows and columns) are removed.
@@ -80,22 +80,45 @@ def label_volume(
 
 
 def is_empty(labels: np.ndarray) -> bool:
-    """Tell whether a label image holds no cell, or next to none."""
+    """Tell whether a label image holds no cell, or almost none.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+        Label image, 0 is background.
+
+    Returns
+    -------
+    bool
+    """
     return is_all_but_empty(int(np.count_nonzero(labels)), labels.size)
 
 
 def warn_of_empty(empty: int, masks: int) -> None:
-    """Say, at the end of a run, how many of its masks hold no cell or next to none."""
+    """Warn, at the end of a run, about masks that hold no cell or almost none.
+
+    Parameters
+    ----------
+    empty : int
+        How many masks are empty.
+    masks : int
+        How many masks there are.
+    """
     if empty:
-        log.warning("%s: check the recipe, above all cell sizes", tell_empty(empty, masks))
+        log.warning("%s: check the recipe, especially the cell size", tell_empty(empty, masks))
 
 
 def log_anisotropy(recipe: Recipe) -> None:
-    """Say, once a run, where cells are labeled with another anisotropy than the voxels'."""
+    """Report, once per run, that cells are labeled with another anisotropy than the voxels'.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
     own = recipe.labeling.anisotropy
     if own and own != recipe.anisotropy:
         log.info(
-            "%s: cells are taken to be %.3g in-plane pixels a plane (labeling.anisotropy), not "
+            "%s: planes are taken to be %.3g in-plane pixels apart (labeling.anisotropy), not "
             "the %.3g of voxel_size",
             recipe.name,
             own,

@@ -26,7 +26,7 @@ CLIPPED_SHARE = 0.001
 
 
 def pseudocolor(volume: np.ndarray, parameters: Pseudocolor) -> np.ndarray:
-    """Color each slice by what lies above and below it.
+    """Color each slice by the slices above and below it.
 
     Red is slice z with the regions of slice z-1 brightened twofold, green the slice itself,
     blue the slice with the regions of slice z+1 brightened. The first and the last slice have
@@ -67,9 +67,24 @@ def pseudocolored_planes(
     parameters: Pseudocolor,
     then: Callable[[np.ndarray], np.ndarray] = lambda plane: plane,
 ) -> Iterator[np.ndarray]:
-    """Color slice after slice, (Y, X, 3) each: :func:`pseudocolor` in little memory, on all cores.
+    """Color one slice after another: :func:`pseudocolor` in little memory, on all cores.
 
-    Gives what `then` makes of each slice, in the thread that has colored it.
+    Parameters
+    ----------
+    volume : ndarray of shape (Z, Y, X), uint8 or uint16
+    parameters : Pseudocolor
+    then : callable
+        Called with each colored slice (Y, X, 3), float32, in the thread that colored it.
+
+    Yields
+    ------
+    ndarray of shape (Y, X, 3), float32
+        Each slice, or what `then` returns for it.
+
+    Raises
+    ------
+    InputError
+        The volume has another type.
     """
     if volume.dtype not in (np.uint8, np.uint16):
         raise InputError(
@@ -103,7 +118,7 @@ def _colored(
     normalize: str,
     limits: tuple[np.float32, np.float32] | None,
 ) -> np.ndarray:
-    """Color a slice (Y, X) by what its neighbors show of themselves, None where there is none.
+    """Color a slice (Y, X) by what its neighbors show of themselves, None if there is none.
 
     `limits` are the intensities that become 0 and 1, unless a slice is scaled by itself.
     """

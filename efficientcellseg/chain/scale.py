@@ -1,8 +1,8 @@
-"""Scale: how large cells are, and the tiles that bring them to the size a network has learnt.
+"""Scale: the size of the cells, and the tiles that bring them to the size a network has learned.
 
-A network knows cells of certain sizes in its input's pixels, which its card tells. Tiles so large
-that cells get that size when they are resized follow from how large cells are in the image: what
-the recipe says, or what a first look at a few frames shows.
+A network knows cells of certain sizes, in pixels of its input, which its card states. Tiles are
+chosen so that cells have that size after resizing. For this, the size of the cells in the image
+must be known: the recipe states it, or a first look at a few frames measures it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # A frame that is at most so many times as large as the ideal tile is one tile.
 STRETCH = 1.25
-# How far beyond what a network has learnt cells may be: where their size is given, and measured.
+# How far beyond what a network has learned cells may be: where their size is given, and measured.
 GIVEN, MEASURED = 1.25, 1.6
 # Share of a tile that it has in common with the next one, where tiles follow from the scale.
 OVERLAP = 0.1
@@ -70,7 +70,7 @@ def section_diameters(labels: np.ndarray) -> np.ndarray:
 
 
 def fit_tile(diameter: float, learnt: LearntSizes, shape: tuple[int, int]) -> int:
-    """Give the side of square tiles that bring cells to the size a network knows best.
+    """Return the side of square tiles that bring cells to the size a network knows best.
 
     Parameters
     ----------
@@ -90,14 +90,29 @@ def fit_tile(diameter: float, learnt: LearntSizes, shape: tuple[int, int]) -> in
 
 
 def input_diameter(diameter: float, tile: tuple[int, int], input_size: int) -> float:
-    """Give how large cells are in a network's input, of tiles of (rows, columns) pixels."""
+    """Compute how large cells appear in a network's input.
+
+    Parameters
+    ----------
+    diameter : float
+        Of the cells, in in-plane pixels of the image.
+    tile : tuple of int
+        (rows, columns) of a tile, in pixels of the image.
+    input_size : int
+        Side of the network's input, in pixels.
+
+    Returns
+    -------
+    float
+        In pixels of the network's input.
+    """
     return diameter * input_size / sqrt(tile[0] * tile[1])
 
 
 def check_scale(
     name: str, diameter: float, tile: tuple[int, int], learnt: LearntSizes, tolerance: float
 ) -> None:
-    """Refuse cells of another size than a network has learnt.
+    """Refuse cells of another size than a network has learned.
 
     Parameters
     ----------
@@ -167,16 +182,17 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
     ----------
     volume : ndarray of shape (Z, Y, X), unsigned
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------
     float or None
-        Median diameter in pixels; None where there is nothing to be seen.
+        Median diameter in pixels; None if no cell is found.
     """
     from skimage.filters import threshold_otsu
 
-    from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
+    from efficientcellseg.labelings.flooding import flood, peaks
+    from efficientcellseg.labelings.morphology import distance, smooth
 
     part = volume[brightest_window(volume, WINDOW_PIXELS)].astype(np.float32)
     light = smooth(part, 1.0, anisotropy)
@@ -191,10 +207,20 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
 
 
 def typical_diameter(diameters: np.ndarray) -> float | None:
-    """Give the median of diameters (N,) without debris; None without any.
+    """Compute the median diameter, without debris.
 
-    Debris is small and may be many: what is under a third of the median in which every cell is
-    weighed with its section.
+    Debris is small and may be plentiful. It is anything below a third of the median in which each
+    cell is weighted by the area of its section.
+
+    Parameters
+    ----------
+    diameters : ndarray of shape (N,), float
+        In pixels.
+
+    Returns
+    -------
+    float or None
+        None without any cell.
     """
     found = np.sort(diameters[diameters >= SMALLEST])
     if not len(found):
@@ -220,7 +246,7 @@ def estimate_by_labels(
     Returns
     -------
     float or None
-        Median diameter in pixels; None where nothing was found.
+        Median diameter in pixels; None if nothing was found.
     """
     found = []
     for volume in volumes:
@@ -235,10 +261,11 @@ def measure_cells(
     label: Callable[[np.ndarray, int], np.ndarray],
     anisotropy: float,
 ) -> float | None:
-    """Find how large cells are: the size at which a network finds cells of just that size.
+    """Measure the cells: find the size at which a network finds cells of exactly that size.
 
-    Thresholds give a first guess. Tiles are cut as if it were true, and the network says how large
-    cells are, which is the next guess, until both agree. The guess that agreed best is taken.
+    Thresholding gives a first guess. Tiles are cut as if it were true, and the size of the cells
+    that the network finds is the next guess, until two guesses agree. The one that agreed best is
+    used.
 
     Parameters
     ----------
@@ -248,20 +275,20 @@ def measure_cells(
     label : callable
         Segments a volume in tiles of a side, in pixels.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------
     float or None
-        Median diameter in pixels; None where there is nothing to be seen.
+        Median diameter in pixels; None if no cell is found.
     """
     guesses = [estimate_by_threshold(volume, anisotropy) for volume in volumes]
     known = [guess for guess in guesses if guess]
     if not known:
-        log.warning("no cells seen in a first look; each slice is one tile")
+        log.warning("a first look found no cells; each slice is one tile")
         return None
     guess = exp(float(np.mean(np.log(known))))
-    log.info("cells seem to be %.0f pixels wide by thresholds", guess)
+    log.info("by thresholding, cells seem to be %.0f pixels wide", guess)
     best, agreement = guess, inf
     for _ in range(ROUNDS):
         side = fit_tile(guess, learnt, volumes[0].shape[1:])

@@ -1,4 +1,4 @@
-"""Reads frames and writes masks: the fused way, several frames under way at a time."""
+"""Reads frames and writes masks in one process, with several frames in progress at a time."""
 
 from __future__ import annotations
 
@@ -56,10 +56,32 @@ class FrameMethod(Protocol):
     """What turns a frame into maps; `prepare` may run in several threads, `maps` runs in one."""
 
     def prepare(self, volume: np.ndarray) -> Any:
-        """Preprocess a volume (Z, Y, X) of raw intensities."""
+        """Preprocess a volume.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (Z, Y, X), uint8 or uint16
+            Raw intensities.
+
+        Returns
+        -------
+        object
+            What :meth:`maps` takes.
+        """
 
     def maps(self, prepared: Any) -> Maps:
-        """Predict named maps (Z, Y, X), float32 in 0..1."""
+        """Predict the maps of a volume.
+
+        Parameters
+        ----------
+        prepared : object
+            From :meth:`prepare`.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (Z, Y, X), float32
+            Each map by its name, in 0..1.
+        """
 
 
 def segment_volume(volume: np.ndarray, method: FrameMethod, recipe: Recipe) -> np.ndarray:
@@ -141,7 +163,7 @@ def segment_sequence(
     todo = [n for n in masks if n not in empty]
     record = _keep_raw(record, output, {frames[n].name for n in todo}, [frames[n] for n in empty])
     if len(todo) < len(frames):
-        log.info("%d of %d masks are there already", len(frames) - len(todo), len(frames))
+        log.info("%d of %d masks exist already", len(frames) - len(todo), len(frames))
     if todo:
         log_anisotropy(recipe)
         method = load()
@@ -204,7 +226,7 @@ def _label(maps: Maps, recipe: Recipe) -> np.ndarray:
 def _refuse_mixture(
     output: Path, record: Mapping[str, Any], masks: Collection[Path], overwrite: bool
 ) -> None:
-    """Refuse a folder that would keep masks which were made in another way.
+    """Refuse a folder that would keep masks made in another way.
 
     Raises
     ------
@@ -215,7 +237,7 @@ def _refuse_mixture(
     if kept and not made_alike(read_mask_record(output), record):
         raise InputError(
             f"{output}: holds {len(kept)} masks made with another recipe, method, model or "
-            "backend; expected none, or such of this run: give --overwrite for all frames, or "
+            "backend; expected none, or masks of this run: give --overwrite for all frames, or "
             "another --output",
             code="masks-mixed",
         )
@@ -267,7 +289,7 @@ class _Claim:
 def _keep_raw(
     record: Mapping[str, Any], output: Path, made: Collection[str], kept: Collection[Path]
 ) -> dict[str, Any]:
-    """Let the record say of masks that are kept of which frames they are; warn of changed ones."""
+    """Record the raw frames of masks that are kept; warn if a frame has changed."""
     before = {name: found for name, found in raw_frames(output).items() if name not in made}
     raw = {**record.get("raw", {}), **before}
     changed = [path for path in kept if raw.get(path.name) not in (None, fingerprint(path))]

@@ -1,4 +1,4 @@
-"""Reads and writes masks: brings those of a sequence's shards together in one folder."""
+"""Reads and writes masks: collects those of a sequence's shards in one folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from efficientcellseg.provenance import write_mask_record
 
 
 def gather_masks(shards: Sequence[Path], output: Path, record: Mapping[str, Any]) -> None:
-    """Copy the masks of some shards of frames into one folder, and say what made them.
+    """Copy the masks of some shards of frames into one folder, with a record of what made them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Says of which frame a fault is, whatever step and thread it comes from."""
+"""Says which frame a fault belongs to, whatever step and thread it comes from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ctc_eval.format import InputError
 
 @contextmanager
 def naming(frame: object) -> Iterator[None]:
-    """Name the frame in what ends the work on it.
+    """Name the frame in the error that ends the work on it.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def naming(frame: object) -> Iterator[None]:
     except MemoryError as error:
         raise InputError(
             f"{frame}: no memory left ({error or 'MemoryError'}); expected enough for one frame at "
-            "least: end other programs or take a larger machine, and run again, what was complete "
+            "least: close other programs or use a larger machine, and run again, what was complete "
             "is kept",
             code="memory-full",
         ) from None

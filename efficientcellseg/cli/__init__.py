@@ -1,1 +1,1 @@
-"""The method's command lines: files in, files out; the computing is in the package."""
+"""The method's command lines: files in, files out. The package does the computing."""

@@ -7,10 +7,11 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Compare trained models: MeanIoU by epoch as a picture, and a table with the spread over "
-        "seeds, counted parameters and times. RUN is a model folder TRAINING/MODEL/SEED."
+        "Compare trained models: a picture of MeanIoU by epoch, and a table with the spread "
+        "over seeds, the number of parameters and times. RUN is a model folder "
+        "TRAINING/MODEL/SEED."
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="model folder")
     parser.add_argument("--published", type=Path, metavar="FILE", help="the paper's sizes, .csv")

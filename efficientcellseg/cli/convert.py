@@ -1,4 +1,4 @@
-"""Bring any files into challenge layout."""
+"""Convert files to challenge layout."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from efficientcellseg.cli.options import add_reading, progress_of, reading_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Write microscopy files as a sequence in challenge layout, DATASET_DIR/SEQ/tTTT.tif, "
-        "uint8 or uint16 (Z, Y, X): values stay as they are where they fit, and "
-        "DATASET_DIR/SEQ.json says what was done to them. With --labels, annotations become "
-        "DATASET_DIR/SEQ_GT/SEG/man_segTTT.tif. Exit code 1: the input is at fault, one line says "
-        "how, and nothing is written."
+        "Convert microscopy files to a sequence in challenge layout, DATASET_DIR/SEQ/tTTT.tif, "
+        "uint8 or uint16 (Z, Y, X). Values that fit are kept; DATASET_DIR/SEQ.json says how "
+        "others were converted. With --labels, annotations become "
+        "DATASET_DIR/SEQ_GT/SEG/man_segTTT.tif. Exit code 1 means that the input is at fault; "
+        "one line says how, and nothing is written."
     )
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="files, folders or patterns, as of segment"
+        "inputs", nargs="+", metavar="INPUT", help="files, folders or patterns, as for segment"
     )
     parser.add_argument("dataset_dir", type=Path, metavar="DATASET_DIR", help="data set folder")
     parser.add_argument("sequence", metavar="SEQ", help="sequence to write, for example 01")
@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="INPUT",
-        help="label images of the same frames, in the same order: 0 is background, a number a cell",
+        help=(
+            "label images of the same frames, in the same order: 0 is background, one number "
+            "per cell"
+        ),
     )
     add_reading(parser)
 

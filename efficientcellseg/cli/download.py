@@ -1,4 +1,4 @@
-"""Bring a data set onto the disk."""
+"""Download a data set."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Bring a data set onto the disk in challenge layout: DATA_DIR/NAME/SEQ/tTTT.tif, test "
-        "data in DATA_DIR/test/NAME/SEQ. Skipped where it lies already; broken downloads are "
-        "taken up again. Zips stay beside the data with their SHA-256 in NAME.zip.sha256; a zip "
-        "placed there by hand is used. The variable EFFICIENTCELLSEG_MIRROR names a mirror, which "
-        "takes the place of https://HOST before a file's path. Exit code 1 with one line on "
-        "stderr where the network, an archive or a folder is at fault."
+        "Download a data set in challenge layout: DATA_DIR/NAME/SEQ/tTTT.tif, test data in "
+        "DATA_DIR/test/NAME/SEQ. Data that are already there are not downloaded again, and "
+        "interrupted downloads are resumed. Zips are kept beside the data, with their SHA-256 "
+        "in NAME.zip.sha256; a zip that you put there by hand is used. The environment variable "
+        "EFFICIENTCELLSEG_MIRROR names a mirror that replaces https://HOST in addresses. Exit "
+        "code 1 means that the network, an archive or a folder is at fault; one line on stderr "
+        "says how."
     )
-    parser.add_argument("recipe", help="recipe's name, such as Fluo-N3DH-CHO, or file (.yaml)")
+    parser.add_argument(
+        "recipe", help=("name of a recipe, such as Fluo-N3DH-CHO, or a file (.yaml)")
+    )
     parser.add_argument("data_dir", type=Path, help="folder of all data sets")
     parser.add_argument(
         "--kind",
@@ -29,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sequences",
         nargs="+",
         metavar="SEQ",
-        help="what must lie there, for nothing to be done (default: all of the recipe's)",
+        help=(
+            "sequences that must be present for the download to be skipped (default: all of "
+            "the recipe's)"
+        ),
     )
 
 

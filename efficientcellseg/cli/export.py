@@ -1,4 +1,4 @@
-"""Give a network away as ONNX."""
+"""Export a network as ONNX."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ TOLERANCE = 1e-4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Write a network as ONNX: input x, pseudocolored tiles (N, 3, S, S) float32 in 0..1; "
-        "output probability (N, C, S, S) float32 in 0..1, a channel for each map of the network; "
-        "N is free, S the network's input size. "
-        "It is compared with torch before it is written."
+        "Write a network as ONNX. Input `x`: pseudocolored tiles (N, 3, S, S), float32 in 0..1. "
+        "Output `probability`: (N, C, S, S), float32 in 0..1, one channel for each map of the "
+        "network. N is any number, S the network's input size. The result is compared with "
+        "torch before it is written."
     )
     parser.add_argument(
-        "model", type=Path, metavar="MODEL_DIR", help="folder of one network, with its model.yaml"
+        "model",
+        type=Path,
+        metavar="MODEL_DIR",
+        help="folder of one network, which contains model.yaml",
     )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FILE", help="for example cells.onnx"

@@ -1,4 +1,4 @@
-"""The last staged step but for labels: masks of shards, together in one folder."""
+"""The last staged step: collects the masks of shards in one folder."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from efficientcellseg.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Copy the masks of a sequence's shards into one folder, and write beside them, as "
-        "`segment` does, DIR/.segmentation.json: method, recipe, hashes of the networks, and the "
-        "frames that they have learnt from, which `ctc-eval score` then refuses. DIR appears when "
-        "it is whole."
+        "Copy the masks of a sequence's shards into one folder and write DIR/.segmentation.json "
+        "beside them, as `segment` does: method, recipe, hashes of the networks, and the frames "
+        "they were trained on, which `ctc-eval score` then refuses. DIR appears only when it is "
+        "complete."
     )
     add_dataset(parser)
     parser.add_argument(
         "shards", type=Path, nargs="+", metavar="SHARD", help="folder with maskTTT.tif"
     )
-    add_output(parser, "the masks; new, or empty")
+    add_output(parser, "folder for the masks; new or empty")
     add_recipe(parser)
     add_method(parser)
     add_model(parser)

@@ -12,18 +12,18 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Read an EfficientNet with decoder, exported from Keras as ONNX, into a model folder: "
-        "DIR/weights.safetensors (float32), model.yaml. Layers are matched by order and shape; "
-        "the result is compared with ONNX Runtime before it is written. Exit code 1: the file "
-        "does not fit, one line says where."
+        "Convert an EfficientNet with decoder that was exported from Keras as ONNX to a model "
+        "folder: DIR/weights.safetensors (float32) and model.yaml. Layers are matched by order "
+        "and shape, and the result is compared with ONNX Runtime before it is written. Exit "
+        "code 1 means that the file does not fit; one line says where."
     )
     parser.add_argument(
         "source",
         metavar="FILE",
-        help="FILE.onnx, its https address, or ecs_a549 or ecs_tric, the authors' networks; "
-        "downloads stay beside DIR with their SHA-256, which later ones are held to",
+        help="FILE.onnx, its https address, or ecs_a549 or ecs_tric for the authors' networks; "
+        "a download is kept beside DIR with its SHA-256, and later downloads must match it",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="model folder")
     parser.add_argument(
@@ -37,14 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         choices=[1.0, 255.0],
         default=1.0,
-        help="what the network was fed: images in 0..1 as by the authors (1), or in 0..255 "
-        "(255); default: 1",
+        help="range of the images the network was trained with: 0..1, as in the authors' code "
+        "(1), or 0..255 (255); default: 1",
     )
     parser.add_argument(
         "--tolerance",
         type=float,
         default=1e-4,
-        help="largest difference of probabilities to ONNX Runtime (default: 1e-4)",
+        help="largest accepted difference of probabilities from ONNX Runtime (default: 1e-4)",
     )
     paper = EfficientCellSegArchitecture()
     parser.add_argument(

@@ -18,9 +18,9 @@ from efficientcellseg.cli.options import (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Run the recipe's networks: DIR/tTTT.npz with a map for each, float32 (Z, Y, X) in 0..1."
+        "Run the recipe's networks: writes DIR/tTTT.npz with their maps, float32 (Z, Y, X) in 0..1."
     )
     parser.add_argument("tiles", type=Path, metavar="DIR", help="folder with tTTT.npz")
     add_output(parser, "tTTT.npz")

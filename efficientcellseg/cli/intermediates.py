@@ -1,4 +1,4 @@
-"""Reads and writes what lies between the staged steps: a file of arrays a frame."""
+"""Reads and writes the files between the staged steps: one file of arrays per frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def arrays_of(
     folder: Path, suffix: str, *names: str
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Read the arrays that the step before wrote, a file a frame.
+    """Read the arrays that the previous step wrote, one file per frame.
 
     That there are files is checked at once, the files as they are read.
 

@@ -10,8 +10,10 @@ from efficientcellseg.cli.options import add_output, add_recipe, recipe_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.description = "Label predicted maps: DIR/maskTTT.tif, uint16 (Z, Y, X), 0 = background."
+    """Add the command's options."""
+    parser.description = (
+        "Label predicted maps: writes DIR/maskTTT.tif, uint16 (Z, Y, X), 0 is background."
+    )
     parser.add_argument("maps", type=Path, metavar="DIR", help="folder with tTTT.npz")
     add_output(parser, "maskTTT.tif")
     add_recipe(parser, required=True)

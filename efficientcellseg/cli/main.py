@@ -24,24 +24,28 @@ COMMANDS = {
     "tile": ("efficientcellseg.cli.tile", "cut pseudocolored volumes into network input"),
     "infer": ("efficientcellseg.cli.infer", "predict cell and center maps"),
     "label": ("efficientcellseg.cli.label", "turn maps into label images"),
-    "gather": ("efficientcellseg.cli.gather", "bring the masks of shards together"),
-    "segment": ("efficientcellseg.cli.segment", "all steps at once: any files to masks"),
+    "gather": ("efficientcellseg.cli.gather", "collect the masks of shards"),
+    "segment": ("efficientcellseg.cli.segment", "segment images, all steps at once"),
     "track": ("efficientcellseg.cli.track", "link the cells of a sequence through time"),
-    "convert": ("efficientcellseg.cli.convert", "bring any files into challenge layout"),
+    "convert": ("efficientcellseg.cli.convert", "convert files to challenge layout"),
     "view": ("efficientcellseg.cli.view", "look at images, maps and labels in napari"),
-    "register": ("efficientcellseg.cli.register", "tell how far references lie beside images"),
+    "register": (
+        "efficientcellseg.cli.register",
+        "measure how far references are shifted against images",
+    ),
     "samples": ("efficientcellseg.cli.samples", "make training samples"),
     "train": ("efficientcellseg.cli.train", "train a network"),
     "import-onnx": ("efficientcellseg.cli.import_onnx", "read a network exported from Keras"),
     "export": ("efficientcellseg.cli.export", "write a network as ONNX"),
     "ablation": ("efficientcellseg.cli.ablation", "compare trained models: curves and a table"),
-    "simulate": ("efficientcellseg.cli.simulate", "make a simulated data set in challenge layout"),
-    "download": ("efficientcellseg.cli.download", "bring a data set onto the disk"),
-    "recipe": ("efficientcellseg.cli.recipe", "show how a data set is segmented"),
-    "overlay": ("efficientcellseg.cli.overlay", "draw result and reference over a frame"),
-    "report": ("efficientcellseg.cli.report", "write one page about a run"),
-    "tables": ("efficientcellseg.cli.tables", "the paper's tables and figure out of scores"),
-    "package": ("efficientcellseg.cli.package", "put results and software into a submission"),
+    "simulate": ("efficientcellseg.cli.simulate", "simulate a data set in challenge layout"),
+    "download": ("efficientcellseg.cli.download", "download a data set"),
+    "recipe": ("efficientcellseg.cli.recipe", "show the recipe of a data set"),
+    "overlay": ("efficientcellseg.cli.overlay", "draw the result and the reference over a frame"),
+    "report": ("efficientcellseg.cli.report", "write the report of a run, one HTML page"),
+    "figures": ("efficientcellseg.cli.figures", "draw the paper's figures from a run"),
+    "tables": ("efficientcellseg.cli.tables", "make the paper's tables and figure from scores"),
+    "package": ("efficientcellseg.cli.package", "pack results and software into a submission"),
     "schemas": ("efficientcellseg.cli.schemas", "write the JSON schemas of configuration files"),
     "provenance": ("efficientcellseg.cli.provenance", "write what a run was made with"),
 }
@@ -52,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="efficientcellseg",
-        description="Cell segmentation in 3D microscopy. COMMAND --help says more.",
+        description="Cell segmentation in 3D microscopy. Run COMMAND --help for its options.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -76,21 +80,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             told = tell_system(error)
             return _end(f"error[{told.code}]: {told}", 1)
         except KeyboardInterrupt:
-            return _end("stopped; what was complete is kept", 130)
+            return _end("stopped; complete results are kept", 130)
 
 
 def add_telling(parser: argparse.ArgumentParser) -> None:
-    """Add how much is told, and where; results alone go to standard output."""
-    group = parser.add_argument_group("what is told, on standard error")
+    """Add the options for messages; only results go to standard output."""
+    group = parser.add_argument_group("messages on standard error")
     how = group.add_mutually_exclusive_group()
-    how.add_argument("-q", "--quiet", action="store_true", help="warnings and errors alone")
-    how.add_argument("-v", "--verbose", action="store_true", help="each step")
-    group.add_argument("--log-file", metavar="FILE", help="append all that is told to a file, too")
+    how.add_argument("-q", "--quiet", action="store_true", help="only warnings and errors")
+    how.add_argument("-v", "--verbose", action="store_true", help="every step")
+    group.add_argument("--log-file", metavar="FILE", help="also append all messages to a file")
 
 
 @contextmanager
 def _log_into(path: str) -> Iterator[None]:
-    """Write what is told into a file, too, with times."""
+    """Also write messages to a file, with times."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().addHandler(handler)
@@ -102,7 +106,7 @@ def _log_into(path: str) -> Iterator[None]:
 
 
 def _end(line: str, code: int) -> int:
-    """Say why a command ends, and give its exit code."""
+    """Explain why a command ends, and give its exit code."""
     sys.stderr.write(f"{line}\n")
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):

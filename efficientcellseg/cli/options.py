@@ -1,4 +1,4 @@
-"""What command lines share: options, and the recipe, networks and frames that they name."""
+"""Options that command lines share, and the recipe, networks and frames that they name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
     """Add the sequence to read."""
-    parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ/tTTT.tif")
+    parser.add_argument(
+        "dataset_dir", type=Path, help=("data set folder that contains SEQ/tTTT.tif")
+    )
     parser.add_argument("sequence", help="sequence, for example 01")
 
 
@@ -49,8 +51,8 @@ def add_recipe(parser: argparse.ArgumentParser, *, required: bool = False) -> No
         type=Path,
         required=required,
         metavar="FILE",
-        help="recipe: a file, or the name of one that comes with the program, such as nuclei-2d"
-        + ("" if required else " (default: the one with the data set folder's name)"),
+        help=("recipe file, or the name of a recipe that comes with the program, such as nuclei-2d")
+        + ("" if required else " (default: the recipe named like the data set's folder)"),
     )
 
 
@@ -60,7 +62,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="DIR",
-        help="folder with a model folder for each network (default: the recipe's)",
+        help="folder with one model folder per network (default: the recipe's)",
     )
 
 
@@ -70,76 +72,106 @@ def add_method(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=METHODS,
         default="efficientcellseg",
-        help="all but classical need networks of their own, see --model",
+        help=(
+            "method; all except classical and efficientcellseg need networks of your own, see "
+            "--model"
+        ),
     )
 
 
 def add_scale_check(parser: argparse.ArgumentParser) -> None:
-    """Add whether cells of another size than the networks have learnt are refused."""
+    """Add the option to accept cells of another size than the networks have learned."""
     parser.add_argument(
         "--scale-check",
         choices=["on", "off"],
         default="on",
-        help="refuse cells that tiles make smaller or larger than the networks have learnt, as "
-        "their cards say (default: on)",
+        help="refuse cells that would appear smaller or larger than those the networks were "
+        "trained on (default: on)",
     )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add where the networks run, and in what."""
+    """Add device, backend and precision of the networks."""
     parser.add_argument(
-        "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or cuda:N"
+        "--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N"
     )
     parser.add_argument(
         "--backend",
         choices=get_args(Backend),
-        help="what runs the networks; auto: the fastest that is installed and predicts what torch "
-        "does to a thousandth (default: the recipe's, which is auto unless told)",
+        help="program that runs the networks; auto: the fastest one installed that agrees with "
+        "torch to a thousandth (default: the recipe's, usually auto)",
     )
     parser.add_argument(
         "--precision",
         choices=get_args(Precision),
-        help="what the networks compute in; bf16 is faster where the processor has it (default: "
-        "the recipe's, which is float32 unless told)",
+        help="precision of the networks; bf16 is faster on processors that support it (default: "
+        "the recipe's, usually float32)",
     )
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add what files do not say themselves."""
-    group = parser.add_argument_group("what files do not say, or say wrong")
+    """Add options for what files do not say themselves."""
+    group = parser.add_argument_group("what files do not say, or say incorrectly")
     group.add_argument(
         "--axes",
         metavar="LETTERS",
-        help="of each file, such as ZYX or TCZYX: T time, C channel, Z plane, Y row, X column",
+        help=(
+            "axes of each file, such as ZYX or TCZYX: T time, C channel, Z plane, Y row, X column"
+        ),
     )
     group.add_argument(
-        "--channel", metavar="C", help="that shows the cells: its name, or its number from 0"
+        "--channel",
+        metavar="C",
+        help=("channel that shows the cells: its name, or its number from 0"),
     )
     group.add_argument(
         "--voxel-size",
         type=float,
         nargs="+",
         metavar="UM",
-        help="micrometers along plane, row and column, or one number for rows and columns",
+        help=(
+            "voxel size in micrometers along plane, row and column, or one number for rows and "
+            "columns"
+        ),
     )
     group.add_argument(
         "--stack",
         choices=["z", "t", "none"],
-        help="what the files of a folder are: planes of one volume, time points, images of their "
-        "own (default: as their names say, such as img_t003_z012.tif; images of their own else)",
+        help="what the files of a folder are: planes of one volume (z), time points (t) or "
+        "separate images (none) (default: as their names say, such as img_t003_z012.tif; "
+        "otherwise separate images)",
     )
 
 
 def reading_of(args: argparse.Namespace) -> Reading:
-    """Give what the options say of files."""
+    """Collect what the options say about files."""
     from efficientcellseg.datasets.reading.opening import Reading
 
     size = tuple(args.voxel_size) if args.voxel_size else None
     return Reading(args.axes, size, args.stack)
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the run whose results are shown."""
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of masks")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of the data sets (default: RESULTS/data, beside it, or ./data)",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="METHOD/DATASET/SEQ",
+        help="the sequences to show, in this order (default: all)",
+    )
+    parser.add_argument("--published", type=Path, metavar="FILE", help="CSV of published values")
+
+
 def progress_of(args: argparse.Namespace, what: str, unit: str) -> Callable[[Any], Any]:
-    """Give what shows how far a loop is, at which rate, and how long it will take."""
+    """Make a progress bar for a loop, with its rate and the time left."""
     from tqdm import tqdm
 
     return partial(tqdm, desc=what, unit=unit, disable=getattr(args, "quiet", False))
@@ -176,19 +208,19 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 
 def model_of(args: argparse.Namespace, recipe: Recipe) -> Path:
-    """Give the folder of networks that the options or the recipe name."""
+    """Return the folder of networks that the options or the recipe name."""
     return args.model or recipe.model_dir
 
 
 def where_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Give where the networks run, in what, and what they compute in, as the options say."""
+    """Collect device, backend and precision of the networks from the options."""
     return {"device": args.device, "backend": args.backend, "precision": args.precision}
 
 
 def frames_of(args: argparse.Namespace) -> dict[int, Path]:
     """Find and check the raw frames that the options name.
 
-    All frames of the sequence are looked at, so that a fault shows before work begins.
+    All frames of the sequence are checked, so that a fault shows before work begins.
 
     Raises
     ------
@@ -224,7 +256,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="KEY=VALUE",
-        help="changes of the configuration, for example training.seed=3",
+        help="change keys of the configuration, for example training.seed=3",
     )
 
 

@@ -23,15 +23,15 @@ from efficientcellseg.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Write the recipe that a sequence is segmented with, as the method reads it: where it does "
-        "not say how large cells are, a few frames are looked at, and tiles follow from that; it "
-        "names what runs the networks. "
-        "`segment` does the same by itself. For a data set of your own, without a recipe, one is "
-        "estimated, and beside it, where there is a reference SEQ_GT, FILE-training.yaml, "
-        "for `train` to make a network of such cells. Exit code 1 where cells are of "
-        "another size than the networks know."
+        "Write the recipe that a sequence is segmented with, as adapted by the method. If it "
+        "does not state the cell size, the size is measured in a few frames and tiles are "
+        "chosen to match. It also names the program that runs the networks. `segment` does all "
+        "this by itself. For your own data set without a recipe, one is estimated; if there is "
+        "a reference SEQ_GT, FILE-training.yaml is written as well, from which `train` makes a "
+        "network for such cells. Exit code 1 means that cells have another size than the "
+        "networks know."
     )
     add_dataset(parser)
     add_recipe(parser)

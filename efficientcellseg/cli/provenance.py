@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Write what a run was made with as JSON: versions, device, seeds, SHA-256 of recipes, "
-        "weights and zips, its configuration, the frames that were run."
+        "Write a JSON record of how a run was made: versions, device, seeds, SHA-256 of "
+        "recipes, weights and zips, its configuration, the frames that were run."
     )
     parser.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE", help="recipe (.yaml)")
     parser.add_argument(
@@ -19,13 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="*",
         metavar="DIR",
-        help="folders of networks, none for a run without (default: the recipes' own)",
+        help="folders of networks; none for a run without networks (default: the recipes' own)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
         "--configuration",
         metavar="JSON",
-        help="the workflow's configuration (default: nothing is said of it, frames and zips)",
+        help="the workflow's configuration (default: leave out configuration, frames and zips)",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="FILE.json")
 

@@ -16,9 +16,9 @@ from efficientcellseg.cli.options import (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Pseudocolor the frames of a sequence: DIR/tTTT.npy of shape (Z, Y, X, 3), float32 in 0..1."
+        "Pseudocolor the frames of a sequence: writes DIR/tTTT.npy, (Z, Y, X, 3), float32 in 0..1."
     )
     add_dataset(parser)
     add_frames(parser)

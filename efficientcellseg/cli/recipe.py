@@ -1,4 +1,4 @@
-"""Show the recipe of a data set, with all that is known of it."""
+"""Show the recipe of a data set, with all that is known about it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Write the recipe of a data set as YAML, what config/challenge.yaml knows of the "
-        "challenge's data sets included: to read, or to begin one of your own with."
+        "Print the recipe of a data set as YAML, including what config/challenge.yaml knows "
+        "about the challenge's data sets. Read it, or use it as a start for your own."
     )
-    parser.add_argument("recipe", help="recipe's name, such as Fluo-N2DL-HeLa, or file (.yaml)")
+    parser.add_argument(
+        "recipe", help="name of a recipe, such as Fluo-N2DL-HeLa, or a file (.yaml)"
+    )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="FILE.yaml (default: standard output)"
     )

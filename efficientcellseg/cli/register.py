@@ -1,4 +1,4 @@
-"""How far the references of sequences lie beside their images."""
+"""Measure how far references are shifted against their images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ LINE = '  "{}": [{:.2f}, {:.2f}, {:.2f}]  # {} objects in {} frames, which diffe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Measure by how many planes, rows and columns the references of sequences are to be moved "
-        "to lie on their images: medians over objects that stand out. What is printed goes into an "
-        "entry of a training configuration, so that a network learns from the moved reference. "
-        "References that scores are measured with are never moved."
+        "Measure by how many planes, rows and columns the references of sequences must move to "
+        "lie on their images (medians over objects that stand out). Copy the output into an "
+        "entry of a training configuration, so that a network learns from the moved references. "
+        "Scores always use the references as they are."
     )
-    parser.add_argument("dataset_dir", type=Path, help="data set folder, holding SEQ and SEQ_GT")
+    parser.add_argument(
+        "dataset_dir", type=Path, help="data set folder that contains SEQ and SEQ_GT"
+    )
     parser.add_argument("sequences", nargs="+", metavar="SEQ", help="sequences, such as 01")
     add_frames(parser)
 
@@ -64,7 +66,7 @@ def _measured(dataset_dir: Path, sequence: str, frames: str) -> list[np.ndarray]
     if not found:
         raise InputError(
             f"{dataset_dir}: nothing that is annotated in whole volumes of sequence {sequence} "
-            "stands out; expected objects that are brighter than what surrounds them: leave the "
+            "stands out; expected objects that are brighter than their surroundings: leave the "
             "sequence out",
             code="objects-missing",
         )

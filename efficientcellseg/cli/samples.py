@@ -9,10 +9,10 @@ from efficientcellseg.cli.options import add_training, training_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Pseudocolor and tile what a training configuration names: FILE.npz with images (N, 3, "
-        "S, S) and a target (N, S, S) for each map, uint8."
+        "Pseudocolor and tile the data of a training configuration: writes FILE.npz with images "
+        "(N, 3, S, S) and a target (N, S, S) for each map, uint8."
     )
     add_training(parser)
     parser.add_argument(

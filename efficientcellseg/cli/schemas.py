@@ -9,10 +9,10 @@ from efficientcellseg.parameters.schemas import FOLDER, schema_texts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Write the JSON schemas of recipes, of the challenge's table, of trainings, runs and "
-        "submissions: what each key means, what it may be, and its default."
+        "Write the JSON schemas of recipes, the challenge's table, trainings, runs and "
+        "submissions: the meaning, values and default of each key."
     )
     parser.add_argument(
         "--output", type=Path, default=FOLDER, metavar="DIR", help="default: config/schemas"

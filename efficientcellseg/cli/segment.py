@@ -1,4 +1,4 @@
-"""The fused way: frames to masks in one process, of a sequence or of any files."""
+"""Frames to masks in one process, for a sequence or for any files."""
 
 from __future__ import annotations
 
@@ -27,28 +27,30 @@ from efficientcellseg.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.usage = "efficientcellseg segment INPUT... | DATASET_DIR SEQ [options]"
     parser.description = (
-        "Segment any microscopy files: labels as TIFF, a table of cells, a picture, and the plan "
-        "that was followed, which is estimated where no --recipe is given. Or a sequence in "
-        "challenge layout, DATASET_DIR/SEQ/tTTT.tif, uint8 or uint16 (Z, Y, X), to "
-        "maskTTT.tif, uint16, 0 = background: complete masks are kept, so that a run that was "
-        "stopped goes on. Exit code 1: the input is at fault, one line says how."
+        "Segment microscopy files of any kind: writes labels as TIFF, a table of cells, a "
+        "picture, and the plan that was used (estimated from the images unless --recipe is "
+        "given). Or segment a sequence in challenge layout, DATASET_DIR/SEQ/tTTT.tif, uint8 or "
+        "uint16 (Z, Y, X): writes maskTTT.tif, uint16, 0 is background. Complete masks are "
+        "kept, so a run that was stopped continues. Exit code 1 means that the input is at "
+        "fault; one line says how."
     )
     parser.add_argument(
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="files (TIFF, OME-TIFF, ImageJ, PNG, JPEG, OME-Zarr; .czi, .nd2, .lif), folders, "
-        "patterns; or a data set folder, holding SEQ/tTTT.tif, and a sequence, for example 01",
+        help="files (TIFF, OME-TIFF, ImageJ, PNG, JPEG, OME-Zarr, .czi, .nd2, .lif), folders or "
+        "patterns; or a data set folder that contains SEQ/tTTT.tif, and a sequence, for "
+        "example 01",
     )
     add_frames(parser)
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for results (default: beside the input, NAME_cells; DATASET_DIR/SEQ_RES)",
+        help="folder for results (default: NAME_cells beside the input, or DATASET_DIR/SEQ_RES)",
     )
     add_recipe(parser)
     add_reading(parser)
@@ -56,22 +58,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--diameter",
         type=float,
         metavar="D",
-        help="of the cells, in um where the voxel size is known, else in pixels, for files without "
-        "a recipe (default: measured)",
+        help="diameter of the cells, in um if the voxel size is known, otherwise in pixels; for "
+        "files without a recipe (default: measured)",
     )
     parser.add_argument(
-        "--ctc", action="store_true", help="masks of files in challenge layout, DIR/NAME_RES"
+        "--ctc",
+        action="store_true",
+        help=("write masks of files in challenge layout, DIR/NAME_RES"),
     )
     parser.add_argument(
         "--track",
         action="store_true",
-        help="of a sequence: link the masks through time, too, as `track` does",
+        help="also link the masks of a sequence through time, as `track` does",
     )
     add_method(parser)
     add_model(parser)
     add_device(parser)
     add_scale_check(parser)
-    parser.add_argument("--overwrite", action="store_true", help="make results anew that exist")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
 
 
 def run(args: argparse.Namespace) -> int:

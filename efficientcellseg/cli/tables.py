@@ -1,4 +1,4 @@
-"""The paper's tables and figure out of scores."""
+"""The paper's tables and figure, made from scores."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ STYLES = {"txt": "text", "csv": "csv", "md": "markdown", "tex": "latex"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Write DIR/table1.{txt,csv,md,tex}, weights of networks counted and published; "
-        "DIR/table3.*, SEG of methods on data sets, measured and published; DIR/figure1.png, "
-        "SEG against weights."
+        "Write DIR/table1.{txt,csv,md,tex}, numbers of weights, counted and published; "
+        "DIR/table3.*, SEG of methods on data sets, measured and published; and "
+        "DIR/figure1.png, SEG against weights."
     )
     parser.add_argument("scores", type=Path, nargs="+", metavar="SCORES.json")
     parser.add_argument(

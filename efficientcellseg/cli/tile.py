@@ -16,10 +16,10 @@ from efficientcellseg.cli.options import (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Cut pseudocolored volumes into the network's input: DIR/tTTT.npz with `tiles`, float32 "
-        "(Z * N, 3, S, S), and the volume's `shape`."
+        "Cut pseudocolored volumes into the network's input: writes DIR/tTTT.npz with `tiles`, "
+        "float32 (Z * N, 3, S, S), and the volume's `shape`."
     )
     parser.add_argument("pseudocolor", type=Path, metavar="DIR", help="folder with tTTT.npy")
     add_output(parser, "tTTT.npz")

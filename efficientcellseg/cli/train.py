@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
-        "Train a network: DIR/weights.safetensors (float16), model.yaml, curve.csv, "
-        "curve.png. A run that was stopped goes on from DIR/checkpoint.pt."
+        "Train a network: writes DIR/weights.safetensors (float16), model.yaml, curve.csv and "
+        "curve.png. A training that was stopped continues from DIR/checkpoint.pt."
     )
     add_training(parser)
     parser.add_argument(
         "--samples",
         type=Path,
         metavar="FILE",
-        help="FILE.npz, of the samples command (default: DIR/samples.npz, made if missing)",
+        help="FILE.npz from the samples command (default: DIR/samples.npz, made if missing)",
     )
     parser.add_argument(
         "--data", type=Path, default=Path("data"), metavar="DIR", help="folder of the data sets"
@@ -32,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--maps",
         metavar="A,B",
-        help="what to predict, such as cells or cells,centers; offsets only all together "
+        help="maps to predict, such as cells or cells,centers; offsets only all together "
         "(default: the configuration's)",
     )
     parser.add_argument(
         "--fold",
         type=int,
         metavar="K",
-        help="which of the configuration's folds is held out for validation, 0 the first",
+        help="which of the configuration's folds to hold out for validation, counted from 0",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="model folder")
     parser.add_argument(
@@ -47,13 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="ImageNet weights of the encoder, .safetensors or .pth (default: the "
-        "configuration's; random where it names none)",
+        "configuration's, or random weights)",
     )
     parser.add_argument(
         "--start",
         type=Path,
         metavar="DIR",
-        help="model folder to go on from, with its weights (default: the configuration's)",
+        help="model folder to continue from (default: the configuration's)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")

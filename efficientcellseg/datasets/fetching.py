@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import os
+import re
 import shutil
 import time
 import urllib.error
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ctc_eval.format import InputError, atomic
 from efficientcellseg.networks.folders import file_hash
+from efficientcellseg.parameters.source import SAFE_ADDRESS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -32,8 +34,18 @@ class DownloadError(InputError):
     """The network or the server is at fault."""
 
 
+class _StaySafe(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection to where an address could not have led."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+        if not re.match(SAFE_ADDRESS, newurl):
+            reason = f"leads to {newurl}; expected https://..."
+            raise urllib.error.HTTPError(req.full_url, code, reason, headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def mirrored(url: str) -> str:
-    """Give the address that a file is downloaded from: on the mirror, where the user names one.
+    """Return the address to download a file from: on the user's mirror, if there is one.
 
     Parameters
     ----------
@@ -54,19 +66,18 @@ def mirrored(url: str) -> str:
     mirror = os.environ.get(MIRROR)
     if not mirror:
         return url
-    if not mirror.startswith(("https://", "http://")):
+    if not re.match(SAFE_ADDRESS, mirror + "/"):
         raise InputError(
-            f"{MIRROR}={mirror}: expected an address, https://... or http://...: correct or "
-            "unset the variable",
+            f"{MIRROR}={mirror}: expected an address, https://...: correct or unset the variable",
             code="mirror-address",
         )
     return mirror.rstrip("/") + urllib.parse.urlsplit(url).path
 
 
 def fetch(url: str, path: Path, pauses: tuple[float, ...] = PAUSES_S) -> None:
-    """Download a file over HTTP, taking up again where an earlier try broke off.
+    """Download a file over HTTP, resuming an earlier try that was interrupted.
 
-    What has come so far is kept in ``<path>.part``; `path` appears when all has come.
+    A partial download is kept in ``<path>.part``; `path` appears when it is complete.
 
     Parameters
     ----------
@@ -115,11 +126,11 @@ def fetch(url: str, path: Path, pauses: tuple[float, ...] = PAUSES_S) -> None:
 
 
 def _continue(url: str, part: Path, bar: tqdm) -> bool:
-    """Append to a partial file what the server still has; tell whether it is complete."""
+    """Download the rest of a partial file; tell whether it is complete."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        response = urllib.request.build_opener(_StaySafe).open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 416:
@@ -148,7 +159,14 @@ def _continue(url: str, part: Path, bar: tqdm) -> bool:
 
 
 def require_space(folder: Path, size: int) -> None:
-    """Refuse to write so many bytes where there is no room for them.
+    """Refuse to write more bytes than a disk has room for.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they would be written.
+    size : int
+        In bytes.
 
     Raises
     ------
@@ -164,14 +182,16 @@ def require_space(folder: Path, size: int) -> None:
         )
 
 
-def check_hash(path: Path, known: str | None = None) -> str:
-    """Hold a download to the hash that is known of it, or else to the one recorded beside it.
+def check_hash(path: Path, known: str | None = None, *, fresh: bool = False) -> str:
+    """Check a download against its known hash, or else the one recorded beside it.
 
     Parameters
     ----------
     path : Path
     known : str, optional
         SHA-256 that a recipe has.
+    fresh : bool
+        It has just been downloaded: it is deleted where its hash is another one.
 
     Returns
     -------
@@ -189,16 +209,27 @@ def check_hash(path: Path, known: str | None = None) -> str:
     found = file_hash(path)
     expected = known or (recorded[0] if recorded else found)
     if found != expected:
+        if fresh:
+            path.unlink()
+        remedy = f"{path.name} was deleted," if fresh else f"delete {path.name} and"
         raise InputError(
             f"{path}: SHA-256 {found}; expected {expected} as recorded in "
-            f"{'the recipe' if known else record}: delete {path.name} and download it again",
+            f"{'the recipe' if known else record}: {remedy} download it again",
             code="download-hash",
         )
     return found
 
 
 def record_hash(path: Path, found: str) -> None:
-    """Write a download's hash beside it, as sha256sum does, once the download has proved good."""
+    """Write a download's hash beside it, like sha256sum, once the download has proved good.
+
+    Parameters
+    ----------
+    path : Path
+        Of the download.
+    found : str
+        Its SHA-256, in hexadecimal.
+    """
     with atomic(_hash_record(path)) as temporary:
         temporary.write_text(f"{found}  {path.name}\n", encoding="utf-8")
 

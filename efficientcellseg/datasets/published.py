@@ -13,7 +13,7 @@ AUTHORS_NETWORKS = {name: f"{_FOLDER}/{name}.onnx" for name in ("ecs_a549", "ecs
 
 
 def obtain_network(source: str, folder: Path) -> tuple[Path, str | None]:
-    """Find a network's ONNX file, downloading it where it is an address or a known name.
+    """Find a network's ONNX file; download it if it is an address or a known name.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def obtain_network(source: str, folder: Path) -> tuple[Path, str | None]:
             fetch(url, path)
         except DownloadError as error:
             raise InputError(
-                f"{error}; expected the network there: try again (it goes on where it stopped), "
-                f"or fetch the file elsewhere and place it as {path}",
+                f"{error}; expected the network there: try again (it resumes where it stopped), "
+                f"or fetch the file elsewhere and put it at {path}",
                 code=error.code,
             ) from None
     check_hash(path)

@@ -1,6 +1,6 @@
-"""From predicted maps to labels: a file a labeling, each with its parameters and needed maps.
+"""From predicted maps to labels: one file per labeling, with its parameters and the maps it needs.
 
-A new labeling is a file in here and its line in `LABELINGS`; docs/extending.md shows how.
+A new labeling is a file here and a line in `LABELINGS`; docs/extending.md shows how.
 """
 
 from __future__ import annotations
@@ -31,12 +31,29 @@ LABELINGS: dict[str, Labeling] = {
 
 
 def parameters_of(method: str, **values: Any) -> LabelingParameters:
-    """Give the parameters of a labeling, its own defaults where no values are given."""
+    """Build the parameters of a labeling.
+
+    Parameters
+    ----------
+    method : str
+        Name of the labeling.
+    **values
+        Its parameters; those not given take their defaults.
+
+    Returns
+    -------
+    LabelingParameters
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A value that the labeling refuses.
+    """
     return LABELINGS[method].parameters(method=method, **values)
 
 
 def relabeled(parameters: LabelingParameters, method: str, **values: Any) -> LabelingParameters:
-    """Give the parameters of another labeling, with what it has in common with the given one.
+    """Return the parameters of another labeling, with what it has in common with the given one.
 
     Parameters
     ----------

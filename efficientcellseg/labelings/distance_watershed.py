@@ -1,4 +1,4 @@
-"""Distance watershed: cells are parted at the necks of the foreground."""
+"""Distance watershed: cells are split at the necks of the foreground."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Literal
 import numpy as np
 
 from efficientcellseg.frozen import Reach
+from efficientcellseg.labelings.flooding import flood, peaks
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
-from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
+from efficientcellseg.labelings.morphology import distance, smooth
 from efficientcellseg.maps import Maps
 
 
 class DistanceWatershedParameters(ForegroundParameters):
-    """What a recipe says of ``distance_watershed``."""
+    """Parameters of ``distance_watershed`` in a recipe."""
 
     method: Literal["distance_watershed"]
     """Split at the necks of the distance transform."""
@@ -30,7 +31,20 @@ def distance_watershed(
 ) -> np.ndarray:
     """Split the foreground at its necks: watershed of the distance transform.
 
-    Markers are the peaks of the smoothed distance to the background, in in-plane pixels.
+    Markers are the peaks of the smoothed distance to the background.
+
+    Parameters
+    ----------
+    maps : dict of str to ndarray of shape (Z, Y, X), float32
+        With `cells`, in 0..1.
+    parameters : DistanceWatershedParameters
+    anisotropy : float
+        Distance between planes, in in-plane pixels.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int32
+        Label image, 0 is background.
     """
     foreground = maps["cells"] >= parameters.threshold
     height = distance(foreground, anisotropy)

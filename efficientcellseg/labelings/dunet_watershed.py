@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 
 from efficientcellseg.frozen import Reach, Share
+from efficientcellseg.labelings.flooding import flood
 from efficientcellseg.labelings.labeling import Labeling, LabelingParameters
-from efficientcellseg.labelings.morphology import connected, flood, remove_small, smooth
+from efficientcellseg.labelings.morphology import connected, remove_small, smooth
 from efficientcellseg.maps import Maps
 
 # What the neighbor distance is raised to where it is taken off the cell distance.
@@ -26,7 +27,7 @@ SEED_SIZE = 3
 
 
 class DUNetWatershedParameters(LabelingParameters):
-    """What a recipe says of ``dunet_watershed``."""
+    """Parameters of ``dunet_watershed`` in a recipe."""
 
     method: Literal["dunet_watershed"]
     """Grow cells from the cores of predicted distances."""
@@ -35,10 +36,10 @@ class DUNetWatershedParameters(LabelingParameters):
     """Standard deviation of the Gaussian over the cell distance. In-plane pixels."""
 
     distance_threshold: Share = DISTANCE_THRESHOLD
-    """The smoothed cell distance is higher in cells."""
+    """Lowest smoothed cell distance inside cells."""
 
     seed_threshold: Share = 0.5
-    """The smoothed cell distance, less the squared neighbor distance, is higher in seeds."""
+    """Lowest smoothed cell distance, minus the squared neighbor distance, inside seeds."""
 
 
 def dunet_watershed(
@@ -57,7 +58,7 @@ def dunet_watershed(
         ``cell_distance`` and ``neighbor_distance``.
     parameters : DUNetWatershedParameters
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------

@@ -13,30 +13,30 @@ from efficientcellseg.maps import Maps
 
 
 class LabelingParameters(Frozen):
-    """What all labelings have in common; each adds what it uses itself."""
+    """Parameters that all labelings share; each adds its own."""
 
     method: str
     """How maps become labels."""
 
     min_size: WholeNumber = 0
-    """Smaller objects are removed; a center of offset_voting needs so many votes, too. Voxels."""
+    """Smaller objects are removed; a center in offset_voting needs this many votes, too. Voxels."""
 
     fill_holes: bool = True
     """Fill the holes of each object."""
 
     per_slice: bool = False
-    """Label each slice for itself, as in the paper, instead of the volume."""
+    """Label each slice separately, as in the paper, instead of the volume."""
 
     anisotropy: Anisotropy | None = None
-    """Distance of two planes in in-plane pixels as the cells show it, where blur along the planes \
-axis stretches them; null: that of voxel_size."""
+    """Distance between planes in in-plane pixels as the cells show it, if blur along the planes \
+axis stretches them. Null: that of voxel_size."""
 
 
 class ForegroundParameters(LabelingParameters):
-    """What labelings have in common that start from the cell probability."""
+    """Parameters that labelings share if they start from the cell probability."""
 
     threshold: Share = 0.5
-    """Cell probability from which a voxel is foreground."""
+    """Lowest cell probability of foreground voxels."""
 
 
 @dataclass(frozen=True)
@@ -60,5 +60,10 @@ class Labeling:
 
     @property
     def name(self) -> str:
-        """Name of the labeling in recipes."""
+        """Name of the labeling in recipes.
+
+        Returns
+        -------
+        str
+        """
         return str(get_args(self.parameters.model_fields["method"].annotation)[0])

@@ -7,19 +7,20 @@ from typing import Literal
 import numpy as np
 
 from efficientcellseg.frozen import Reach, Share
+from efficientcellseg.labelings.flooding import flood, peaks
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
-from efficientcellseg.labelings.morphology import distance, flood, peaks, smooth
+from efficientcellseg.labelings.morphology import distance, smooth
 from efficientcellseg.maps import Maps
 
 
 class MarkerWatershedParameters(ForegroundParameters):
-    """What a recipe says of ``marker_watershed``."""
+    """Parameters of ``marker_watershed`` in a recipe."""
 
     method: Literal["marker_watershed"]
     """Grow cells from predicted centers."""
 
     center_threshold: Share = 0.2
-    """Height a peak of the center heatmap must have."""
+    """Lowest peak of the center heatmap that counts as a center."""
 
     smoothing: Reach = 1.0
     """Standard deviation of the Gaussian over center heatmap and distance transform. In-plane \
@@ -32,9 +33,23 @@ pixels."""
 def marker_watershed(
     maps: Maps, parameters: MarkerWatershedParameters, anisotropy: float
 ) -> np.ndarray:
-    """Grow cells from predicted centers: marker-based watershed, as in the paper.
+    """Grow cells from predicted centers: marker-based watershed.
 
-    Markers are the peaks of the smoothed center heatmap inside the foreground.
+    As in the paper (Wagner & Rohr 2022), but in 3D. Markers are the peaks of the smoothed center
+    heatmap inside the foreground.
+
+    Parameters
+    ----------
+    maps : dict of str to ndarray of shape (Z, Y, X), float32
+        With `cells` and `centers`, in 0..1.
+    parameters : MarkerWatershedParameters
+    anisotropy : float
+        Distance between planes, in in-plane pixels.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int32
+        Label image, 0 is background.
     """
     foreground = maps["cells"] >= parameters.threshold
     height = smooth(maps["centers"], parameters.smoothing, anisotropy)

@@ -11,14 +11,28 @@ from efficientcellseg.maps import Maps
 
 
 class MaskParameters(ForegroundParameters):
-    """What a recipe says of ``mask``."""
+    """Parameters of ``mask`` in a recipe."""
 
     method: Literal["mask"]
     """All foreground is one cell."""
 
 
 def mask(maps: Maps, parameters: MaskParameters, anisotropy: float) -> np.ndarray:
-    """Take all foreground for one cell: for frames that hold a single one, as in the paper."""
+    """Treat all foreground as one cell: for frames that hold a single one, as in the paper.
+
+    Parameters
+    ----------
+    maps : dict of str to ndarray of shape (Z, Y, X), float32
+        With `cells`, in 0..1.
+    parameters : MaskParameters
+    anisotropy : float
+        Not used here; all labelings take it.
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), int32
+        1 in the cell, 0 in the background.
+    """
     return (maps["cells"] >= parameters.threshold).astype(np.int32)
 
 

@@ -8,14 +8,15 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from efficientcellseg.frozen import Reach
+from efficientcellseg.labelings.flooding import flood, peaks
 from efficientcellseg.labelings.labeling import ForegroundParameters, Labeling
-from efficientcellseg.labelings.morphology import flood, largest_pieces, peaks, smooth
+from efficientcellseg.labelings.morphology import largest_pieces, smooth
 from efficientcellseg.maps import Maps
 from efficientcellseg.maps.offsets import OFFSETS, voted_voxels
 
 
 class OffsetVotingParameters(ForegroundParameters):
-    """What a recipe says of ``offset_voting``."""
+    """Parameters of ``offset_voting`` in a recipe."""
 
     method: Literal["offset_voting"]
     """Group voxels that point to one center, for cells of up to 64 in-plane pixels."""
@@ -27,22 +28,22 @@ class OffsetVotingParameters(ForegroundParameters):
     """Centers closer than this are merged into the one with more votes. In-plane pixels."""
 
     offset_scale: Annotated[float, Field(ge=0.01, le=100)] = 1.0
-    """What offsets are multiplied by: pixels of the image a pixel of the network's input; from \
-the tiles where it is not given."""
+    """Factor for offsets: pixels of the image per pixel of the network's input. Derived from the \
+tiles if it is not given."""
 
     @field_validator("anisotropy")
     @classmethod
     def _learnt(cls, anisotropy: float | None) -> None:
         if anisotropy is not None:
-            raise ValueError("null, since offsets were learnt with that of voxel_size")
+            raise ValueError("null, since offsets were learned with that of voxel_size")
 
 
 def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: float) -> np.ndarray:
     """Let each voxel vote for its cell's center: those that vote alike are one cell.
 
-    Votes are counted and smoothed; a center is a peak that at least `min_size` voxels vote for,
-    and a voxel goes to the center in whose basin its vote lies. Cells more than twice
-    `OFFSET_REACH` long fall into parts, and pieces that touch no center's cell are their own.
+    Votes are counted and smoothed. A center is a peak that at least `min_size` voxels vote for, and
+    a voxel belongs to the center in whose basin its vote lies. Cells longer than twice
+    `OFFSET_REACH` are split into parts. Pieces that touch no center's cell become cells themselves.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: fl
         ``cells`` and the offsets, see :mod:`efficientcellseg.maps.offsets`.
     parameters : OffsetVotingParameters
     anisotropy : float
-        Distance of two planes in in-plane pixels, the one that the offsets were made with.
+        Distance between planes, in in-plane pixels, the one that the offsets were made with.
 
     Returns
     -------

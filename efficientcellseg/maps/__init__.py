@@ -1,6 +1,6 @@
-"""What a network can predict: a file a map, each with its target, loss and symmetry.
+"""What a network can predict: one file per map, with its target, loss and symmetry.
 
-A new map is a file in here and its line in `MAPS`; docs/extending.md shows how.
+A new map is a file here and a line in `MAPS`; docs/extending.md shows how.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def check_maps(names: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        A map that is none of `MAPS` or stands twice, or a direction without all of its maps.
+        A map that is none of `MAPS` or appears twice, or a direction without all of its maps.
     """
     if unknown := ", ".join(name for name in names if name not in MAPS):
         raise InputError(
@@ -56,7 +56,7 @@ def check_maps(names: Sequence[str]) -> None:
         if missing := ", ".join(name for name in direction if name not in names):
             raise InputError(
                 f"a network for {', '.join(names)}; expected {', '.join(direction)} together, "
-                f"since they turn into each other with the image: add {missing}",
+                f"because they turn into each other when the image is turned: add {missing}",
                 code="maps-incomplete",
             )
 
@@ -72,7 +72,7 @@ def find_directions(names: Sequence[str]) -> list[tuple[int, int, int]]:
     Returns
     -------
     list of tuple of int
-        Of each direction, where its maps along planes, rows and columns stand in `names`.
+        For each direction, the positions of its plane, row and column maps in `names`.
     """
     found = []
     for name in names:

@@ -17,7 +17,7 @@ OUTLINE_WEIGHT = 4.0
 
 
 def cell_mask(labels: np.ndarray, anisotropy: float) -> np.ndarray:
-    """Give 1 where there is a cell.
+    """Mark cells with 1 and background with 0.
 
     Parameters
     ----------
@@ -54,18 +54,36 @@ def dice_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
 
 
 def dice_entropy_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Dice loss and cross entropy, which also tells how sure an outline is.
+    """Compute the sum of Dice loss and cross entropy, which also measures how sure an outline is.
 
-    The sum that Isensee et al. (nnU-Net, 2021) train with; parameters as for :func:`dice_loss`,
-    cross entropy a mean over the pixels that are known.
+    As Isensee et al. (nnU-Net, 2021) train. The cross entropy is a mean over known pixels.
+
+    Parameters
+    ----------
+    logits, target, known : Tensor
+        See :func:`dice_loss`.
+
+    Returns
+    -------
+    Tensor of shape ()
     """
     return dice_loss(logits, target, known) + _entropy(logits, target, known)
 
 
 def dice_outline_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Dice loss and a cross entropy that counts most near outlines; parameters as for `dice_loss`.
+    """Compute the sum of Dice loss and a cross entropy that is weighted most near outlines.
 
-    As Ronneberger et al. (U-Net, 2015) weigh pixels between cells, but on both sides of an outline.
+    Like the pixel weights between cells of Ronneberger et al. (U-Net, 2015), but on both sides of
+    an outline.
+
+    Parameters
+    ----------
+    logits, target, known : Tensor
+        See :func:`dice_loss`.
+
+    Returns
+    -------
+    Tensor of shape ()
     """
     from torch.nn import functional
 
@@ -81,9 +99,18 @@ def dice_outline_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
 
 
 def dice_lovasz_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Dice loss and the Lovasz hinge, a convex surrogate of the Jaccard index over the batch.
+    """Compute the sum of Dice loss and the Lovasz hinge, a convex surrogate of the Jaccard index.
 
-    Berman, Triki, Blaschko: The Lovasz-Softmax loss, CVPR 2018; parameters as for `dice_loss`.
+    Berman, Triki, Blaschko: The Lovasz-Softmax loss, CVPR 2018. The index is that of the batch.
+
+    Parameters
+    ----------
+    logits, target, known : Tensor
+        See :func:`dice_loss`.
+
+    Returns
+    -------
+    Tensor of shape ()
     """
     counts = known > 0
     scores, truth = logits[counts], target[counts].round()

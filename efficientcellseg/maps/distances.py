@@ -91,7 +91,7 @@ def neighbor_distance(labels: np.ndarray) -> np.ndarray:
 
 
 def _nearness(plane: np.ndarray) -> np.ndarray:
-    """Give 1 minus the relative distance to the nearest other cell, for each cell of a plane."""
+    """Return 1 minus the relative distance to the nearest other cell, for each cell of a plane."""
     import edt
     from scipy.ndimage import find_objects
 

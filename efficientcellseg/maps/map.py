@@ -23,7 +23,7 @@ class Map:
         What recipes, model cards and samples call it.
     target : callable
         Label image (Z, Y, X) and anisotropy to what is to be predicted, float32 in 0..1, NaN where
-        the reference does not tell: there the map is not learnt.
+        the reference does not tell: there the map is not learned.
     loss : callable
         Logits, target and what of it is known (1 or 0), all of one shape, to a scalar.
     direction : tuple of str
@@ -42,8 +42,12 @@ class Map:
 
     @property
     def axis(self) -> int | None:
-        """Axis (plane, row, column) along which the map points, if it is of a direction.
+        """Axis (0 plane, 1 row, 2 column) along which the map points, if it is part of a direction.
 
-        Where the image is mirrored along it, 0 and 1 change places.
+        If the image is mirrored along it, 0 and 1 are swapped in the map.
+
+        Returns
+        -------
+        int or None
         """
         return self.direction.index(self.name) if self.direction else None

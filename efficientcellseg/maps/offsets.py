@@ -28,14 +28,14 @@ OFFSET_REACH = 32.0
 
 
 def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarray:
-    """Say how far along an axis the center of the voxel's cell is.
+    """Describe how far along an axis the center of the voxel's cell is.
 
     Parameters
     ----------
     labels : ndarray of shape (Z, Y, X), integer
         Label image, 0 is background.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
     axis : int
         0, 1 or 2.
 

@@ -1,7 +1,7 @@
-"""Methods, a file each: what turns a frame into maps, and which labeling follows.
+"""Methods, one per file: what turns a frame into maps, and which labeling follows.
 
-A new method is a file in here and its line in `METHODS`; docs/extending.md shows how. None of
-them loads torch before it is made.
+A new method is a file here and a line in `METHODS`; docs/extending.md shows how. None of them
+loads torch before it is built.
 """
 
 from efficientcellseg.methods.classical import Classical

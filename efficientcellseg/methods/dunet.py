@@ -34,7 +34,16 @@ class DUNet(EfficientCellSeg):
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
-        """See the slice alone, predict distances."""
+        """Show the network single gray slices, and label the distances it predicts.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        Recipe
+        """
         update = {
             "pseudocolor": changed(recipe.pseudocolor, context="none"),
             "maps": LABELINGS["dunet_watershed"].needs,
@@ -43,7 +52,17 @@ class DUNet(EfficientCellSeg):
         return recipe.model_copy(update=update)
 
     def maps(self, prepared: Tiles) -> Maps:
-        """Predict distances; a single cell is where the cell distance is high enough."""
+        """Predict distances, and derive the cells from the cell distance.
+
+        Parameters
+        ----------
+        prepared : Tiles
+
+        Returns
+        -------
+        dict of str to ndarray of shape (Z, Y, X), float32
+            The distances in 0..1, and `cells`, 0 or 1.
+        """
         found = super().maps(prepared)
         lowest = getattr(self.recipe.labeling, "distance_threshold", DISTANCE_THRESHOLD)
         cells = found["cell_distance"] > lowest

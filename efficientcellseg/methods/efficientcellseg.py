@@ -1,4 +1,4 @@
-"""The paper's method: pseudocolor, tiles, one network a map or one for all."""
+"""The paper's method: pseudocolor, tiles, and one network per map or one for all maps."""
 
 from __future__ import annotations
 
@@ -52,11 +52,30 @@ class EfficientCellSeg:
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
-        """Take the recipe as it is: it is written for this method."""
+        """Leave the recipe as it is: it is written for this method.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        Recipe
+        """
         return recipe
 
     def prepare(self, volume: np.ndarray) -> Tiles:
-        """Pseudocolor and tile, slice by slice as the networks ask for them."""
+        """Pseudocolor and tile slice by slice, when the networks ask for them.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (Z, Y, X), uint8 or uint16
+
+        Returns
+        -------
+        Tiles
+            An iterator over the tiles of each slice, and the volume's shape.
+        """
         size, plan = self.networks[0].input_size, plan_tiles(volume.shape[1:], self.recipe.tiling)
         slices = pseudocolored_planes(
             volume, self.recipe.pseudocolor, lambda plane: cut(plane, plan, size)
@@ -65,7 +84,17 @@ class EfficientCellSeg:
         return chain([next(slices)], slices), volume.shape
 
     def maps(self, prepared: Tiles) -> Maps:
-        """Run the networks and put their tiles back in place."""
+        """Run the networks and put their tiles back in place.
+
+        Parameters
+        ----------
+        prepared : Tiles
+
+        Returns
+        -------
+        dict of str to ndarray of shape (Z, Y, X), float32
+            Each map, in 0..1.
+        """
         slices, shape = prepared
         recipe = self.recipe
         return predict_slices(

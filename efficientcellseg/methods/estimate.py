@@ -33,7 +33,7 @@ def base_recipe(
     voxel_size: Sequence[float] | None = None,
     diameter: float | None = None,
 ) -> Recipe:
-    """Give the recipe for nuclei, in 3D or 2D, with what is known of the images.
+    """Build a recipe for nuclei, in 3D or 2D, from what is known about the images.
 
     Parameters
     ----------
@@ -44,7 +44,11 @@ def base_recipe(
     voxel_size : sequence of float, optional
         Along (plane, row, column), in micrometers.
     diameter : float, optional
-        Of the cells, in micrometers where the voxel size is known, else in pixels.
+        Of the cells, in micrometers if the voxel size is known, else in pixels.
+
+    Returns
+    -------
+    Recipe
     """
     name = re.sub("[^A-Za-z0-9+_-]", "-", name).lstrip("+_-") or "images"
     known = open_recipe("nuclei-3d" if planes > 1 else "nuclei-2d")
@@ -66,7 +70,7 @@ def estimate_recipe(
     look: Callable[[], list[np.ndarray]],
     **how: Any,
 ) -> Recipe:
-    """Complete a recipe by what a first look at a few volumes shows.
+    """Complete a recipe with what a first look at a few volumes shows.
 
     Parameters
     ----------
@@ -113,13 +117,13 @@ def estimate_recipe(
 
 
 def _warn_of_bright(name: str, volumes: Sequence[np.ndarray]) -> None:
-    """Say where most of what is seen is bright: cells are expected to be brighter than the rest."""
+    """Warn if most of an image is bright: cells should be brighter than the rest."""
     for volume in volumes:
         low, high = np.quantile(volume, (0.001, 0.999))
         if np.mean(volume > (low + high) / 2) > MOSTLY_BRIGHT:
             log.warning(
-                "%s: most of the image is bright; cells are taken to be brighter than what is "
-                "around them, and no shipped network knows others",
+                "%s: most of the image is bright; cells are assumed to be brighter than their "
+                "surroundings, and no shipped network knows others",
                 name,
             )
             return

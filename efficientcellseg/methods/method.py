@@ -17,18 +17,29 @@ if TYPE_CHECKING:
 class Method(Protocol):
     """A way from a frame to maps, which the labeling of an adapted recipe turns into labels.
 
-    `adapt` comes first, and what it gives makes the method. `prepare` may then run in several
-    threads, `maps` runs in one.
+    Adapt a recipe first, and build the method from the adapted one. `prepare` may then run in
+    several threads; `maps` runs in one.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        As adapted by :meth:`adapt`.
+    model : Path
+        Folder of the networks.
+    device : str
+        Where networks run.
+    backend : str
+        What runs them.
 
     Attributes
     ----------
     name : str
-        What command lines and the workflow call it, and its folder of results.
+        Its name in command lines, in the workflow, and of its folder of results.
     title : str
-        What tables call it where it has no networks; else these have names of their own.
+        Its name in tables if it has no networks; networks have names of their own.
     staged : bool
-        Whether the workflow runs it step by step, `prepare` and `maps` as commands of their own,
-        which know the paper's method alone.
+        Whether the workflow runs it step by step, with `prepare` and `maps` as commands of their
+        own, which support only the paper's method.
     """
 
     name: str
@@ -40,25 +51,54 @@ class Method(Protocol):
 
     @property
     def training(self) -> tuple[str, ...] | None:
-        """What it changes of a training configuration, KEY=VALUE; None where it has no networks."""
+        """What it changes of a training configuration, KEY=VALUE; None if it has no networks."""
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
-        """Change what the method does otherwise than the recipe says.
+        """Change what the method does differently from the recipe.
 
-        The changed recipe's maps are those that the method's networks predict, none for a method
-        without; its labeling is what turns the method's maps into labels.
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        Recipe
+            Its maps are those that the method's networks predict, none for a method without any.
+            Its labeling turns the method's maps into labels.
         """
 
     def prepare(self, volume: np.ndarray) -> Any:
-        """Preprocess a volume (Z, Y, X) of raw intensities."""
+        """Preprocess a volume.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (Z, Y, X), uint8 or uint16
+            Raw intensities.
+
+        Returns
+        -------
+        object
+            What :meth:`maps` takes.
+        """
 
     def maps(self, prepared: Any) -> Maps:
-        """Predict named maps (Z, Y, X), float32 in 0..1."""
+        """Predict the maps of a volume.
+
+        Parameters
+        ----------
+        prepared : object
+            From :meth:`prepare`.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (Z, Y, X), float32
+            Each map by its name, in 0..1.
+        """
 
 
 def parted_by(parameters: LabelingParameters, method: str, **values: Any) -> LabelingParameters:
-    """Give the parameters of another labeling, unless all foreground is one cell: that stays.
+    """Build the parameters of another labeling, unless all foreground is one cell: that stays.
 
     Parameters
     ----------
@@ -67,6 +107,10 @@ def parted_by(parameters: LabelingParameters, method: str, **values: Any) -> Lab
     method : str
         A name in :data:`efficientcellseg.labelings.LABELINGS`.
     **values
-        What is to be otherwise.
+        Parameters to change.
+
+    Returns
+    -------
+    LabelingParameters
     """
     return relabeled(parameters, "mask" if parameters.method == "mask" else method, **values)

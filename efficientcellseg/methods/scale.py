@@ -1,4 +1,4 @@
-"""Reads a few frames: makes a recipe one whose tiles fit its cells and networks."""
+"""Reads a few frames, and adapts a recipe's tiles to its cells and networks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LENGTHS = ("smoothing", "min_distance")
 def plan_scale(
     recipe: Recipe, method: type[Method], model: Path, frames: Path, **how: Any
 ) -> Recipe:
-    """Give a recipe whose tiles fit the frames in a folder, as :func:`fit_scale` does.
+    """Adapt a recipe's tiles to the frames in a folder, as :func:`fit_scale` does.
 
     Parameters
     ----------
@@ -77,7 +77,20 @@ def plan_scale(
 
 
 def evenly_spread(count: int, wanted: int) -> list[int]:
-    """Choose so many of the numbers from 0 to count - 1, or all of fewer, evenly spread."""
+    """Choose evenly spread numbers from 0 to count - 1.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+    wanted : int
+        How many to choose; all, if there are fewer.
+
+    Returns
+    -------
+    list of int
+        Ascending.
+    """
     return sorted({count * (2 * i + 1) // (2 * wanted) for i in range(wanted)})
 
 
@@ -93,7 +106,7 @@ def fit_scale(
     precision: str | None = None,
     check: bool = True,
 ) -> Recipe:
-    """Give a recipe whose tiles bring cells to the size that the networks have learnt.
+    """Adapt a recipe's tiles so that cells have the size that the networks have learned.
 
     Parameters
     ----------
@@ -117,13 +130,13 @@ def fit_scale(
     -------
     Recipe
         With tiling, and with the cells' diameter where that was measured, unless the method has no
-        networks or their cards do not say what they have learnt; with what runs the networks, no
+        networks or their cards do not say what they have learned; with what runs the networks, no
         longer ``auto``.
 
     Raises
     ------
     InputError
-        Cells of another size than the networks have learnt; what loading networks refuses.
+        Cells of another size than the networks have learned; what loading networks refuses.
     """
     recipe = with_backend(recipe, model, device, backend, precision)
     if not recipe.maps:
@@ -146,7 +159,7 @@ def fit_scale(
 def _tiled(
     recipe: Recipe, diameter: float, learnt: LearntSizes, shape: tuple[int, int]
 ) -> tuple[Recipe, tuple[int, int]]:
-    """Give a recipe with tiles for cells of a diameter, and the sides of a tile."""
+    """Return a recipe with tiles for cells of a diameter, and the sides of a tile."""
     if not recipe.tiling.is_fixed:
         recipe = _with_tiles(recipe, diameter, learnt, shape)
     (top, bottom), (left, right) = plan_tiles(shape, recipe.tiling)[0]
@@ -154,7 +167,7 @@ def _tiled(
 
 
 def _with_context(recipe: Recipe, cards: Sequence[Card]) -> Recipe:
-    """Show networks of frames of one plane what they have learnt, unless the recipe says it."""
+    """Set `context_2d` to what the networks were trained with, unless the recipe sets it."""
     learnt = {card.context_2d for card in cards}
     given = "context_2d" in recipe.pseudocolor.model_fields_set
     if given or len(learnt) > 1 or learnt <= {None, recipe.pseudocolor.context_2d}:
@@ -163,7 +176,7 @@ def _with_context(recipe: Recipe, cards: Sequence[Card]) -> Recipe:
 
 
 def _learnt_sizes(cards: Sequence[Card], model: Path) -> LearntSizes | None:
-    """Say what networks have learnt; of several, what all of them know."""
+    """Say what networks have learned; of several, what all of them know."""
     sizes = [card.cell_diameter for card in cards if card.cell_diameter]
     if len(sizes) < len(cards):
         log.warning(
@@ -211,7 +224,7 @@ def _measure(
 def _with_tiles(
     recipe: Recipe, diameter: float, learnt: LearntSizes, shape: tuple[int, int]
 ) -> Recipe:
-    """Give the recipe tiles for cells of a size, and say the size in it."""
+    """Give the recipe tiles for cells of a certain size, and record the size in it."""
     side = fit_tile(diameter, learnt, shape)
     log.info(
         "%s: cells of %.1f pixels, tiles of %d in %d x %d; the network knows %.0f to %.0f",
@@ -224,7 +237,7 @@ def _with_tiles(
 
 
 def _with_offsets(recipe: Recipe, learnt: LearntSizes, tile: tuple[int, int]) -> Recipe:
-    """Scale offsets that the recipe leaves open: they were learnt in the input's pixels."""
+    """Scale offsets that the recipe leaves open: they were learned in the input's pixels."""
     labeling = recipe.labeling
     is_open = "offset_scale" in type(labeling).model_fields.keys() - labeling.model_fields_set
     factor = round(1 / input_diameter(1, tile, learnt.input_size), 4)

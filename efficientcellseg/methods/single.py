@@ -25,7 +25,28 @@ def segment_array(
     model: str | Path | None,
     device: str,
 ) -> np.ndarray:
-    """Segment a volume or an image; :func:`efficientcellseg.segment` says how."""
+    """Segment a volume or an image; see :func:`efficientcellseg.segment`.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (Z, Y, X) or (Y, X)
+    recipe : str or Path, optional
+    voxel_size : sequence of float, optional
+        Micrometers.
+    diameter : float, optional
+    model : str or Path, optional
+    device : str
+
+    Returns
+    -------
+    ndarray of the same shape, uint16
+        Label image, 0 is background.
+
+    Raises
+    ------
+    InputError
+        What :func:`efficientcellseg.segment` refuses.
+    """
     volume = np.asarray(volume)
     if volume.ndim == 2:
         size = (voxel_size[0], *voxel_size) if voxel_size and len(voxel_size) == 2 else voxel_size
@@ -38,7 +59,7 @@ def segment_array(
         )
     if recipe is not None and (voxel_size is not None or diameter is not None):
         raise InputError(
-            "a recipe, and voxel_size or diameter beside it; expected one or the other: the "
+            "both a recipe, and voxel_size or diameter; expected one or the other: the "
             "recipe says both",
             code="recipe-overruled",
         )

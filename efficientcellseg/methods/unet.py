@@ -1,4 +1,4 @@
-"""U-Net: the cell probability of a slice, and no more; what the paper measures itself against."""
+"""U-Net: only the cell probability of a slice; the baseline of the paper."""
 
 from __future__ import annotations
 
@@ -28,7 +28,16 @@ class UNet(EfficientCellSeg):
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:
-        """See the slice alone, predict cells alone."""
+        """Show the network single gray slices, and predict only cells.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        Recipe
+        """
         return changed(
             recipe,
             pseudocolor=changed(recipe.pseudocolor, context="none"),

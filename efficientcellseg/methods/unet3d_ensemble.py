@@ -1,4 +1,4 @@
-"""An ensemble of 3D U-Nets, one a fold of the training data, as nnU-Net makes it."""
+"""An ensemble of 3D U-Nets, one per fold of the training data, as in nnU-Net."""
 
 from __future__ import annotations
 
@@ -33,7 +33,17 @@ class UNet3DEnsemble(UNet):
     )
 
     def maps(self, prepared: Tiles) -> Maps:
-        """Run all networks over the stack of each tile."""
+        """Run all networks over the stack of each tile, and average them.
+
+        Parameters
+        ----------
+        prepared : Tiles
+
+        Returns
+        -------
+        dict of str to ndarray of shape (Z, Y, X), float32
+            `cells`, in 0..1.
+        """
         slices, shape = prepared
         # Green of all slices, (N, Z, S, S): N stacks.
         stacks = np.stack([tiles[:, 1] for tiles in slices], 1)

@@ -55,7 +55,17 @@ class Compiled(Network):
         self.run = run
 
     def forward(self, image: Tensor) -> Tensor:
-        """Predict logits."""
+        """Predict logits.
+
+        Parameters
+        ----------
+        image : Tensor of shape (N, 3, S, S), float32
+            Tiles, in 0..1.
+
+        Returns
+        -------
+        Tensor of shape (N, C, S, S), float32
+        """
         return torch.from_numpy(self.run(image.numpy()))
 
 
@@ -73,13 +83,23 @@ class Autocast(Network):
         self.network, self.planes = network, network.planes
 
     def forward(self, image: Tensor) -> Tensor:
-        """Predict logits."""
+        """Predict logits.
+
+        Parameters
+        ----------
+        image : Tensor of shape (N, 3, S, S), float32
+            Tiles, in 0..1.
+
+        Returns
+        -------
+        Tensor of shape (N, C, S, S)
+        """
         with torch.autocast(image.device.type, torch.bfloat16):
             return self.network(image)
 
 
 def fastest_backend(folders: Sequence[Path], precision: str = "float32") -> str:
-    """Choose the fastest program that is installed and agrees with torch.
+    """Choose the fastest installed program that agrees with torch.
 
     Parameters
     ----------
@@ -137,13 +157,24 @@ def _made_up_tiles(size: int) -> np.ndarray:
 
 
 def cached(name: str) -> Path:
-    """Give the place of a file in the cache folder: of EFFICIENTCELLSEG_CACHE, or the user's."""
+    """Find the place of a file in the cache folder, EFFICIENTCELLSEG_CACHE or the user's own.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+
+    Returns
+    -------
+    Path
+        Which need not exist.
+    """
     users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get(CACHE) or users / "efficientcellseg") / name
 
 
 def _keep(path: Path, data: bytes) -> None:
-    """Write a file of the cache; where that cannot be written, it is made anew each time."""
+    """Write a file to the cache; if that fails, it is made again each time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as temporary:
@@ -155,7 +186,22 @@ def _keep(path: Path, data: bytes) -> None:
 def load_compiled(
     folder: Path, backend: str, device: str = "auto", precision: str = "float32"
 ) -> Compiled:
-    """Load a model folder into another program; what the cache has is not made anew.
+    """Load a model folder into another program; files in the cache are used again.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder.
+    backend : str
+        ``onnxruntime`` or ``openvino``.
+    device : str
+        Where it runs.
+    precision : str
+        ``float32`` or ``bf16``.
+
+    Returns
+    -------
+    Compiled
 
     Raises
     ------
@@ -177,7 +223,7 @@ def load_compiled(
 def compile_network(
     model: Network, backend: str, device: str = "auto", precision: str = "float32"
 ) -> Compiled:
-    """Hand a network over to another program.
+    """Compile a network for another program.
 
     Parameters
     ----------
@@ -186,7 +232,7 @@ def compile_network(
     backend : {"onnxruntime", "openvino"}
     device : {"auto", "cpu"}
     precision : {"float32", "bf16"}
-        What it computes in; bf16 in OpenVINO alone.
+        Its precision; bf16 only in OpenVINO.
 
     Returns
     -------
@@ -266,7 +312,7 @@ def to_onnx(model: Network, output: str = "logits") -> bytes:
     if model.planes:
         raise InputError(
             f"a network for slabs of {model.planes} slices; expected one for slices: 3D networks "
-            "run with --backend torch alone",
+            "run only with --backend torch",
             code="backend-unfit",
         )
     require("onnx")
@@ -290,7 +336,15 @@ def to_onnx(model: Network, output: str = "logits") -> bytes:
 
 
 def require(package: str) -> Any:
-    """Import a package that not everyone needs.
+    """Import an optional package.
+
+    Parameters
+    ----------
+    package : str
+
+    Returns
+    -------
+    module
 
     Raises
     ------
@@ -301,6 +355,6 @@ def require(package: str) -> Any:
         return importlib.import_module(package)
     except ModuleNotFoundError:
         raise InputError(
-            f"{package}: not installed; expected it here: pip install {package}",
+            f"{package}: not installed: pip install {package}",
             code="package-missing",
         ) from None

@@ -10,19 +10,23 @@ from efficientcellseg.parameters.architecture import Architecture
 
 
 class Network(nn.Module):
-    """What all networks here have in common: (N, 3, S, S) in 0..1 to logits (N, C, S, S).
+    """Base of all networks here: from tiles (N, 3, S, S) in 0..1 to logits (N, C, S, S).
 
-    With `planes`, they see slabs, the green channel of so many successive slices of a tile:
-    (N, 1, P, S, S) to (N, C, P, S, S).
+    Networks with `planes` see slabs, the green channels of P successive slices of a tile:
+    from (N, 1, P, S, S) to (N, C, P, S, S).
+
+    Parameters
+    ----------
+    architecture : Architecture
 
     Attributes
     ----------
     architecture : Architecture
-        What :func:`build` makes it of again.
+        From which :func:`build` makes the same network again.
     input_size : int
         S.
     maps : tuple of str
-        What the C channels are.
+        The map of each of the C channels.
     planes : int
         P; 0 for a network that sees slice by slice.
     """
@@ -56,5 +60,14 @@ def build(architecture: Architecture) -> Network:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Count the trainable weights of a module."""
+    """Count the trainable weights of a module.
+
+    Parameters
+    ----------
+    module : nn.Module
+
+    Returns
+    -------
+    int
+    """
     return sum(parameter.numel() for parameter in module.parameters())

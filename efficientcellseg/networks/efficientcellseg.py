@@ -89,8 +89,22 @@ class EfficientCellSegNetwork(Network):
 class EfficientNetEncoder(nn.Module):
     """An EfficientNet of timm up to the expansion that ends at 1/16 of the input.
 
-    `name` is timm's; `channels` holds the widths of the three inner skips and of the bottleneck;
-    `statistics` the mean and standard deviation of its pretraining.
+    Parameters
+    ----------
+    name : str
+        timm's name.
+
+    Attributes
+    ----------
+    channels : list of int
+        Widths of the three inner skips and of the bottleneck.
+    statistics : dict of str to tuple of float
+        Mean and standard deviation of the images it was pretrained on.
+
+    Raises
+    ------
+    InputError
+        No EfficientNet of timm, or one that does not halve its input five times.
     """
 
     def __init__(self, name: str) -> None:
@@ -125,7 +139,18 @@ class EfficientNetEncoder(nn.Module):
         self.channels = [x.shape[1] for x in tensors]
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Give the skips at 1/2, 1/4 and 1/8 and the bottleneck at 1/16."""
+        """Compute the skips at 1/2, 1/4 and 1/8 of the input's resolution, and the bottleneck.
+
+        Parameters
+        ----------
+        image : Tensor of shape (N, 3, S, S), float32
+            Normalized.
+
+        Returns
+        -------
+        list of Tensor
+            The bottleneck, at 1/16, last.
+        """
         x = self.bn1(self.conv_stem(image))
         skips = []
         for i, stage in enumerate(self.blocks):
@@ -164,7 +189,15 @@ def _with_inner(block: Any, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class DecoderBlock(nn.Module):
-    """Bilinear x 2, concatenate the skip, twice 3x3 convolution, batch norm, ReLU."""
+    """Bilinear x 2, concatenate the skip, twice 3x3 convolution, batch norm, ReLU.
+
+    Parameters
+    ----------
+    channels : int
+        Of the deeper tensor and the skip together.
+    filters : int
+        Channels of the result.
+    """
 
     def __init__(self, channels: int, filters: int) -> None:
         super().__init__()
@@ -178,6 +211,16 @@ class DecoderBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Join the deeper tensor, at half the skip's resolution, with the skip."""
+        """Combine a deeper tensor with the skip.
+
+        Parameters
+        ----------
+        x : Tensor of shape (N, C, R / 2, R / 2)
+        skip : Tensor of shape (N, D, R, R)
+
+        Returns
+        -------
+        Tensor of shape (N, filters, R, R)
+        """
         x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         return self.layers(torch.cat([x, skip], dim=1))

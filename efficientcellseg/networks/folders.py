@@ -59,7 +59,7 @@ the diameters of disks as large as each cell's largest section."""
     """What it wants to see in place of neighbors in frames of one plane; null: it does not tell."""
 
     slices_seen: WholeNumber = 0
-    """Slices it has learnt from, with repetitions; 0 where that is not known."""
+    """Slices it has learned from, with repetitions; 0 where that is not known."""
 
     samples_sha256: Sha256 | None = None
     """Hash of the samples' file."""
@@ -74,7 +74,7 @@ the diameters of disks as large as each cell's largest section."""
     """Lines of the learning curve, a CSV table."""
 
     seen: tuple[Annotated[str, Field(pattern="^[0-9a-f]{16}$")], ...] = ()
-    """Fingerprints of the frames it has learnt from."""
+    """Fingerprints of the frames it has learned from."""
 
     started_from: Card | None = None
     """Card of the network that it went on from."""
@@ -87,7 +87,17 @@ the diameters of disks as large as each cell's largest section."""
 
 
 def file_hash(path: Path) -> str:
-    """Give the SHA-256 of a file, in hexadecimal."""
+    """Compute the SHA-256 of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        In hexadecimal.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -111,7 +121,7 @@ def read_card(folder: Path) -> Card:
     path = folder / CARD
     if not path.is_file():
         raise InputError(
-            f"{folder}: no model there; expected a folder with {CARD} and {WEIGHTS}: train one, "
+            f"{folder}: no model in it; expected a folder with {CARD} and {WEIGHTS}: train one, "
             "or give another with --model DIR",
             code="model-missing",
         )
@@ -121,10 +131,19 @@ def read_card(folder: Path) -> Card:
 def check_weights(folder: Path) -> Card:
     """Read a model folder's card, and check the weights against its hash.
 
+    Parameters
+    ----------
+    folder : Path
+        Model folder.
+
+    Returns
+    -------
+    Card
+
     Raises
     ------
     InputError
-        What :func:`read_card` refuses; weights missing, or of another hash.
+        What :func:`read_card` refuses; weights that are missing or have another hash.
     """
     card, path = read_card(folder), folder / WEIGHTS
     if not path.is_file():
@@ -177,7 +196,7 @@ def load_model(folder: Path) -> Network:
     if odd := [name for name, values in weights.items() if not torch.isfinite(values).all()]:
         raise InputError(
             f"{path}: numbers that are not finite in {len(odd)} tensors, such as {odd[0]}; "
-            "expected weights of a training that has not diverged: train it anew",
+            "expected weights of a training that has not diverged: train it again",
             code="weights-infinite",
         )
     try:

@@ -1,4 +1,4 @@
-"""Reads the networks that a recipe needs from model folders, and puts them where they run."""
+"""Reads the networks that a recipe needs from model folders, and moves them to their device."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def load_networks(
     maps : tuple of str
         For example ``("cells", "centers")``.
     device : str
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     backend : {"torch", "onnxruntime", "openvino"}
-        What runs them; on a GPU torch alone.
+        What runs them; on a GPU, only torch.
     kind : str
         What they must be, as their architecture names it.
     precision : {"float32", "bf16"}
-        What they compute in; bf16 in torch and OpenVINO alone.
+        Their precision; bf16 only in torch and OpenVINO.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def with_backend(
     backend: str | None = None,
     precision: str | None = None,
 ) -> Recipe:
-    """Say in a recipe what runs its networks, where that is left open.
+    """Set what runs the networks in a recipe that leaves it open.
 
     Parameters
     ----------
@@ -126,17 +126,44 @@ def _placed(network: Network, device: torch.device) -> Network:
 
 
 def input_size(model: Path, maps: tuple[str, ...]) -> int:
-    """Read the side of the networks' input from the first one's card, without loading it."""
-    return read_card(network_folders(model, maps)[0]).architecture.input_size
+    """Read the side of the networks' input from the first one's card, without loading it.
 
+    Parameters
+    ----------
+    model : Path
+        Folder of the networks.
+    maps : tuple of str
+        Those that the recipe needs.
 
-def device_of(name: str) -> torch.device:
-    """Give torch's device for a name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    Returns
+    -------
+    int
+        In pixels.
 
     Raises
     ------
     InputError
-        Another name, or a GPU that is not there.
+        No network for these maps, or a faulty card.
+    """
+    return read_card(network_folders(model, maps)[0]).architecture.input_size
+
+
+def device_of(name: str) -> torch.device:
+    """Find torch's device for a name.
+
+    Parameters
+    ----------
+    name : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    InputError
+        Another name, or a GPU that does not exist.
     """
     import torch
 
@@ -153,7 +180,7 @@ def device_of(name: str) -> torch.device:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(
-            f"device {name}: {count} GPUs are visible to torch; take another or --device cpu",
+            f"device {name}: {count} GPUs are visible to torch; choose another, or --device cpu",
             code="device-missing",
         )
     return device

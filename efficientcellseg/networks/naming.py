@@ -1,4 +1,4 @@
-"""What tables say of networks: their names, and on what they were trained, by their cards."""
+"""What tables say about networks: their names and what they were trained on, from their cards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from efficientcellseg.networks.folders import Card
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What networks have learnt from, as seen from a data set.
+    """What networks were trained on, in relation to a data set.
 
     Attributes
     ----------
@@ -29,7 +29,17 @@ class TrainedOn:
     files: tuple[str, ...]
 
     def text(self, here: bool) -> str:
-        """Say it, as in "trained here on 01 and other data"."""
+        """Describe it, as in "trained here on 01 and other data".
+
+        Parameters
+        ----------
+        here : bool
+            Whether the networks were trained by the user, not shipped.
+
+        Returns
+        -------
+        str
+        """
         what = [
             name if frames == ":" else f"{name} (frames {frames})"
             for name, frames in sorted(self.sequences.items())
@@ -45,7 +55,16 @@ class TrainedOn:
 
 
 def name_networks(cards: Sequence[Card]) -> str:
-    """Name networks by kind and side of the input, each once: ``EfficientCellSeg-B5 384``."""
+    """Name networks by kind and side of the input, each once: ``EfficientCellSeg-B5 384``.
+
+    Parameters
+    ----------
+    cards : sequence of Card
+
+    Returns
+    -------
+    str
+    """
     sizes = [(card.architecture.title, card.architecture.input_size) for card in cards]
     return " + ".join(dict.fromkeys(f"{title} {size}" for title, size in sizes))
 
@@ -53,7 +72,7 @@ def name_networks(cards: Sequence[Card]) -> str:
 def tell_training(
     cards: Sequence[Card], folder: str, dataset: str, sequences: Sequence[str]
 ) -> TrainedOn:
-    """Collect what networks have learnt from, those included that they went on from.
+    """Collect what networks were trained on, including the networks they continued from.
 
     Parameters
     ----------
@@ -61,7 +80,11 @@ def tell_training(
     folder, dataset : str
         Folder and name of the data set that is segmented.
     sequences : sequence of str
-        All that it has to learn from, where a training names none.
+        All its annotated sequences, for trainings that name none.
+
+    Returns
+    -------
+    TrainedOn
     """
     entries = [entry for card in cards for entry in _learnt(card)]
     places = [(entry, entry.get("folder") or entry.get("dataset")) for entry in entries]
@@ -94,6 +117,16 @@ def _learnt(card: Card) -> Iterator[dict[str, Any]]:
 
 
 def and_join(words: Sequence[str]) -> str:
-    """Put words in a row: "01, 02 and 03"."""
+    """Join words as in a sentence: "01, 02 and 03".
+
+    Parameters
+    ----------
+    words : sequence of str
+        At least one.
+
+    Returns
+    -------
+    str
+    """
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last

@@ -93,7 +93,7 @@ def import_onnx(
 
 
 def _slots(model: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d | None]]:
-    """Give the convolutions in the order of execution, each with its batch norm."""
+    """Return the convolutions in the order of execution, each with its batch norm."""
     from torch import nn
 
     modules = [
@@ -266,7 +266,7 @@ def _check_differences(found: dict[str, float], tolerance: float, path: Path) ->
         f"{found['probability']:.2g} in probability and {found['logit']:.2g} of the largest "
         f"logit; expected at most {tolerance:g} and {LOGIT:g}: "
         + (
-            f"rounding alone makes {found['rounding']:.2g}, so a larger --tolerance is sound"
+            f"rounding alone makes {found['rounding']:.2g}, so a larger --tolerance is justified"
             if rounding
             else "the file is connected otherwise"
         ),
@@ -275,5 +275,5 @@ def _check_differences(found: dict[str, float], tolerance: float, path: Path) ->
 
 
 def _largest(a: np.ndarray, b: np.ndarray) -> float:
-    """Give the largest difference of two maps, wherever the axis of channels is."""
+    """Return the largest difference of two maps, whichever axis the channels are on."""
     return float(abs(a.ravel() - b.ravel()).max())

@@ -20,7 +20,7 @@ def load_encoder(encoder: EfficientNetEncoder, path: Path, sha256: str | None = 
     encoder : EfficientNetEncoder
         Of an :class:`efficientcellseg.networks.efficientcellseg.EfficientCellSegNetwork`.
     path : Path
-        A .safetensors or .pth file of an EfficientNet; of the latter, tensors alone are read.
+        A .safetensors or .pth file of an EfficientNet; only tensors are read from the latter.
         Tensors are matched by timm's names; where these are not in a file, by position, each
         checked for its shape, so that checkpoints of other implementations fit, too.
     sha256 : str, optional
@@ -65,7 +65,7 @@ def load_encoder(encoder: EfficientNetEncoder, path: Path, sha256: str | None = 
 
 
 def name_in_hub(name: str, tag: str | None) -> str:
-    """Give the whole name of an encoder's weights in timm's hub; the network is not asked.
+    """Find the full name of an encoder's weights in timm's hub, without a network connection.
 
     Parameters
     ----------
@@ -73,6 +73,10 @@ def name_in_hub(name: str, tag: str | None) -> str:
         Of the model in timm, for example ``tf_efficientnet_b5``.
     tag : str or None
         Which of its weights, for example ``aa_in1k``; None for timm's own choice.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
@@ -135,7 +139,7 @@ def _fit(encoder: EfficientNetEncoder, source: list[tuple[str, Any]], origin: st
         if wanted[name].shape != value.shape:
             raise InputError(
                 f"{origin}: {theirs} has shape {tuple(value.shape)}; expected "
-                f"{tuple(wanted[name].shape)} for {name}: take the file of the same encoder",
+                f"{tuple(wanted[name].shape)} for {name}: use the file of the same encoder",
                 code="weights-unfit",
             )
         wanted[name] = value
@@ -172,7 +176,7 @@ def start_from(model: Network, other: Network) -> None:
     except (KeyError, RuntimeError):
         raise InputError(
             f"a network {other.architecture} to start from; expected {model.architecture} but for "
-            "the maps: take another or change the configuration",
+            "the maps: use another, or change the configuration",
             code="weights-unfit",
         ) from None
 

@@ -1,8 +1,8 @@
-"""Lets timm be imported where torch is built for the CPU and torchvision for CUDA.
+"""Makes timm importable if torch is built for the CPU and torchvision for CUDA.
 
-The package index carries such a pair: torchvision then stops at import with "operator
-torchvision::nms does not exist". timm needs none of its operators, so declaring their
-schemas is enough. Import this module before timm.
+The package index has such a pair; importing torchvision then fails with "operator
+torchvision::nms does not exist". timm needs none of its operators, so declaring their schemas is
+enough. Import this module before timm.
 """
 
 import importlib.util

@@ -10,7 +10,17 @@ from torch import Tensor, nn
 
 
 class UNetEncoder(nn.Module):
-    """A block at each resolution; between them max pooling or a strided 3x3 convolution."""
+    """A block at each resolution, with max pooling or a strided 3x3 convolution between them.
+
+    Parameters
+    ----------
+    channels : int
+        Of the input.
+    filters : sequence of int
+        Of the blocks, the full resolution first, the bottleneck last.
+    strided : bool
+        Whether to halve the resolution by convolution.
+    """
 
     def __init__(self, channels: int, filters: Sequence[int], strided: bool) -> None:
         super().__init__()
@@ -21,7 +31,17 @@ class UNetEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Give the tensors of all resolutions, the full one first, the bottleneck last."""
+        """Compute the tensors of all resolutions.
+
+        Parameters
+        ----------
+        x : Tensor of shape (N, C, S, S), float32
+
+        Returns
+        -------
+        list of Tensor
+            The full resolution first, the bottleneck last.
+        """
         tensors = [self.blocks[0](x)]
         for halve, block in zip(self.halvings, self.blocks[1:], strict=True):
             tensors.append(block(halve(tensors[-1])))
@@ -31,8 +51,17 @@ class UNetEncoder(nn.Module):
 class UNetDecoder(nn.Module):
     """Double the resolution, concatenate the skip, a block; at the end a 1x1 convolution.
 
-    The resolution is doubled by a transposed 2x2 convolution with batch norm, which also
-    brings the channels to the skip's number, or bilinearly.
+    The resolution is doubled bilinearly, or by a transposed 2x2 convolution with batch norm that
+    also reduces the channels to the skip's.
+
+    Parameters
+    ----------
+    filters : sequence of int
+        The encoder's.
+    outputs : int
+        Channels of the result.
+    transposed : bool
+        Whether to double the resolution by convolution.
     """
 
     def __init__(self, filters: Sequence[int], outputs: int, transposed: bool) -> None:
@@ -50,7 +79,17 @@ class UNetDecoder(nn.Module):
         self.head = nn.Conv2d(filters[0], outputs, 1)
 
     def forward(self, tensors: list[Tensor]) -> Tensor:
-        """Decode what the encoder gave."""
+        """Decode the encoder's tensors.
+
+        Parameters
+        ----------
+        tensors : list of Tensor
+            From the encoder.
+
+        Returns
+        -------
+        Tensor of shape (N, outputs, S, S), float32
+        """
         *skips, x = tensors
         for double, block, skip in zip(self.doublings, self.blocks, reversed(skips), strict=True):
             x = block(torch.cat([double(x), skip], dim=1))

@@ -1,1 +1,1 @@
-"""A user's own files: from any image to labels, a table of cells, a picture; and to training."""
+"""A user's own files: from images to labels, a table of cells and a picture; and to training."""

@@ -1,4 +1,4 @@
-"""What is to be segmented: images with the channel that shows cells, and groups of such alike."""
+"""What to segment: images, each with the channel that shows cells, in groups of similar ones."""
 
 from __future__ import annotations
 
@@ -38,11 +38,26 @@ class Job:
     values: Conversion
 
     def volume(self, frame: int) -> np.ndarray:
-        """Read a frame as (Z, Y, X), uint8 or uint16."""
+        """Read a frame.
+
+        Parameters
+        ----------
+        frame : int
+            Time point, from 0.
+
+        Returns
+        -------
+        ndarray of shape (Z, Y, X), uint8 or uint16
+        """
         return self.values.apply(self.image.read(frame, self.channel))
 
     def record(self) -> dict[str, Any]:
-        """Give what was read and what was done to its values, fit for JSON."""
+        """Record what was read and how its values were converted, fit for JSON.
+
+        Returns
+        -------
+        dict of str to object
+        """
         image = self.image
         return {
             "file": str(image.path),
@@ -74,16 +89,21 @@ class Job:
 def make_jobs(
     images: Sequence[Image], channel: str | None, frames: slice, progress: Counter = iter
 ) -> list[Job]:
-    """Choose channels and frames, and look at all values once, so that faults show at once.
+    """Choose channels and frames, and read all values once, so that faults show early.
 
     Parameters
     ----------
     images : sequence of Image
     channel : str or None
-        Number or name; None where there is no choice.
+        Number or name; None if there is no choice.
     frames : slice
         Of time points, half open.
     progress : callable
+        Wraps the iteration over frames.
+
+    Returns
+    -------
+    list of Job
 
     Raises
     ------
@@ -108,7 +128,16 @@ def make_jobs(
 
 
 def group_alike(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Group images that one plan is for: alike in planes, size, voxel size and channel."""
+    """Group images that can share a plan: alike in planes, size, voxel size and channel.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+
+    Returns
+    -------
+    list of list of Job
+    """
     groups: dict[object, list[Job]] = {}
     for job in jobs:
         image = job.image
@@ -118,7 +147,18 @@ def group_alike(jobs: Sequence[Job]) -> list[list[Job]]:
 
 
 def look_at(jobs: Sequence[Job], count: int) -> list[np.ndarray]:
-    """Read a few frames of a group of images, evenly spread."""
+    """Read a few frames of a group of images, evenly spread.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    count : int
+        How many frames.
+
+    Returns
+    -------
+    list of ndarray of shape (Z, Y, X), uint8 or uint16
+    """
     places = [(job, frame) for job in jobs for frame in job.frames]
     chosen = [places[number] for number in evenly_spread(len(places), count)]
     return [job.volume(frame) for job, frame in chosen]

@@ -1,4 +1,4 @@
-"""Layers to look at: raw, pseudocolor, maps, labels and reference of one frame."""
+"""Layers to look at: raw, pseudocolor, maps, labels and reference of one frame; tracks of all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from ctc_eval.format import (
     InputError,
     find_reference,
     frame_digits,
+    frame_files,
     frame_name,
     parse_frames,
+    read_tracks,
     read_volume,
 )
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.chain.pseudocolor import pseudocolor
 from efficientcellseg.own_data.segmenting import RECORD_FILE
+from efficientcellseg.parallel import in_threads
+from efficientcellseg.provenance import TRACK_FILE
+from efficientcellseg.tracking.objects import measure_objects
 
 if TYPE_CHECKING:
     from efficientcellseg.datasets.reading.image import Image
@@ -99,7 +104,20 @@ def _check_shapes(layers: Sequence[Shown], image: Image) -> None:
 
 
 def find_labels(job: Job, frame: int, folder: Path) -> np.ndarray | None:
-    """Read what was found in a frame before, from a folder of results; None where there is none."""
+    """Read the labels of a frame from a folder of earlier results.
+
+    Parameters
+    ----------
+    job : Job
+    frame : int
+        Time point, from 0.
+    folder : Path
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), integer, or None
+        None if there are none.
+    """
     import tifffile
 
     masks = sorted(folder.glob("mask*.tif"))
@@ -119,8 +137,48 @@ def find_labels(job: Job, frame: int, folder: Path) -> np.ndarray | None:
         return tif.asarray(key=pages).reshape(job.image.shape)
 
 
+def find_tracks(folder: Path, voxel_size: tuple[float, float, float] | None) -> list[Shown]:
+    """Make a layer of the tracks beside masks; none if there are none.
+
+    Parameters
+    ----------
+    folder : Path
+        Of masks whose labels are tracks, and of ``res_track.txt``.
+    voxel_size : tuple of float, optional
+        Micrometers along (plane, row, column); 1 unless given, as of the other layers.
+
+    Returns
+    -------
+    list of (ndarray of shape (N, 5), dict, str)
+        Rows (track, frame, plane, row, column), the latter in micrometers; the graph names the
+        parent of each track that has one.
+    """
+    if not (folder / TRACK_FILE).is_file():
+        return []
+    rows, _ = read_tracks(folder / TRACK_FILE)
+    masks = frame_files(folder, "mask", complete=False)
+    frames = zip(masks, in_threads(read_volume, masks.values()), strict=True)
+    objects = measure_objects(frames, voxel_size or (1.0, 1.0, 1.0))
+    data = np.column_stack([objects.label, objects.frame, objects.center])
+    data = data[np.lexsort((objects.frame, objects.label))]
+    graph = {row.label: [row.parent] for row in rows.values() if row.parent}
+    return [(data, {"name": "tracks", "graph": graph}, "tracks")]
+
+
 def find_reference_labels(folder: Path, frame: int) -> np.ndarray | None:
-    """Read the reference of a whole frame from a folder such as 01_GT; None where there is none."""
+    """Read the reference of a whole frame.
+
+    Parameters
+    ----------
+    folder : Path
+        Such as 01_GT.
+    frame : int
+
+    Returns
+    -------
+    ndarray of shape (Z, Y, X), uint16, or None
+        None if there is none.
+    """
     if not folder.is_dir():
         return None
     for one in find_reference(folder).objects:

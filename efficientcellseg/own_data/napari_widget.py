@@ -29,11 +29,17 @@ def segment_widget(
     Parameters
     ----------
     image : napari.layers.Image
-        Axes (row, column) or (plane, row, column), time before them where `frames` says so. Its
-        scale is the voxel's size, in micrometers, where it is not all ones.
+        Axes (row, column) or (plane, row, column), preceded by time if `frames` is set. Its scale
+        is the voxel size, in micrometers, unless it is 1 along all axes.
     diameter : float
-        Of the cells, in micrometers where the scale says the voxel's size, else in pixels.
+        Of the cells: in micrometers if the scale gives the voxel size, else in pixels.
     frames : bool
+        Whether the first axis is time.
+
+    Returns
+    -------
+    FunctionWorker
+        Which returns a layer of labels.
     """
 
     @thread_worker
@@ -46,7 +52,26 @@ def segment_widget(
 def segment_layer(
     data: Any, scale: tuple[float, ...], name: str, diameter: float, frames: bool
 ) -> LayerDataTuple:
-    """Segment what a layer holds; give a layer of labels."""
+    """Segment the contents of a layer.
+
+    Parameters
+    ----------
+    data : array_like
+        Axes as for :func:`segment_widget`.
+    scale : tuple of float
+        One value for each axis.
+    name : str
+        Of the layer.
+    diameter : float
+        Of the cells; 0 to measure it.
+    frames : bool
+        Whether the first axis is time.
+
+    Returns
+    -------
+    tuple
+        A layer of labels: data, properties, kind.
+    """
     import numpy as np
 
     size = scale[1:] if frames else scale

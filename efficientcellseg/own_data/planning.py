@@ -35,7 +35,7 @@ class How:
     ----------
     method : type of Method
     recipe : Recipe, optional
-        Estimated where there is none; the images' own voxel size takes the place of its.
+        Estimated if there is none; the images' own voxel size takes the place of its.
     diameter : float, optional
         Of the cells, for the estimate: in micrometers where the voxel size is known, else pixels.
     model : Path, optional
@@ -82,7 +82,16 @@ class Plan:
 
 
 def plan_images(jobs: Sequence[Job], how: How) -> list[Plan]:
-    """Plan how images are segmented, those that are alike together.
+    """Plan how images are segmented, with one plan for those that are alike.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    how : How
+
+    Returns
+    -------
+    list of Plan
 
     Raises
     ------
@@ -115,7 +124,7 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
 
 
 def _recipe_of(group: list[Job], how: How) -> Recipe:
-    """Give the recipe that a group is segmented with, estimated where there is none."""
+    """Return the recipe that a group is segmented with, estimated if there is none."""
     first = group[0].image
     if how.recipe:
         known = {"voxel_size": first.voxel_size} if first.voxel_size else {}
@@ -136,7 +145,14 @@ def _recipe_of(group: list[Job], how: How) -> Recipe:
 
 
 def tell_plans(plans: Sequence[Plan], output: Path) -> None:
-    """Say what is assumed of each group of images, in two lines, and how to change it."""
+    """Log what is assumed about each group of images, in two lines, and how to change it.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+    output : Path
+        Folder of the plans.
+    """
     for plan in plans:
         first, recipe = plan.jobs[0], plan.recipe
         log.info("%s%s", first, f", and {len(plan.jobs) - 1} alike" if len(plan.jobs) > 1 else "")
@@ -145,11 +161,13 @@ def tell_plans(plans: Sequence[Plan], output: Path) -> None:
             um = f" ({recipe.cell_diameter.um:.3g} um)" if recipe.cell_diameter.um else ""
             size = f"cells {pixels:.3g} pixels{um} wide"
         log.info(
-            "%s: %s, %s, brighter than what is around them; %s, network %s",
+            "%s: %s, %s, brighter than their surroundings; %s, network %s",
             *(plan.file, "3D" if first.image.shape[0] > 1 else "2D", size),
             *(recipe.labeling.method.replace("_", " "), Path(recipe.model or "").name),
         )
-    log.info("to change what is assumed: edit %s, and give it by --recipe", output / plans[0].file)
+    log.info(
+        "to change these assumptions: edit %s, and pass it with --recipe", output / plans[0].file
+    )
 
 
 def _look(group: Sequence[Job]) -> list[np.ndarray]:

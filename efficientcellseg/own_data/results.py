@@ -114,7 +114,14 @@ def cell_rows(
 
 
 def write_cells(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write a table of cells as CSV, empty where a value is not known."""
+    """Write a table of cells as CSV, with empty fields for unknown values.
+
+    Parameters
+    ----------
+    path : Path
+    rows : sequence of mapping
+        By column.
+    """
     more = dict.fromkeys(name for row in rows for name in row if name not in CELL_COLUMNS)
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [*CELL_COLUMNS, *more])

@@ -17,8 +17,9 @@ from efficientcellseg.own_data.jobs import Counter, Job
 from efficientcellseg.own_data.planning import How, Plan
 from efficientcellseg.own_data.results import cell_rows, write_cells, write_label_image
 from efficientcellseg.parameters.recipe import Recipe, recipe_text
-from efficientcellseg.provenance import describe_software, tell_backend
-from efficientcellseg.report.overlay import View, draw_result, views_of
+from efficientcellseg.provenance import tell_backend
+from efficientcellseg.report.overlay import View, draw_views, views_of
+from efficientcellseg.software import describe_software
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,17 @@ class Found:
 
 
 def default_output(inputs: Sequence[str]) -> Path:
-    """Name a folder for results: ``NAME_cells`` beside one input, ``cells`` beside several."""
+    """Name a folder for results: ``NAME_cells`` beside one input, ``cells`` beside several.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        As the user gave them.
+
+    Returns
+    -------
+    Path
+    """
     first = Path(inputs[0])
     if len(inputs) > 1:
         return first.parent / "cells"
@@ -56,9 +67,17 @@ def default_output(inputs: Sequence[str]) -> Path:
 def check_output(output: Path, images: Sequence[Image], *, overwrite: bool) -> None:
     """Refuse a folder for results that holds images to be read, or other results.
 
+    Parameters
+    ----------
+    output : Path
+    images : sequence of Image
+    overwrite : bool
+        Whether other results may be replaced.
+
     Raises
     ------
     InputError
+        It holds one of these.
     """
     files = {file.resolve() for image in images for file in (image.path, *image.stored.files)}
     if output.resolve() in files | {file.parent for file in files}:
@@ -93,7 +112,7 @@ class _Findings:
     def __init__(self, pictured: Sequence[Job]) -> None:
         self.pictured = pictured
         self.rows: list[dict[str, object]] = []
-        self.views: list[View] = []
+        self.views: list[list[View]] = []
         self.empty: list[bool] = []
         self.tell: Callable[..., object] = lambda **_: None
 
@@ -106,7 +125,8 @@ class _Findings:
         self.tell(cells=len(self.rows))
         if job in self.pictured and frame == job.frames[len(job.frames) // 2]:
             name = f"{image.name}, frame {frame}: " if image.frames > 1 else f"{image.name}: "
-            views = views_of(name, volume, labels)
+            um = image.voxel_size[2] if image.voxel_size else None
+            views = views_of(volume, {"result": labels}, um=um, name=name)
             self.views += views if len(self.pictured) == 1 else views[-1:]
 
 
@@ -158,7 +178,7 @@ def segment_images(
     next(todo, None)  # ends the progress
     warn_of_empty(sum(found.empty), len(found.empty))
     write_cells(output / TABLE, found.rows)
-    figure = draw_result(found.views)
+    figure = draw_views(found.views)
     with atomic(output / PICTURE) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
     _write_text(output / RECORD_FILE, json.dumps(_record(plans, how), indent=1))

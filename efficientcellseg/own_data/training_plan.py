@@ -33,14 +33,18 @@ def plan_sequence(
     ----------
     dataset_dir : Path
     sequence : str
-        What ``SEQ.json`` says of its voxels, which ``convert`` writes, is taken; and how large
-        cells are in its reference, where there is one.
+        Its voxel size comes from ``SEQ.json``, which ``convert`` writes; the cell size from its
+        reference, if there is one.
     method : type of Method
     model : Path, optional
         Folder of networks; the shipped ones by default.
     **how
         ``device``, ``backend``, ``precision`` and ``check`` of
         :func:`efficientcellseg.methods.scale.fit_scale`.
+
+    Returns
+    -------
+    Recipe
 
     Raises
     ------

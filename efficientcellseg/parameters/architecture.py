@@ -50,19 +50,23 @@ class EfficientCellSegArchitecture(Frozen):
     """Side of the square input, a multiple of 32. Pixels."""
 
     mean: tuple[float, float, float] | None = None
-    """What the network takes off its input's channels; null: the mean of the encoder's \
+    """Mean that the network subtracts from each input channel. Null: that of the encoder's \
 pretraining."""
 
     std: tuple[float, float, float] | None = None
-    """What the network then divides them by; null: the deviation of the encoder's pretraining."""
+    """Standard deviation that it then divides by. Null: that of the encoder's pretraining."""
 
     raw_skip: bool = False
-    """Whether the last skip is the image as it comes, not normalized: so it is in the authors' \
-networks."""
+    """Whether the last skip is the image before normalization, as in the authors' networks."""
 
     @property
     def title(self) -> str:
-        """What tables call the network: EfficientCellSeg-B5 with tf_efficientnet_b5."""
+        """Name of the network in tables: EfficientCellSeg-B5 with tf_efficientnet_b5.
+
+        Returns
+        -------
+        str
+        """
         kind = re.sub("^(tf_)?efficientnet_?", "", self.encoder.partition(".")[0])
         return f"EfficientCellSeg-{kind.replace('_', '-').title()}"
 
@@ -86,7 +90,7 @@ class UNetArchitecture(Frozen):
     """Filters of the encoder's blocks, the first at full resolution, the last the bottleneck."""
 
     input_size: HalvedSize = 384
-    """Side of the square input, which all blocks but one halve. Pixels."""
+    """Side of the square input; all blocks except one halve it. Pixels."""
 
 
 class DUNetArchitecture(Frozen):
@@ -108,7 +112,7 @@ class DUNetArchitecture(Frozen):
     """Filters of the encoder's blocks, the first at full resolution, the last the bottleneck."""
 
     input_size: HalvedSize = 384
-    """Side of the square input, which all blocks but one halve. Pixels."""
+    """Side of the square input; all blocks except one halve it. Pixels."""
 
 
 class UNet3DArchitecture(Frozen):
@@ -130,10 +134,10 @@ class UNet3DArchitecture(Frozen):
     """Filters of the stages, the last the bottleneck."""
 
     planes: Annotated[int, Field(ge=2, le=256)] = 16
-    """Slices of a slab; even where there are seven stages."""
+    """Slices of a slab; an even number if there are seven stages."""
 
     input_size: HalvedSize = 128
-    """Rows and columns of a slab, which all stages but one halve. Pixels."""
+    """Rows and columns of a slab; all stages except one halve them. Pixels."""
 
 
 def _with_kind(values: Any) -> Any:

@@ -19,46 +19,44 @@ UrlOfName = Annotated[str, Field(pattern=r"^https?://.*\{name\}")]
 
 
 class ChallengeDataset(Frozen):
-    """What the program must know of a data set of the challenge."""
+    """What the program must know about a data set of the challenge."""
 
     content: str
     """What is in the images."""
 
     digits: Annotated[int, Field(ge=3, le=4)] = 3
-    """Digits of the frame number in file names; four where a sequence has 1000 frames or more."""
+    """Digits of the frame number in file names; four if a sequence has 1000 frames or more."""
 
     voxel_size: tuple[Positive, Positive, Positive]
-    """Size of a voxel in micrometers along (plane, row, column); 1, 1, 1 where it has none or it \
-is unknown."""
+    """Size of a voxel in micrometers along (plane, row, column); 1, 1, 1 if it is unknown."""
 
     field_of_interest: WholeNumber
-    """E of the challenge, in pixels: objects wholly within E pixels of the border do not count."""
+    """The challenge's E, in pixels: objects entirely within E pixels of the border do not count."""
 
     penalize_extra_detections: bool = True
-    """Whether DET counts objects that match no reference."""
+    """Whether DET penalizes objects that match no reference."""
 
     reference_note: str = "gold truth, training sequences"
-    """What the reference is, in the words that the benchmark table shows."""
+    """Description of the reference for the benchmark table."""
 
     base: DatasetName | None = None
-    """Recipe in config/datasets that says how the images are segmented; null where there is one \
-of the data set's own name."""
+    """Recipe in config/datasets that says how to segment the images. Null if there is one with \
+the data set's own name."""
 
     networks: bool = True
-    """Whether a shipped network knows images of this kind; without one, name your own by \
---model."""
+    """Whether a shipped network knows images of this kind; if not, name your own with --model."""
 
     unsure: Unique[
         Literal["digits", "voxel_size", "field_of_interest", "penalize_extra_detections"]
     ] = ()
-    """What of this could not be checked."""
+    """Which of these facts could not be checked."""
 
     checked_on: str
-    """On which of its images, or images after it, the recipe was checked, or nothing."""
+    """Images, real or simulated, on which the recipe was checked; or nothing."""
 
 
 class ZipAddresses(Frozen):
-    """Where the zips lie; {name} stands for the data set's name."""
+    """Where the zips are; {name} stands for the data set's name."""
 
     training: UrlOfName
     """URL of a zip of training sequences."""
@@ -71,7 +69,7 @@ class ChallengeTable(Frozen):
     """The data sets of the Cell Tracking Challenge (config/challenge.yaml)."""
 
     urls: ZipAddresses
-    """Where the zips lie."""
+    """Where the zips are."""
 
     datasets: Annotated[
         dict[DatasetName, ChallengeDataset],
@@ -82,12 +80,23 @@ class ChallengeTable(Frozen):
 
 @cache
 def challenge_table() -> ChallengeTable:
-    """Read the table, once."""
+    """Read the table of the challenge's data sets, once.
+
+    Returns
+    -------
+    ChallengeTable
+    """
     return read_yaml(CHALLENGE, ChallengeTable)
 
 
 def challenge_datasets() -> dict[str, ChallengeDataset]:
-    """Give the data sets of the challenge by name."""
+    """List the data sets of the challenge.
+
+    Returns
+    -------
+    dict of str to ChallengeDataset
+        By name.
+    """
     return challenge_table().datasets
 
 
@@ -102,7 +111,7 @@ def with_facts(values: Any) -> Any:
     Returns
     -------
     any
-        The same, where it is no mapping with the name of a data set of the challenge.
+        The values with the facts added; unchanged if they name no data set of the challenge.
     """
     name = values.get("name") if isinstance(values, dict) else None
     if isinstance(name, str) and name in challenge_datasets():
@@ -111,14 +120,25 @@ def with_facts(values: Any) -> Any:
 
 
 def table_recipe(name: str) -> dict[str, Any]:
-    """Make a recipe's values for a data set of the challenge: its facts, in the base's way."""
+    """Combine the facts about a data set of the challenge with its base recipe.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+
+    Returns
+    -------
+    dict of str to object
+        Values of a recipe.
+    """
     dataset = challenge_datasets()[name]
     values = {**read_values(RECIPES / f"{dataset.base}.yaml"), **_facts(name), "name": name}
     return values if dataset.networks else {**values, "model": None}
 
 
 def _facts(name: str) -> dict[str, Any]:
-    """Give what the table says of a data set, in a recipe's keys."""
+    """Return what the table says about a data set, as keys of a recipe."""
     dataset, urls = challenge_datasets()[name], challenge_table().urls
     return {
         "description": _describe(dataset),

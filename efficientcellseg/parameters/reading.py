@@ -53,7 +53,21 @@ def read_yaml(path: Path, model: type[Model], changes: Sequence[str] = ()) -> Mo
 
 
 def read_values(path: Path) -> Any:
-    """Read a YAML file as it is; :func:`read_yaml` says what is refused."""
+    """Read a YAML file without checking it against a model.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    InputError
+        No such file; not YAML, or beyond the limits that :func:`read_yaml` lists.
+    """
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; expected a YAML file: check the path", code="file-missing"
@@ -114,7 +128,7 @@ def _is_alone(error: Any, others: Sequence[Any]) -> bool:
 
 
 def _change(values: Any, change: str) -> Any:
-    """Give a mapping with one key changed, as ``a.b=value`` says."""
+    """Return a mapping with one key changed, as ``a.b=value`` says."""
     key, equals, text = change.partition("=")
     try:
         value = yaml.load(text, _Bounded)
@@ -126,7 +140,7 @@ def _change(values: Any, change: str) -> Any:
         )
     if not isinstance(values, dict | None):
         raise InputError(
-            f"{change!r} leads into {values!r}; expected keys of mappings, such as training.seed",
+            f"{change!r} leads to {values!r}; expected keys of mappings, such as training.seed",
             code="change-malformed",
         )
     first, _, others = key.partition(".")
@@ -183,7 +197,7 @@ class _Bounded(yaml.SafeLoader):
         keys = Counter(str(key.value) for key, _ in node.value)
         if twice := sorted(key for key, count in keys.items() if count > 1):
             raise yaml.constructor.ConstructorError(
-                problem=f"key {', '.join(twice)} stands twice", problem_mark=node.start_mark
+                problem=f"key {', '.join(twice)} appears twice", problem_mark=node.start_mark
             )
         return super().construct_mapping(node, deep)
 
@@ -296,7 +310,7 @@ def _members(kind: Any) -> list[Any]:
 
 
 def _tags(members: list[type[BaseModel]]) -> list[str]:
-    """Give what tells alternatives apart: the one value of the key that is a constant."""
+    """Return what distinguishes alternatives: the single value of the key that is a constant."""
     constants = [
         [get_args(field.annotation) for field in member.model_fields.values()] for member in members
     ]

@@ -42,7 +42,7 @@ from efficientcellseg.parameters.values import (
 
 
 class Pseudocolor(Frozen):
-    """How the neighbor slices are painted into a slice."""
+    """How a slice is colored by its neighbors."""
 
     clip_limit: Positive = 10.0
     """Contrast limit of CLAHE."""
@@ -51,62 +51,63 @@ class Pseudocolor(Frozen):
     """CLAHE works on grid x grid tiles of a slice."""
 
     bits: Literal[8, 16] = 16
-    """Depth of CLAHE's histogram: 16 takes 16-bit slices as they are, as published; 8 stretches \
-each to 0..255 first, which limits contrast more evenly and is many times faster on small slices."""
+    """Depth of CLAHE's histogram. 16 uses 16-bit slices unchanged, as published. 8 first \
+stretches each slice to 0..255, which limits contrast more evenly and is many times faster on \
+small slices."""
 
     blur: Window = 8
     """Side of the box blur before the threshold. Pixels."""
 
     threshold: Share = 0.2
-    """First threshold on the blurred neighbor scaled to 0..1."""
+    """First threshold for the blurred neighbor slice, scaled to 0..1."""
 
     step: Positive = 0.01
-    """How much the threshold rises at a time."""
+    """Step by which the threshold rises."""
 
     steps: Annotated[int, Field(ge=0, le=1000)] = 30
-    """How often the threshold may rise."""
+    """Maximum number of steps."""
 
     adjacent_mean: Annotated[float, Field(gt=0, le=1)] = 0.03
     """The threshold rises until at most this share of the neighbor slice is highlighted."""
 
     normalize: Literal["channel", "joint", "volume"] = "channel"
-    """Scale to 0..1: each channel of a slice by itself, the three channels of a slice together, \
-or all slices of a volume together (dark slices stay dark)."""
+    """What is scaled to 0..1 together: each channel of a slice separately, the three channels of \
+a slice, or all slices of a volume (which keeps dark slices dark)."""
 
     smoothing: tuple[Reach, Reach, Reach] = (0.0, 0.0, 0.0)
-    """Standard deviations of a Gaussian along (plane, row, column) that takes noise away before \
-all else. Voxels."""
+    """Standard deviations along (plane, row, column) of a Gaussian that removes noise before \
+anything else. Voxels."""
 
     context: Literal["highlight", "intensity", "none"] = "highlight"
     """What red and blue show: the slice with its neighbors' bright regions highlighted, the \
-neighbor slices themselves, or nothing of them (gray)."""
+neighbor slices themselves, or nothing (gray)."""
 
     context_2d: Literal["highlight", "intensity", "none"] = "none"
-    """What stands in for `context` in frames of one plane; from the network's card by default."""
+    """Replaces `context` in frames of one plane; by default, the network's card says it."""
 
     distance: Window = 1
-    """How many slices away the neighbors are: more than 1 where planes lie close together."""
+    """How many slices away the neighbors are; more than 1 if planes are close together."""
 
 
 class Tiling(Frozen):
     """How a slice is cut into tiles; each tile is resized to the network's input.
 
-    Without `rows`, `columns` and `side`, tiles follow from how large cells are.
+    Without `rows`, `columns` and `side`, tiles follow from the size of the cells.
     """
 
     rows: TileCount | None = None
-    """Tiles along the rows axis, for networks trained so; null: as many as `side` asks for, or 1 \
-where `columns` are given."""
+    """Tiles along the rows axis, for networks trained this way. Null: as many as `side` requires, \
+or 1 if `columns` are given."""
 
     columns: TileCount | None = None
-    """Tiles along the columns axis; null: as for rows."""
+    """Tiles along the columns axis. Null: as for rows."""
 
     side: Annotated[int, Field(ge=16, le=100_000)] | None = None
-    """Side of square tiles that overlap; an axis that is shorter is not cut. Pixels. Found from \
-`cell_diameter` where it is null."""
+    """Side of square, overlapping tiles; a shorter axis is not cut. Pixels. Null: derived from \
+`cell_diameter`."""
 
     overlap: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share of a tile that it has in common with the next one, at least where `side` is given."""
+    """Share of a tile that overlaps the next one; a minimum if `side` is given."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Tiling:
@@ -116,15 +117,20 @@ where `columns` are given."""
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it says how large tiles are."""
+        """Whether it states how large tiles are.
+
+        Returns
+        -------
+        bool
+        """
         return bool(self.rows or self.columns or self.side)
 
 
 class CellDiameter(Frozen):
-    """How large cells are: the diameter of a disk as large as a cell's largest section."""
+    """Size of the cells: the diameter of a disk with the area of a cell's largest section."""
 
     um: Positive | None = None
-    """In micrometers; voxel_size must be true then."""
+    """In micrometers; this requires the correct voxel_size."""
 
     pixels: Positive | None = None
     """In in-plane pixels of the image."""
@@ -144,10 +150,9 @@ else:
 
 
 class Recipe(Frozen):
-    """Everything the method needs to know of one data set (config/datasets/<NAME>.yaml).
+    """Everything the method needs to know about one data set (config/datasets/<NAME>.yaml).
 
-    What a recipe of one of the challenge's data sets does not say of them, config/challenge.yaml
-    does.
+    If a recipe of one of the challenge's data sets leaves out a fact, config/challenge.yaml has it.
     """
 
     # What the table may say, the program misses where nobody does, not an editor.
@@ -157,69 +162,69 @@ class Recipe(Frozen):
     """Name of the data set and of its folder, as the challenge spells it."""
 
     description: str
-    """What is in the images, and where they come from."""
+    """What the images show, and where they come from."""
 
     sequences: OneOrMore[SequenceName]
     """The sequences, as two-digit strings."""
 
     voxel_size: VoxelSize
-    """Size of a voxel in micrometers along (plane, row, column); 1, 1, 1 where it is unknown."""
+    """Size of a voxel in micrometers along (plane, row, column); 1, 1, 1 if it is unknown."""
 
     source: Annotated[
         ZipSource | WheelSource | SimulationSource | LocalSource, Field(discriminator="kind")
     ]
-    """Where the data come from; `kind` says which of the forms it has."""
+    """Where the data come from; `kind` chooses the form."""
 
     labeling: AnyLabeling
-    """How maps become labels; `method` says which labeling it is."""
+    """How maps become labels; `method` chooses the labeling."""
 
     digits: Annotated[int, Field(ge=3, le=4)] = 3
     """Digits of the frame number in file names."""
 
     field_of_interest: WholeNumber = 0
-    """E of the challenge, in pixels. Objects that lie wholly within E pixels of the image border \
+    """The challenge's E, in pixels. Objects that lie entirely within E pixels of the image border \
 (rows and columns only) are removed."""
 
     penalize_extra_detections: bool = True
-    """Whether DET counts objects that match no reference (the challenge does not for DRO, TRIC \
+    """Whether DET penalizes objects that match no reference (the challenge does not for DRO, TRIC \
 and TRIF)."""
 
     reference: ReferenceKind = "GT"
-    """Which reference a score is measured against; the folder <SEQ>_<reference>."""
+    """The reference that scores are measured against, in the folder <SEQ>_<reference>."""
 
     reference_note: str = "gold truth"
-    """What the reference is, in the words that the benchmark table shows."""
+    """Description of the reference for the benchmark table."""
 
     pseudocolor: Pseudocolor = Pseudocolor()
-    """How the neighbor slices are painted into a slice."""
+    """How a slice is colored by its neighbors."""
 
     cell_diameter: CellDiameter | None = None
-    """How large cells are; null: measured in a first look at a few frames."""
+    """Size of the cells. Null: measured in a first look at a few frames."""
 
     tiling: Tiling = Tiling()
     """How a slice is cut into tiles; each tile is resized to the network's input."""
 
     model: str | None = "resources/weights/generalist"
-    """Folder with one model folder for each network; relative to the project's root. Null where \
-no shipped network knows such images: your own is named by --model."""
+    """Folder with one model folder per network, relative to the project's root. Null if no \
+shipped network knows such images: name your own with --model."""
 
     maps: Annotated[OneOrMore[MapName], Field(validate_default=True)] = ("cells",)
-    """Which maps are predicted, each by a network of its own or several by one: those that the \
-labeling needs at least."""
+    """Maps to predict, at least those that the labeling needs. Each can have its own network, or \
+one network can predict several."""
 
     test_time_flips: bool = False
-    """Average what the networks predict over tiles as they are and mirrored in three ways: \
-somewhat better, four times the work. The 3D U-Net does without."""
+    """Average predictions over each tile and three mirrored versions of it: slightly better, four \
+times the work. The 3D U-Net ignores it."""
 
     backend: Backend = "auto"
-    """What runs the networks; auto: the fastest that is installed and in which they predict what \
-they do in torch, to a thousandth; torch on a GPU."""
+    """Program that runs the networks. auto: the fastest one installed that agrees with torch to a \
+thousandth; torch on a GPU."""
 
     precision: Precision = "float32"
-    """What the networks compute in: bf16 is faster where the processor has it, and coarser."""
+    """Precision of the networks; bf16 is less exact, and faster on processors that support it."""
 
     tracking: Tracking = Tracking()
-    """How cells are linked from frame to frame, where they are."""
+    """How cells are linked from frame to frame, if they are."""
 
     @field_validator("maps")
     @classmethod
@@ -236,7 +241,12 @@ they do in torch, to a thousandth; torch on a GPU."""
 
     @property
     def cell_pixels(self) -> float | None:
-        """Diameter of the cells in in-plane pixels, where the recipe says it."""
+        """Diameter of the cells in in-plane pixels, if the recipe states it.
+
+        Returns
+        -------
+        float or None
+        """
         if self.cell_diameter is None:
             return None
         pixel = sqrt(self.voxel_size[1] * self.voxel_size[2])
@@ -244,12 +254,27 @@ they do in torch, to a thousandth; torch on a GPU."""
 
     @property
     def anisotropy(self) -> float:
-        """Distance of two planes in in-plane pixels."""
+        """Distance between planes in in-plane pixels.
+
+        Returns
+        -------
+        float
+        """
         return self.voxel_size[0] / self.voxel_size[1]
 
     @property
     def model_dir(self) -> Path:
-        """Folder of the networks; InputError where there are none and the recipe needs some."""
+        """Folder of the networks.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        InputError
+            The recipe needs networks and names none.
+        """
         if self.maps and self.model is None:
             raise InputError(
                 f"{self.name}: no shipped network knows such images; expected networks of your "
@@ -282,6 +307,10 @@ def load_recipe(path: Path) -> Recipe:
 def find_recipe(dataset: str) -> Path | None:
     """Find the recipe's file of a data set by the name of its folder.
 
+    Parameters
+    ----------
+    dataset : str
+
     Returns
     -------
     Path or None
@@ -310,6 +339,14 @@ def find_recipe(dataset: str) -> Path | None:
 def open_recipe(name: str | Path) -> Recipe:
     """Load a recipe by the name of its data set, or from a file.
 
+    Parameters
+    ----------
+    name : str or Path
+
+    Returns
+    -------
+    Recipe
+
     Raises
     ------
     InputError
@@ -325,6 +362,15 @@ def open_recipe(name: str | Path) -> Recipe:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """Write a recipe as YAML, what it says of the challenge's data sets included."""
+    """Write a recipe as YAML, including what it states about the challenge's data sets.
+
+    Parameters
+    ----------
+    recipe : Recipe
+
+    Returns
+    -------
+    str
+    """
     values = recipe.model_dump(mode="json", exclude_unset=True)
     return yaml.safe_dump(values, sort_keys=False, width=100)

@@ -29,37 +29,37 @@ Change = Annotated[str, Field(pattern="^[^=]+=")]
 
 
 class RunFolders(Frozen):
-    """Folders, from the folder in which Snakemake is started."""
+    """Folders, relative to the one in which Snakemake is started."""
 
     data: Folder = "data"
     """Data sets: <data>/<DATASET>/<SEQ>/tTTT.tif."""
 
     results: Folder = "results/benchmark"
-    """All that the run makes."""
+    """Everything that the run makes."""
 
 
 class AblationPlan(Frozen):
     """What `snakemake ablation` compares."""
 
     trainings: tuple[str, ...] = ()
-    """Training configurations, one a data set; the file's name is the data set's."""
+    """Training configurations, one per data set, whose name the file has."""
 
     seeds: tuple[WholeNumber, ...] = ()
-    """Each model is trained with each of these."""
+    """Random seeds; each model is trained with each of them."""
 
     models: dict[str, tuple[Change, ...]] = Field(default={})
-    """For each model the changes of the training configuration, KEY=VALUE."""
+    """For each model, its changes to the training configuration, KEY=VALUE."""
 
 
 class SubmittedNetworks(Frozen):
     """The networks of a training configuration, and what is submitted with them."""
 
     training: TrainingKind
-    """regular, or one of the generalizable track, which scripts and result folders have as \
-suffix."""
+    """`regular`, or one of the generalizable track's, which becomes the suffix of scripts and \
+result folders."""
 
     model: str | None = None
-    """Folder of its networks; null: those that the data sets are run with."""
+    """Folder of its networks. Null: those that the data sets are run with."""
 
     datasets: tuple[str, ...] | None = None
     """Names of its data sets; null: all."""
@@ -69,15 +69,18 @@ class SubmissionRun(Frozen):
     """What `snakemake submission` packs, into <results>/submission."""
 
     part: Literal["test", "training"] = "test"
-    """Which sequences: the challenge's test sequences, all that a recipe names, or those of the \
+    """Sequences to submit: the challenge's test sequences, all of the recipes', or those of the \
 run."""
 
     method: SubmittedMethod = "efficientcellseg"
     """Method that makes the masks."""
 
     csb: Unique[str] = ()
-    """Data sets whose masks go to <DATASET>/CSB/<SEQ>_RES: Fluo-N3DL-DRO, -TRIC and -TRIF, where \
-a tracking result is submitted beside them."""
+    """Data sets whose masks go to <DATASET>/CSB/<SEQ>_RES: Fluo-N3DL-DRO, -TRIC and -TRIF, if a \
+tracking result is submitted, too."""
+
+    tracks: Unique[str] = ()
+    """Data sets whose tracks are submitted, too."""
 
     scores: bool = True
     """Score the method on the run's own sequences first, for the manifest."""
@@ -90,7 +93,7 @@ a tracking result is submitted beside them."""
 
 @dataclass(frozen=True)
 class SequenceToSubmit:
-    """A sequence that is submitted once a training configuration."""
+    """A sequence that is submitted once per training configuration."""
 
     dataset: str
     sequence: str
@@ -103,39 +106,39 @@ class RunConfiguration(Frozen):
     """What to run: the workflow's configuration (config/config.yaml, config/demo.yaml)."""
 
     pathvars: RunFolders
-    """Folders, from the folder in which Snakemake is started."""
+    """Folders, relative to the one in which Snakemake is started."""
 
     methods: OneOrMore[str] = ("efficientcellseg",)
-    """efficientcellseg: the paper's networks, a job a step; unet, dunet, unet3d_ensemble: what it \
-is compared with; classical: Otsu's threshold and distance watershed. The first one is in the \
-pictures."""
+    """Methods to run. efficientcellseg: the paper's networks, one job per step; unet, dunet, \
+unet3d_ensemble: methods to compare with; classical: Otsu's threshold and distance \
+watershed. Pictures show the first one."""
 
     model: str | None = None
-    """Folder with a model folder for each network, in place of the recipes' own; null keeps \
-these."""
+    """Folder with one model folder per network, instead of the recipes' own. Null: the recipes' \
+own."""
 
     models: dict[str, str] = Field(default={})
-    """Folder of networks of single methods, in place of `model`; those that are compared need \
-one."""
+    """Folders of networks by method, instead of `model`; the compared methods need one each."""
 
     training_changes: dict[str, tuple[Change, ...]] = Field(default={})
-    """By method, changes of the training configurations of all data sets, KEY=VALUE; null leaves \
-a key out."""
+    """By method, changes to the training configurations of all data sets, KEY=VALUE; null removes \
+a key."""
 
     device: Device = "auto"
-    """Where networks run; auto takes a GPU where there is one."""
+    """Device for the networks; auto uses a GPU if there is one."""
 
     backend: Backend | None = None
-    """What runs networks; null: what the recipes say, which is the fastest unless told."""
+    """Program that runs the networks. Null: the recipes', usually the fastest one."""
 
     gpus: WholeNumber | None = None
-    """GPUs that a job with networks asks for. Only counted where the profile limits them, as the \
-default one does to 1 at a time. null: one, but none for the device cpu, nor where jobs run on \
-this machine and it has no /dev/nvidia0, the first one's device file."""
+    """GPUs that a job with networks requests. Counted only if the profile limits them; the \
+default profile allows 1 at a time. Null: one; none for the device cpu, or if jobs run on this \
+machine and it has no /dev/nvidia0."""
 
     disk_gb: Positive = 6.0
-    """Disk for what lies between the steps, 35 bytes a voxel: a shard of frames begins when so \
-many before it are done that all have room. Raise it on a cluster, where many run side by side."""
+    """Disk space in GB for files between the steps, 35 bytes per voxel. A shard of frames waits \
+until enough earlier ones are done that it has room. Raise it on a cluster, where many run \
+side by side."""
 
     threads: Count = 2
     """CPU threads of a job with networks, and of a score."""
@@ -174,29 +177,47 @@ many before it are done that all have room. Raise it on a cluster, where many ru
         return submission
 
     def methods_of(self, entry: DatasetRun) -> list[str]:
-        """List the methods that a data set is segmented by."""
+        """List the methods that segment a data set.
+
+        Parameters
+        ----------
+        entry : DatasetRun
+
+        Returns
+        -------
+        list of str
+        """
         return [method for method in self.methods if method not in entry.without]
 
     def folders(self, entry: DatasetRun, own: Mapping[str, Sequence[str]]) -> list[str]:
-        """Name the folders of a data set's results: its methods', and those cross-validated.
+        """Name the folders of a data set's results: its methods', and cross-validated ones.
 
         Parameters
         ----------
         entry : DatasetRun
         own : mapping of str to sequence of str
             As for :meth:`trainings`.
+
+        Returns
+        -------
+        list of str
         """
         methods = self.methods_of(entry)
         trained = [name for name in methods if name in own and name not in self.models]
         return [*methods, *(name + CROSS_VALIDATED for name in trained if entry.cross_validation)]
 
     def trainings(self, own: Mapping[str, Sequence[str]]) -> dict[str, NetworksToTrain]:
-        """List the networks that the run trains, by :meth:`DatasetRun.networks`.
+        """List the networks that the run trains.
 
         Parameters
         ----------
         own : mapping of str to sequence of str
-            For each method with networks, what it changes of a training configuration by itself.
+            For each method with networks, its own changes to a training configuration.
+
+        Returns
+        -------
+        dict of str to NetworksToTrain
+            By :meth:`DatasetRun.networks`.
         """
         found = {}
         for entry in self.datasets:
@@ -211,7 +232,17 @@ many before it are done that all have room. Raise it on a cluster, where many ru
         return found
 
     def gpus_of_a_job(self, *, local: bool) -> int:
-        """Give how many GPUs a job with networks asks for; `local`: it runs on this machine."""
+        """Count the GPUs that a job with networks requests.
+
+        Parameters
+        ----------
+        local : bool
+            Whether it runs on this machine.
+
+        Returns
+        -------
+        int
+        """
         if self.gpus is not None:
             return self.gpus
         if self.device == "auto" and local:

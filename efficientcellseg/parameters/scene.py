@@ -23,19 +23,19 @@ PositiveRange = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
 
 
 class CellShape(Frozen):
-    """How cells of all kinds look."""
+    """Properties that cells of all kinds have."""
 
     kind: str
-    """Which form it has."""
+    """Kind of form."""
 
     flatness: Positive
     """Height over width."""
 
     roughness: Annotated[float, Field(ge=0, lt=1)]
-    """Share of the radius by which the surface goes in and out."""
+    """Roughness of the surface, as a share of the radius."""
 
     texture: Share
-    """Amplitude of the texture, over the mean light."""
+    """Amplitude of the texture, relative to the mean light."""
 
     texture_size: Positive
     """Distance of the texture's lumps. Micrometers."""
@@ -51,25 +51,25 @@ class CellShape(Frozen):
 
 
 class PopulationShape(CellShape):
-    """Round to elongated cells that settle beside each other, drift and divide."""
+    """Round to elongated cells that lie side by side, drift and divide."""
 
     kind: Literal["population"]
-    """Round to elongated cells that settle beside each other, drift and divide."""
+    """Round to elongated cells that lie side by side, drift and divide."""
 
     width: PositiveRange
     """Smallest and largest diameter of a cell across its long axis. Micrometers."""
 
     aspect: PositiveRange
-    """Smallest and largest length of a cell over its width; 1 is round."""
+    """Smallest and largest ratio of a cell's length to its width; 1 is round."""
 
     taper: Share
-    """Share by which cells are thinner at their ends."""
+    """Share by which cells are thinner at the ends."""
 
     tilt: NotNegative
-    """Standard deviation of the long axis' rise over its run."""
+    """Standard deviation of the slope (rise over run) of the long axis."""
 
     bend: NotNegative
-    """Standard deviation of the sagitta of a bent cell over its length."""
+    """Standard deviation of a bent cell's sagitta, relative to its length."""
 
     arms: WholeNumber
     """Short side branches of a cell."""
@@ -78,19 +78,20 @@ class PopulationShape(CellShape):
     """Standard deviation of the logarithm of cells' brightness."""
 
     spacing: Positive
-    """Distance that neighbors keep, over the sum of their radii: less than 1 lets them touch."""
+    """Minimum distance between neighbors, relative to the sum of their radii; below 1, they may \
+touch."""
 
     strand: Count
-    """Cells that settle side by side; 1: each for itself."""
+    """Cells per cluster; 1: no clusters."""
 
     sheet: bool
-    """Whether cells make up one curved layer, instead of lying at any depth."""
+    """Whether cells form one curved layer, instead of lying at any depth."""
 
     flow: NotNegative
-    """Standard deviation of the drift that neighbors have in common. Micrometers a frame."""
+    """Standard deviation of the drift shared by neighbors. Micrometers per frame."""
 
     jitter: NotNegative
-    """Standard deviation of a cell's own steps. Micrometers a frame."""
+    """Standard deviation of a cell's own steps. Micrometers per frame."""
 
     divisions: Share
     """Share of the first frame's cells that divide in a sequence, however long."""
@@ -103,21 +104,21 @@ class ProtrudingShape(CellShape):
     """One cell with thin, branching protrusions. Its size follows the frame's shorter side."""
 
     body: Positive
-    """Radius of the body, over the frame's shorter side."""
+    """Radius of the body, relative to the frame's shorter side."""
 
     protrusions: Count
     """Protrusions, all around the body; each has up to two branches."""
 
     reach: Positive
-    """Length of a protrusion, over the frame's shorter side; each has 0.6 to 1.2 of it."""
+    """Length of a protrusion, relative to the frame's shorter side; each has 0.6 to 1.2 of it."""
 
     thickness: Positive
-    """Radius of a protrusion, over the frame's shorter side; each has 0.7 to 1.3 of it, and thins \
-out from its root to its tip."""
+    """Radius of a protrusion, relative to the frame's shorter side; each has 0.7 to 1.3 of it \
+and tapers from its root to its tip."""
 
 
 class Microscope(Frozen):
-    """How a scene's pictures are taken. Light and noise in counts, which are gray values."""
+    """How a scene is imaged. Light and noise are in counts, which are gray values."""
 
     blur: tuple[NotNegative, NotNegative]
     """Standard deviation of the spread of light along the depth, and within planes. \
@@ -127,7 +128,7 @@ Micrometers."""
     """Light of a cell of mean brightness in the first plane. Counts."""
 
     background: NotNegative
-    """Light beside cells. Counts."""
+    """Light between cells. Counts."""
 
     unevenness: Share
     """Share by which the background varies over the frame."""
@@ -139,7 +140,7 @@ Micrometers."""
     """Share of the cells' light that is lost on the way to the last plane."""
 
     counts_per_photon: Positive
-    """Counts that a photon makes: the more, the noisier. Counts."""
+    """Counts per photon; more means more noise."""
 
     read_noise: NotNegative
     """Standard deviation of the camera's own noise. Counts."""
@@ -152,20 +153,26 @@ Micrometers."""
 
 
 class Scene(Frozen):
-    """A kind of specimen, and the microscope that looks at it (config/scenes/<NAME>.yaml)."""
+    """A kind of specimen, and the microscope that images it (config/scenes/<NAME>.yaml)."""
 
     description: str
-    """What is seen, and which data it stands in for."""
+    """What the images show, and which data they stand in for."""
 
     cell_shape: Annotated[PopulationShape | ProtrudingShape, Field(discriminator="kind")]
-    """How the cells look and move; `kind` says which of the forms it has."""
+    """How the cells look and move; `kind` chooses the form."""
 
     microscope: Microscope
-    """How the pictures are taken."""
+    """How the images are taken."""
 
 
 def scene_names() -> list[str]:
-    """List the shipped scenes."""
+    """List the shipped scenes.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
     return sorted(path.stem for path in SCENES.glob("*.yaml"))
 
 
@@ -175,7 +182,11 @@ def find_scene(name: str) -> Path:
     Parameters
     ----------
     name : str
-        A shipped scene's, or a file of one's own that ends in .yaml or .yml.
+        Of a shipped scene, or a file of your own that ends in .yaml or .yml.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
@@ -211,6 +222,14 @@ SceneName = Annotated[
 
 def open_scene(name: str) -> Scene:
     """Load a scene by its name, or from a file.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Scene
 
     Raises
     ------

@@ -34,7 +34,13 @@ class _Untitled(GenerateJsonSchema):
 
 
 def schema_texts() -> dict[str, str]:
-    """Give the text of each schema by the name of its file."""
+    """Write the JSON schema of each kind of configuration.
+
+    Returns
+    -------
+    dict of str to str
+        By the name of its file.
+    """
     texts = {}
     for name, model in SCHEMAS.items():
         schema = model.model_json_schema(schema_generator=_Untitled)

@@ -15,10 +15,12 @@ class Source(Frozen):
     """Where the data of a data set come from."""
 
     kind: str
-    """Which form it has."""
+    """Kind of form."""
 
 
-Url = Annotated[str, Field(pattern="^https?://")]
+# What is downloaded comes encrypted, or from this machine.
+SAFE_ADDRESS = r"^(https://|http://(localhost|127\.0\.0\.1)[:/])"
+Url = Annotated[str, Field(pattern=SAFE_ADDRESS)]
 
 
 class ZipHashes(Frozen):
@@ -44,7 +46,7 @@ class ZipSource(Source):
     """URL of the test sequences."""
 
     sha256: ZipHashes = ZipHashes()
-    """Hash of each zip where it is known; else the first download records it beside the zip."""
+    """Hash of each zip if it is known; otherwise the first download records it beside the zip."""
 
 
 class WheelSource(Source):
@@ -76,8 +78,8 @@ class SimulationSource(Source):
     """Made by the project's simulator."""
 
     scene: SceneName
-    """Which cells, through which microscope: the name of a file in config/scenes, without .yaml, \
-or a YAML file of one's own, from the folder where the program runs."""
+    """Cells and microscope: the name of a file in config/scenes, without .yaml, or your own YAML \
+file, relative to the current folder."""
 
     shape: tuple[Side, Side, Side] = (16, 160, 160)
     """Planes, rows, columns."""

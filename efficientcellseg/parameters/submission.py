@@ -15,7 +15,7 @@ from efficientcellseg.parameters.values import SequenceName, SubmittedMethod, Tr
 
 
 class SubmittedSequence(Frozen):
-    """A sequence, once a training configuration. Paths start in the folder of the call."""
+    """A sequence, once per training configuration. Paths are relative to the current folder."""
 
     dataset: str
     """Folder of the data set; its name is the data set's."""
@@ -24,32 +24,36 @@ class SubmittedSequence(Frozen):
     """The sequence."""
 
     training: TrainingKind = "regular"
-    """Training configuration: regular, or one of the generalizable track, which scripts and \
-result folders have as suffix."""
+    """Training configuration: `regular`, or one of the generalizable track's, which becomes the \
+suffix of scripts and result folders."""
 
     masks: str | None = None
-    """Folder of the masks; null: <dataset>/<sequence>_RES, with the training configuration's \
+    """Folder of the masks. Null: <dataset>/<sequence>_RES, with the training configuration's \
 suffix."""
 
     recipe: str | None = None
-    """Recipe; null: the one with the data set's name."""
+    """Recipe. Null: the one with the data set's name."""
 
     model: str | None = None
     """Folder of the networks; null: the recipe's."""
 
     method: SubmittedMethod = "efficientcellseg"
-    """What made the masks."""
+    """Method that made the masks."""
 
     csb: bool = False
     """Put the masks into <DATASET>/CSB: complete segmentations of Fluo-N3DL-DRO, -TRIC and -TRIF \
 beside a tracking result."""
+
+    tracks: bool = False
+    """Submit tracks, too: masks numbered by track, with res_track.txt, in <DATASET>/<SEQ>_RES; \
+with csb their masks go to <DATASET>/CSB as well."""
 
 
 class SubmissionPlan(Frozen):
     """What ``python -m efficientcellseg package`` puts into a submission."""
 
     sequences: Annotated[tuple[SubmittedSequence, ...], Field(min_length=1)]
-    """The sequences, each once a training configuration."""
+    """The sequences, each once per training configuration."""
 
     scores: tuple[str, ...] = ()
     """Files that ``python -m ctc_eval score --output`` wrote, for the manifest."""

@@ -35,31 +35,38 @@ ABOVE: dict[str, Any] = {
 }
 
 
-def draw_frames(scores: Sequence[FrameScore]) -> str:
-    """Draw SEG and DET against the frame; an empty string for fewer than two annotated frames."""
+def draw_frames(scores: Sequence[FrameScore], name: str) -> str:
+    """Draw SEG and DET against the frame; an empty string for fewer than two annotated frames.
+
+    Parameters
+    ----------
+    scores : sequence of FrameScore
+    name : str
+        What sets the chart apart from others in the page.
+    """
     from matplotlib.ticker import MaxNLocator
 
     if len(scores) < 2:
         return ""
     figure, axes = _canvas(4.6, 2.6)
     lowest = 1.0
-    for name, color, style in (("SEG", BLUE, "o-"), ("DET", VERMILION, "s--")):
-        found = [(one.frame, value) for one in scores if (value := _measure(one, name)) is not None]
+    for kind, color, style in (("SEG", BLUE, "o-"), ("DET", VERMILION, "s--")):
+        found = [(one.frame, value) for one in scores if (value := _measure(one, kind)) is not None]
         if found:
             frames, values = zip(*found, strict=True)
-            axes.plot(frames, values, style, color=color, label=name, markersize=4, linewidth=1.5)
+            axes.plot(frames, values, style, color=color, label=kind, markersize=4, linewidth=1.5)
             lowest = min(lowest, *values)
     axes.set(xlabel="frame", ylabel="measure", ylim=(max(0, lowest - 0.1), 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(**ABOVE, ncols=2)
-    return _svg(figure, "frames")
+    return as_svg(figure, f"{name} frames")
 
 
-def _measure(score: FrameScore, name: str) -> float | None:
-    return score.seg if name == "SEG" else score.det
+def _measure(score: FrameScore, kind: str) -> float | None:
+    return score.seg if kind == "SEG" else score.det
 
 
-def draw_sizes(sizes: Mapping[Outcome, np.ndarray], unit: str) -> str:
+def draw_sizes(sizes: Mapping[Outcome, np.ndarray], unit: str, name: str) -> str:
     """Draw how many reference objects of which size became what; nothing without objects.
 
     Parameters
@@ -67,6 +74,8 @@ def draw_sizes(sizes: Mapping[Outcome, np.ndarray], unit: str) -> str:
     sizes : mapping of Outcome to ndarray of shape (n,)
         Diameters.
     unit : str
+    name : str
+        What sets the chart apart from others in the page.
     """
     import numpy as np
     from matplotlib.ticker import MaxNLocator
@@ -87,7 +96,7 @@ def draw_sizes(sizes: Mapping[Outcome, np.ndarray], unit: str) -> str:
     axes.set(xlabel=f"diameter, {unit}", ylabel="reference objects")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(**ABOVE, ncols=4)
-    return _svg(figure, "sizes")
+    return as_svg(figure, f"{name} sizes")
 
 
 def draw_parameters(table: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -129,9 +138,9 @@ def draw_parameters(table: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         axes.set(xscale="log", xlim=(0.5, 400), ylim=(lowest - 0.1, 1))
         axes.set(xlabel="parameters, million", ylabel="SEG")
         axes.set_xticks([1, 10, 100], ["1", "10", "100"])
-        axes.legend(frameon=False, fontsize=8, loc="lower left")
         if axes.lines:
-            charts[origin] = _svg(figure, origin)
+            axes.legend(frameon=False, fontsize=8, loc="lower left")
+            charts[origin] = as_svg(figure, origin)
     return charts
 
 
@@ -149,8 +158,15 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure, name: str) -> str:
-    """Write a figure as an SVG element, without what only a file needs."""
+def as_svg(figure: Figure, name: str) -> str:
+    """Write a figure as an SVG element, without what only a file needs.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    name : str
+        What sets its elements' names apart from those of other charts in the page.
+    """
     import matplotlib as mpl
 
     buffer = io.StringIO()

@@ -24,13 +24,14 @@ from efficientcellseg.report.judging import (
     worst_objects,
 )
 from efficientcellseg.report.outcomes import Outcome, judge_objects
-from efficientcellseg.report.overlay import annotated_images, fullest_plane
+from efficientcellseg.report.overlay import annotated_images
 from efficientcellseg.report.pictures import (
-    Window,
-    choose_window,
+    Cutout,
+    choose_cutout,
     contrast,
     cover,
     cut_around,
+    fullest_plane,
     spread,
     stretch,
 )
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # How many objects are shown, and of how many frames slices, at most.
-WORST, FRAMES = 10, 5
+WORST, FRAMES_SHOWN = 10, 5
 
 Predict = Callable[[np.ndarray], "Maps"]
 
@@ -56,7 +57,7 @@ class Inspection:
     ----------
     run : SegmentedSequence
     seg, det : float or None
-        Over all annotated frames; None where nothing is annotated for them.
+        Over all annotated frames; None if nothing is annotated for them.
     scores : list of FrameScore
         Of each annotated frame.
     sizes : dict of Outcome to ndarray
@@ -67,12 +68,12 @@ class Inspection:
         The worst first, each with its picture as a data URI.
     shape : tuple of int
         Planes, rows, columns of a frame.
-    window : Window
+    window : Cutout
         The part of a slice that is shown.
     shown : tuple of (list of int, list of int)
         The frames and the planes that are shown.
     maps_missing : str
-        Why there are no maps; empty where there are.
+        Why there are no maps; empty if there are.
     cover : str
         Data URI of the slice with most objects, each in its own color.
     """
@@ -85,7 +86,7 @@ class Inspection:
     slices: list[Slice]
     bad: list[tuple[BadObject, str]]
     shape: tuple[int, int, int]
-    window: Window
+    window: Cutout
     shown: tuple[list[int], list[int]]
     maps_missing: str
     cover: str
@@ -116,7 +117,7 @@ def inspect_sequence(
     annotated = sorted({image.frame for image, _ in judged}) or sorted(run.masks)
     first = read_volume(run.masks[annotated[0]])
     planes, frames = _choose(len(first), annotated, slices, judged)
-    window = choose_window(np.any(first > 0, axis=0))
+    window = choose_cutout(np.any(first > 0, axis=0))
     predict, missing = _predictor(run, model, device)
     colors = run.recipe.pseudocolor if run.recipe and run.weights else None
     found: list[Slice] = []
@@ -165,7 +166,7 @@ def _read_frame(
     )
 
 
-def _cover(frame: Path, labels: np.ndarray, window: Window) -> str:
+def _cover(frame: Path, labels: np.ndarray, window: Cutout) -> str:
     volume = read_volume(frame)
     plane = fullest_plane(labels)
     image = stretch(window.image(volume[plane]), *contrast(volume))
@@ -180,7 +181,7 @@ def judge_sequence(run: SegmentedSequence) -> tuple[dict[int, Matching], list[Ju
     markers : dict of int to Matching
         By frame.
     judged : list of (ReferenceImage, Judged)
-        By frame and plane; empty where there is no reference.
+        By frame and plane; empty if there is no reference.
     """
     images = [image for image in annotated_images(run.reference) if image.frame in run.masks]
     marked: list[ReferenceImage] = []
@@ -205,9 +206,10 @@ def _choose(
     depth: int, frames: list[int], slices: int, judged: list[JudgedImage]
 ) -> tuple[list[int], list[int]]:
     """Choose planes and frames to show, evenly; annotated slices are among the planes."""
-    many = min(len(frames), FRAMES)
+    many = min(len(frames), FRAMES_SHOWN)
     planes = {*spread(depth, max(slices // many, 3))}
-    chosen = [frames[i] for i in spread(len(frames), max(min(slices // len(planes), FRAMES), 1))]
+    wanted = max(min(slices // len(planes), FRAMES_SHOWN), 1)
+    chosen = [frames[i] for i in spread(len(frames), wanted)]
     annotated = {image.plane for image, _ in judged if image.frame in chosen} - {None}
     return sorted({*planes, *(plane for plane in annotated if plane is not None)}), chosen
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ctc_eval.format import (
     InputError,
@@ -14,16 +16,24 @@ from ctc_eval.format import (
     frame_files,
     read_volume,
 )
+from efficientcellseg.report.pictures import (
+    bar_length,
+    contrast,
+    count_objects,
+    fullest_plane,
+    instance_color,
+    spread,
+    trace_outlines,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REFERENCE_COLOR = "#35d0ff"
-RESULT_COLOR = "#ffb000"
 # What a folder is refused for that has no reference objects.
 NO_REFERENCE = {"folder-missing", "objects-missing", "frames-absent"}
+# Of how many frames objects are counted to choose the one that is drawn.
+COUNTED = 8
 
 
 def annotated_images(folder: Path) -> list[ReferenceImage]:
@@ -37,7 +47,7 @@ def annotated_images(folder: Path) -> list[ReferenceImage]:
     Returns
     -------
     list of ReferenceImage
-        In the order of frame and plane, whole frames first; empty where there is none.
+        In the order of frame and plane, whole frames first; empty if there is none.
     """
     try:
         images = find_reference(folder).objects
@@ -48,171 +58,145 @@ def annotated_images(folder: Path) -> list[ReferenceImage]:
     return sorted(images, key=lambda one: (one.frame, -1 if one.plane is None else one.plane))
 
 
-def outline(labels: np.ndarray) -> np.ndarray:
-    """Mark the rim of each object, as wide as it takes to be seen in a picture of the image.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (Y, X), integer
-        0 is background.
-
-    Returns
-    -------
-    ndarray of shape (Y, X), bool
-    """
-    from scipy.ndimage import maximum_filter, minimum_filter
-
-    size = 3 + 2 * (max(labels.shape) // 800)
-    changes = minimum_filter(labels, size) != maximum_filter(labels, size)
-    return changes & (labels > 0)
-
-
-def count_objects(labels: np.ndarray) -> int:
-    """Count the labels of an image, background 0 not."""
-    import numpy as np
-
-    return int(np.count_nonzero(np.unique(labels)))
-
-
-def fullest_plane(labels: np.ndarray) -> int:
-    """Give the plane with most objects, of several the one with most foreground.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (Z, Y, X), integer
-    """
-    import numpy as np
-
-    counts = [(count_objects(plane), np.count_nonzero(plane)) for plane in labels]
-    return max(range(len(counts)), key=counts.__getitem__)
-
-
-def draw(
-    title: str,
-    volume: np.ndarray,
-    result: np.ndarray,
-    reference: np.ndarray | None,
-    plane: int | None = None,
-) -> Figure:
-    """Draw a frame: a plane and the maximum along the planes; raw, reference, result.
-
-    Of a frame with one plane, that plane alone.
-
-    Parameters
-    ----------
-    title : str
-    volume : ndarray of shape (Z, Y, X)
-        Raw intensities.
-    result : ndarray of shape (Z, Y, X), integer
-        Labels, 0 is background.
-    reference : ndarray of shape (Z, Y, X) or (Y, X), integer, or None
-        Labels of the frame; of the one `plane`, where it has two axes.
-    plane : int, optional
-        Which plane to show; by default the one with most objects of the result.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    from matplotlib.figure import Figure
-
-    if plane is None:
-        plane = fullest_plane(result)
-    whole = reference is not None and reference.ndim == 3
-    section = reference[plane] if reference is not None and whole else reference
-    projection = reference.max(axis=0) if reference is not None and whole else None
-
-    name = f"plane {plane} of 0 to {len(volume) - 1}: " if len(volume) > 1 else ""
-    rows = [(name, volume[plane], section, result[plane])]
-    if len(volume) > 1:
-        rows.append(("maximum along z: ", volume.max(axis=0), projection, result.max(axis=0)))
-    # Panels are a third of 12 wide.
-    height = 4 * len(rows) * volume.shape[1] / volume.shape[2] + 1.2
-    figure = Figure(figsize=(12, min(max(height, 4), 24)), dpi=150, layout="constrained")
-    figure.suptitle(title, fontsize=14)
-    axes = figure.subplots(len(rows), 3, squeeze=False)
-    for panels, (name, image, theirs, ours) in zip(axes, rows, strict=True):
-        _panel(panels[0], f"{name}raw", image)
-        if theirs is None:
-            _panel(panels[1], f"{name}no reference", image)
-        else:
-            caption = f"{name}reference, {count_objects(theirs)} objects"
-            _panel(panels[1], caption, image, theirs, REFERENCE_COLOR)
-        caption = f"{name}result, {count_objects(ours)} objects"
-        _panel(panels[2], caption, image, ours, RESULT_COLOR)
-    return figure
-
-
 @dataclass(frozen=True)
 class View:
-    """One view of a frame: a plane, or the maximum along planes; image and labels (Y, X)."""
+    """A panel: a slice, or the maximum along planes.
+
+    Attributes
+    ----------
+    caption : str
+    image : ndarray of shape (Y, X)
+        Intensities.
+    labels : ndarray of shape (Y, X), integer, optional
+        Objects to outline; 0 is background.
+    um : float, optional
+        Side of a pixel, for the scale bar.
+    """
 
     caption: str
     image: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None = None
+    um: float | None = None
 
 
-def views_of(name: str, volume: np.ndarray, labels: np.ndarray) -> list[View]:
-    """Give the plane with most cells and the maximum along z; of one plane, that alone.
+def views_of(
+    volume: np.ndarray,
+    labels: Mapping[str, np.ndarray],
+    plane: int | None = None,
+    um: float | None = None,
+    name: str = "",
+) -> list[list[View]]:
+    """Give rows of panels: a plane, and the maximum along z where there are more planes than one.
 
     Parameters
     ----------
+    volume : ndarray of shape (Z, Y, X)
+        Raw intensities.
+    labels : mapping of str to ndarray of shape (Z, Y, X) or (Y, X), integer
+        By what they are, such as "result", which gets a panel in each row. Labels of two axes are
+        of the one `plane` alone: there is no maximum then.
+    plane : int, optional
+        The one with most of the last labels' objects unless given.
+    um : float, optional
+        Side of a pixel.
     name : str
-        Of the frame, before each caption.
-    volume, labels : ndarray of shape (Z, Y, X)
+        Before each caption.
     """
-    if len(volume) == 1:
-        return [View(name, volume[0], labels[0])]
-    plane = fullest_plane(labels)
-    return [
-        View(f"{name}plane {plane} of 0 to {len(volume) - 1}, ", volume[plane], labels[plane]),
-        View(f"{name}maximum along z, ", volume.max(axis=0), labels.max(axis=0)),
-    ]
+    if plane is None:
+        plane = fullest_plane(list(labels.values())[-1])
+
+    def row(caption: str, image: np.ndarray, found: Mapping[str, np.ndarray]) -> list[View]:
+        counted = [
+            View(f"{kind}, {(n := count_objects(one))} cell{'s' * (n != 1)}", image, one, um)
+            for kind, one in found.items()
+        ]
+        return [View(f"{name}{caption}raw", image, None, um), *counted]
+
+    caption = f"plane {plane} of 0 to {len(volume) - 1}, " if len(volume) > 1 else ""
+    sections = {kind: one[plane] if one.ndim == 3 else one for kind, one in labels.items()}
+    rows = [row(caption, volume[plane], sections)]
+    if len(volume) > 1 and all(one.ndim == 3 for one in labels.values()):
+        highest = {kind: one.max(axis=0) for kind, one in labels.items()}
+        rows.append(row("maximum along z, ", volume.max(axis=0), highest))
+    return rows
 
 
-def draw_result(views: Sequence[View]) -> Figure:
-    """Draw views of frames, each without and with the outlines of what was found.
+def draw_views(rows: Sequence[Sequence[View]], title: str = "") -> Figure:
+    """Draw panels, each object outlined in its own color.
 
     Parameters
     ----------
-    views : sequence of View
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    rows : sequence of sequence of View
+        Each of the same number of panels.
+    title : str
     """
     from matplotlib.figure import Figure
 
-    # Panels are half of 12 wide.
-    height = sum(6 * one.image.shape[0] / one.image.shape[1] + 0.4 for one in views)
-    figure = Figure(figsize=(12, min(max(height, 3), 36)), dpi=100, layout="constrained")
-    rows = figure.subplots(len(views), 2, squeeze=False)
-    for panels, view in zip(rows, views, strict=True):
-        _panel(panels[0], f"{view.caption}raw", view.image)
-        caption = f"{view.caption}{count_objects(view.labels)} cells"
-        _panel(panels[1], caption, view.image, view.labels, RESULT_COLOR)
+    across = len(rows[0])
+    width = 12 / across
+    height = sum(width * row[0].image.shape[0] / row[0].image.shape[1] + 0.4 for row in rows)
+    size = (12, min(max(height + 0.5 * bool(title), 3), 36))
+    figure = Figure(figsize=size, dpi=150 if across > 2 else 120, layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize=14)
+    for panels, row in zip(figure.subplots(len(rows), across, squeeze=False), rows, strict=True):
+        for axes, view in zip(panels, row, strict=True):
+            draw_view(axes, view)
     return figure
 
 
-def _panel(
-    axes: Axes, caption: str, image: np.ndarray, labels: np.ndarray | None = None, color: str = ""
-) -> None:
-    """Show an image between its 1st and 99.8th percentile, with the labels' outlines."""
-    import numpy as np
-    from matplotlib.colors import to_rgba
+def draw_view(axes: Axes, view: View, limits: tuple[float, float] | None = None) -> None:
+    """Show an image with thin outlines of its objects and a scale bar.
 
-    low, high = np.percentile(image, (1, 99.8))
-    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1), interpolation="nearest")
-    if labels is not None:
-        layer = np.zeros((*labels.shape, 4))
-        layer[outline(labels)] = to_rgba(color)
-        axes.imshow(layer, interpolation="nearest")
-    axes.set_title(caption, fontsize=10)
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    view : View
+    limits : tuple of float, optional
+        Intensities that are shown black and white; the image's own unless given.
+    """
+    from matplotlib.collections import LineCollection
+
+    low, high = limits or contrast(view.image)
+    axes.imshow(view.image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    if view.labels is not None:
+        lines = list(trace_outlines(view.labels))
+        colors = [tuple(part / 255 for part in instance_color(label)) for label, _ in lines]
+        drawn = LineCollection([line[:, ::-1] for _, line in lines], colors=colors, linewidths=1.1)
+        axes.add_collection(drawn, autolim=False)
+    if view.um:
+        _draw_bar(axes, view.image.shape, view.um)
+    axes.set_title(view.caption, fontsize=10)
     axes.set_axis_off()
 
 
-def overlay(dataset_dir: Path, sequence: str, result_dir: Path, reference_dir: Path) -> Figure:
-    """Draw the middle one of a sequence's annotated frames; without any, the middle frame.
+def _draw_bar(axes: Axes, shape: tuple[int, ...], um: float) -> None:
+    """Draw a scale bar into the lower right corner."""
+    from matplotlib.patheffects import withStroke
+
+    rows, columns = shape
+    length = bar_length(columns * um)
+    right, low = columns * 0.96, rows - columns * 0.05
+    dark = [withStroke(linewidth=3.5, foreground="black")]
+    ends = (right - length / um, right)
+    axes.plot(ends, (low, low), color="white", linewidth=2.5, path_effects=dark)
+    middle, text = sum(ends) / 2, f"{length:g} µm"
+    place = (middle, low - rows * 0.015)
+    axes.text(*place, text, color="white", ha="center", va="bottom", path_effects=dark)
+    axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+
+
+def overlay(
+    dataset_dir: Path,
+    sequence: str,
+    result_dir: Path,
+    reference_dir: Path,
+    *,
+    frame: int | None = None,
+    plane: int | None = None,
+    um: float | None = None,
+) -> Figure:
+    """Draw a frame of a sequence.
 
     Parameters
     ----------
@@ -222,6 +206,10 @@ def overlay(dataset_dir: Path, sequence: str, result_dir: Path, reference_dir: P
         With ``maskTTT.tif``.
     reference_dir : Path
         As for :func:`annotated_images`.
+    frame, plane : int, optional
+        Unless given, those with most objects: of the reference, or of the result without one.
+    um : float, optional
+        Side of a pixel, for the scale bar.
 
     Returns
     -------
@@ -230,36 +218,67 @@ def overlay(dataset_dir: Path, sequence: str, result_dir: Path, reference_dir: P
     Raises
     ------
     InputError
-        Frames or masks missing or damaged; shapes that differ.
+        Frames or masks missing or damaged; shapes that differ; no such plane.
     """
     frames = frame_files(dataset_dir / sequence)
     masks = frame_files(result_dir, "mask", complete=False)
-    known = [one for one in annotated_images(reference_dir) if one.frame in masks]
-    image = known[len(known) // 2] if known else None
-    frame = image.frame if image else list(masks)[len(masks) // 2]
-    if frame not in frames:
+    image = _choose(annotated_images(reference_dir), masks, frame, plane)
+    if frame is None:
+        frame = image.frame if image else _fullest_frame(masks)
+    if frame not in frames or frame not in masks:
+        missing = dataset_dir / sequence if frame in masks else result_dir
         raise InputError(
-            f"{masks[frame]}: no frame of that number in {dataset_dir / sequence}; expected a "
-            "result of this sequence: check --result",
+            f"{missing}: no frame {frame}; expected a frame with its mask: check --result and "
+            "--frame",
             code="frame-missing",
         )
     volume, result = read_volume(frames[frame]), read_volume(masks[frame])
     _check_shape(masks[frame], result, frames[frame], volume)
     title = f"{dataset_dir.resolve().name} {sequence}, frame {frames[frame].stem}"
-    if image is None:
-        return draw(title, volume, result, None)
-    reference = read_volume(image.path)
-    if image.plane is not None:
-        reference = reference[0]
-    _check_shape(image.path, reference, frames[frame], volume)
-    if image.plane is not None and image.plane >= len(volume):
+    labels = {"result": result}
+    if image:
+        reference = read_volume(image.path)
+        if image.plane is not None:
+            reference, plane = reference[0], image.plane
+        _check_shape(image.path, reference, frames[frame], volume)
+        title += f", reference {reference_dir.name.partition('_')[2]}"
+        labels = {"reference": reference, **labels}
+        plane = fullest_plane(reference) if plane is None else plane
+    _check_plane(image.path if image else frames[frame], plane, len(volume))
+    return draw_views(views_of(volume, labels, plane, um), title)
+
+
+def _choose(
+    images: Sequence[ReferenceImage],
+    masks: Mapping[int, Path],
+    frame: int | None,
+    plane: int | None,
+) -> ReferenceImage | None:
+    """Choose the reference image that has most objects, of a few; None if there is none."""
+    fitting = [
+        one
+        for one in images
+        if one.frame in masks
+        and frame in (None, one.frame)
+        and (plane is None or one.plane in (None, plane))
+    ]
+    some = [fitting[i] for i in spread(len(fitting), COUNTED)] if fitting else []
+    return max(some, key=lambda one: count_objects(read_volume(one.path)), default=None)
+
+
+def _fullest_frame(masks: Mapping[int, Path]) -> int:
+    numbers = list(masks)
+    some = [numbers[i] for i in spread(len(numbers), COUNTED)]
+    return max(some, key=lambda number: count_objects(read_volume(masks[number])))
+
+
+def _check_plane(path: Path, plane: int | None, depth: int) -> None:
+    if plane is not None and not 0 <= plane < depth:
         raise InputError(
-            f"{image.path}: plane {image.plane}; expected 0 to {len(volume) - 1}: check that the "
-            "reference belongs to the sequence",
+            f"{path}: plane {plane}; expected 0 to {depth - 1}: check --plane, and that reference "
+            "and sequence belong together",
             code="slice-outside",
         )
-    kind = reference_dir.name.partition("_")[2]
-    return draw(f"{title}, reference {kind}", volume, result, reference, image.plane)
 
 
 def _check_shape(path: Path, labels: np.ndarray, frame: Path, volume: np.ndarray) -> None:

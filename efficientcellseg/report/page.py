@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctc_eval.table import BLOCKS, Row, columns_of, readable
-from efficientcellseg.report.charts import draw_frames, draw_parameters, draw_sizes
+from efficientcellseg.report.charts import as_svg, draw_frames, draw_parameters, draw_sizes
 from efficientcellseg.report.inspection import Inspection
+from efficientcellseg.report.lineage import draw_lineages
 from efficientcellseg.report.outcomes import MEANINGS, Outcome
 
 if TYPE_CHECKING:
-    from efficientcellseg.report.run_folder import StepCost
+    from efficientcellseg.report.run_folder import SegmentedSequence, StepCost
 
+# How many lineages are drawn, at most.
+LINEAGES = 12
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -65,6 +68,7 @@ def render_page(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     return environment.get_template("report.html").render(
         content=content,
         blocks=_blocks(content.table),
@@ -101,6 +105,7 @@ def _sequence(number: int, one: Inspection) -> dict[str, Any]:
     """Collect what the template and the script need of a sequence."""
     run, (frames, planes) = one.run, one.shown
     size = run.recipe.voxel_size if run.recipe else None
+    unit = "µm" if size else "pixels"
     totals = {o: sum(score.counts[o] for score in one.scores) for o in Outcome}
     return {
         "id": f"sequence-{number}",
@@ -116,8 +121,9 @@ def _sequence(number: int, one: Inspection) -> dict[str, Any]:
         "frames": frames,
         "planes": planes,
         "charts": [
-            (draw_frames(one.scores), "SEG and DET by frame"),
-            (draw_sizes(one.sizes, "µm" if size else "pixels"), "Sizes of the reference objects"),
+            (draw_frames(one.scores, run.path), "SEG and DET by frame"),
+            (draw_sizes(one.sizes, unit, run.path), "Sizes of the reference objects"),
+            (_lineages(run), "Lineages"),
         ],
         "shape": one.shape,
         "left_out": _left_out(one),
@@ -131,6 +137,14 @@ def _sequence(number: int, one: Inspection) -> dict[str, Any]:
             "slices": {f"{part.frame}/{part.plane}": _slice(part) for part in one.slices},
         },
     }
+
+
+def _lineages(run: SegmentedSequence) -> str:
+    """Draw the tracks of a sequence; an empty string without any."""
+    if not run.tracks:
+        return ""
+    figure = draw_lineages(run.tracks, LINEAGES)
+    return as_svg(figure, f"{run.path} lineages")
 
 
 def _counts(counts: Mapping[Outcome, int]) -> dict[int, int]:

@@ -6,7 +6,7 @@ import base64
 import colorsys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor, log10
 
 import numpy as np
 
@@ -19,7 +19,7 @@ SIDE, WIDEST = 400, 800
 
 
 @dataclass(frozen=True)
-class Window:
+class Cutout:
     """The part of a slice that a picture shows.
 
     Attributes
@@ -46,7 +46,7 @@ class Window:
         return cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
 
 
-def choose_window(foreground: np.ndarray) -> Window:
+def choose_cutout(foreground: np.ndarray) -> Cutout:
     """Choose what to show of a slice: all of it, or of a large one the part with most cells.
 
     Parameters
@@ -56,26 +56,51 @@ def choose_window(foreground: np.ndarray) -> Window:
 
     Returns
     -------
-    Window
+    Cutout
         Of at most `SIDE` pixels a side.
     """
     import cv2
 
     shape = foreground.shape
     if max(shape) <= WIDEST:
-        return Window(slice(0, shape[0]), slice(0, shape[1]), ceil(max(shape) / SIDE))
+        return Cutout(slice(0, shape[0]), slice(0, shape[1]), ceil(max(shape) / SIDE))
     height, width = (min(length, WIDEST) for length in shape)
     sums = cv2.integral(foreground.astype(np.uint8))
     inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width]
     inside = inside + sums[:-height, :-width]
     row, column = (int(place) for place in np.unravel_index(inside.argmax(), inside.shape))
-    return Window(slice(row, row + height), slice(column, column + width), WIDEST // SIDE)
+    return Cutout(slice(row, row + height), slice(column, column + width), WIDEST // SIDE)
 
 
 def spread(count: int, wanted: int) -> list[int]:
     """Choose `wanted` of `count` numbers from 0 on, evenly, first and last among them."""
     chosen = np.linspace(0, count - 1, min(count, wanted)).round().astype(int)
     return [count // 2] if wanted == 1 else chosen.tolist()
+
+
+def count_objects(labels: np.ndarray) -> int:
+    """Count the labels of an image, background 0 not."""
+    return int(np.count_nonzero(np.unique(labels)))
+
+
+def fullest_plane(labels: np.ndarray) -> int:
+    """Give the plane with most objects, of several the one with most foreground.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Z, Y, X), integer
+    """
+    counts = [(count_objects(plane), int(np.count_nonzero(plane))) for plane in labels]
+    return max(range(len(counts)), key=counts.__getitem__)
+
+
+def bar_length(width: float) -> float:
+    """Choose how long a scale bar is in an image of some width: 1, 2 or 5 times a power of ten.
+
+    At most a quarter of the width, in the same unit.
+    """
+    power = 10.0 ** floor(log10(width / 4))
+    return next(step * power for step in (5, 2, 1) if step * power <= width / 4)
 
 
 def stretch(image: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -133,7 +158,7 @@ def instance_color(label: int) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def outlines(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def trace_outlines(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Trace the outline of each object.
 
     Parameters
@@ -181,7 +206,7 @@ def draw_outlines(
     """
     import cv2
 
-    for number, line in outlines(labels):
+    for number, line in trace_outlines(labels):
         points = ((line[:, ::-1] + 0.5) * scale - 0.5) * 16
         drawn = [points.round().astype(np.int32)]
         own = color or instance_color(number)
@@ -236,7 +261,7 @@ def cut_around(
     ----------
     volume, reference, result : ndarray of shape (Z, Y, X)
     labels : ndarray of shape (Z, Y, X)
-        The one of both that has the object.
+        `reference` or `result`, whichever has the object.
     label : int
     side : int
         Pixels of the picture.

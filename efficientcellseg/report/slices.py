@@ -11,7 +11,7 @@ import numpy as np
 from efficientcellseg.chain.pseudocolor import pseudocolored_planes
 from efficientcellseg.report.outcomes import Judged
 from efficientcellseg.report.pictures import (
-    Window,
+    Cutout,
     contrast,
     encode,
     encode_labels,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from efficientcellseg.parameters.recipe import Pseudocolor
 
 # Maps that are shown, at most: offsets come after cells.
-MAPS = 4
+MAPS_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Slice:
     views : dict of str to str
         Data URIs of pictures by what they show: raw, pseudocolor, maps.
     result, reference : str
-        Data URIs of labels; the reference is empty where this slice has none.
+        Data URIs of labels; the reference is empty if this slice has none.
     found : dict of int to int
         `Outcome` of each result object in it.
     wanted : dict of int to (int, float)
@@ -78,7 +78,7 @@ class Slice:
 
 
 def make_slices(
-    frame: FrameData, planes: Sequence[int], window: Window, colors: Pseudocolor | None
+    frame: FrameData, planes: Sequence[int], window: Cutout, colors: Pseudocolor | None
 ) -> list[Slice]:
     """Make the pictures of some planes of a frame.
 
@@ -87,7 +87,7 @@ def make_slices(
     frame : FrameData
     planes : sequence of int
         Ascending.
-    window : Window
+    window : Cutout
         What is shown of each.
     colors : Pseudocolor or None
         How networks see the slices; None for a method without networks.
@@ -102,14 +102,14 @@ def make_slices(
         for plane, colored in enumerate(every):
             if plane in views:
                 views[plane]["pseudocolor"] = encode(stretch(colored, 0, 1))
-    for name in list(frame.maps)[:MAPS]:
+    for name in list(frame.maps)[:MAPS_SHOWN]:
         for plane in planes:
             picture = heat(window.image(frame.maps[name][plane]))
             views[plane][f"map: {name.replace('_', ' ')}"] = encode(picture)
     return [_make_slice(frame, plane, window, views[plane]) for plane in planes]
 
 
-def _make_slice(frame: FrameData, plane: int, window: Window, views: dict[str, str]) -> Slice:
+def _make_slice(frame: FrameData, plane: int, window: Cutout, views: dict[str, str]) -> Slice:
     """Add labels and outcomes to the pictures of a slice."""
     ours, key = window.labels(frame.result[plane]), plane if plane in frame.reference else None
     if key not in frame.reference:

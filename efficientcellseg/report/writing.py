@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ctc_eval.format import atomic
+from ctc_eval.format import atomic, read_volume
 from ctc_eval.table import Row, build_table, read_published, read_scores
 from efficientcellseg import __version__
 from efficientcellseg.parameters.locations import ROOT
 from efficientcellseg.report.inspection import inspect_sequence
+from efficientcellseg.report.overlay import views_of
 from efficientcellseg.report.page import ReportContent, render_page
+from efficientcellseg.report.paper_figures import (
+    draw_efficiency,
+    draw_examples,
+    draw_fading,
+    draw_pseudocoloring,
+)
+from efficientcellseg.report.pictures import fullest_plane
 from efficientcellseg.report.run_folder import (
     SegmentedSequence,
     find_networks,
@@ -20,10 +30,19 @@ from efficientcellseg.report.run_folder import (
     read_costs,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 log = logging.getLogger(__name__)
 
 # Slices of a sequence, at most.
 MOST = 36
+# Why a figure may be left out: what the run lacks.
+LACKING = {
+    "figure1": "no scores",
+    "figure3": "no frame of three planes with a cell",
+    "figure4": "no frame of three planes that networks have seen",
+}
 
 
 def write_report(
@@ -74,6 +93,56 @@ def write_report(
     with atomic(output) as temporary:
         temporary.write_text(render_page(content), encoding="utf-8")
     log.info("report -> %s, %.1f MB", output, output.stat().st_size / 1e6)
+
+
+def write_figures(
+    results: Path,
+    folder: Path,
+    *,
+    data: Path | None = None,
+    only: Collection[str] = (),
+    published: Path | None = None,
+) -> None:
+    """Write the paper's Figures 1, 3, 4 and 6 from a run: ``figure1.png``, ...
+
+    Parameters are those of :func:`write_report`; `folder` gets the figures. What the run has no
+    data for is left out, and told.
+
+    Raises
+    ------
+    InputError
+        What is missing or damaged.
+    """
+    sequences = find_sequences(results, data, only)
+    figures: dict[str, Figure] = {}
+    if table := _table(results, sequences, published):
+        figures["figure1"] = draw_efficiency(table)
+    datasets = {run.dataset: run for run in reversed(sequences)}  # the first sequence of each
+    columns, colored = [], ""
+    for run in reversed(datasets.values()):
+        number = list(run.masks)[len(run.masks) // 2]
+        volume, labels = read_volume(run.frames[number]), read_volume(run.masks[number])
+        plane = fullest_plane(labels)
+        um = run.recipe.voxel_size[2] if run.recipe else None
+        (raw, found), *_ = views_of(volume, {"result": labels}, plane, um)
+        columns.append((replace(raw, caption=run.dataset), found))
+        if len(volume) < 3:
+            continue
+        if "figure3" not in figures and labels.any():
+            figures["figure3"] = draw_fading(volume, labels, um)
+        # By what highlights regions, as published, where a data set has it.
+        colors = run.recipe.pseudocolor if run.recipe and run.weights else None
+        if colors and (not colored or colored != colors.context == "highlight"):
+            colored, middle = colors.context, min(max(plane, 1), len(volume) - 2)
+            figures["figure4"] = draw_pseudocoloring(volume, middle, colors)
+    figures["figure6"] = draw_examples(columns)
+    for name in ("figure1", "figure3", "figure4", "figure6"):
+        if name not in figures:
+            log.info("%s: left out, the run has %s", name, LACKING[name])
+            continue
+        with atomic(folder / f"{name}.png") as temporary:
+            figures[name].savefig(temporary, format="png", metadata={"Software": None})
+    log.info("figure5: the learning curves of the ablation, `snakemake ablation` makes them")
 
 
 def _table(

@@ -55,9 +55,20 @@ def drawable_samples(samples: Samples, chosen: np.ndarray, planes: int = 0) -> n
 class Batches:
     """Endless random batches of samples; data sets are drawn in given shares.
 
-    Within a data set, a tile is drawn in proportion to its objects (and one more, so that empty
-    tiles are seen, too): SEG counts objects, most of which lie in few crowded frames. With
-    `planes`, slabs of so many slices are drawn, by the objects of their first one.
+    Within a data set, a tile is drawn in proportion to its objects plus one, so that empty tiles
+    are seen, too. The reason: SEG counts objects, most of which are in few crowded frames.
+
+    Parameters
+    ----------
+    samples : Samples
+    chosen : ndarray of shape (N,), integer
+        Indices of the samples to draw from.
+    maps : sequence of str
+        Those to give targets for.
+    shares : list of float
+        Of each data set.
+    planes : int
+        Slices of a slab, drawn by the objects of its first slice; 0 for single slices.
     """
 
     def __init__(
@@ -77,16 +88,36 @@ class Batches:
         self.weights = torch.from_numpy((np.array(shares) / np.maximum(total, 1))[dataset] * worth)
 
     def draw(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw images (N, 3, S, S), targets and what of them is known (N, C, S, S), in 0..1.
+        """Draw a batch.
 
-        Of slabs, images are (N, 1, P, S, S), the others (N, C, P, S, S).
+        Parameters
+        ----------
+        batch : int
+            How many samples or slabs.
+
+        Returns
+        -------
+        images : Tensor of shape (N, 3, S, S) or, for slabs, (N, 1, P, S, S), float32
+            In 0..1.
+        targets, known : Tensor of shape (N, C, S, S) or (N, C, P, S, S), float32
+            Targets in 0..1, and 1 where they are known.
         """
         # A batch holds no sample twice, unless there are fewer samples than it has places.
         drawn = torch.multinomial(self.weights, batch, batch > len(self.weights))
         return self.take(self.chosen[drawn.numpy()])
 
     def take(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the samples of these indices (N,), or slabs of these (N, P)."""
+        """Collect samples or slabs.
+
+        Parameters
+        ----------
+        indices : ndarray of shape (N,), or (N, P) for slabs, integer
+
+        Returns
+        -------
+        images, targets, known : Tensor
+            As from :meth:`draw`.
+        """
         stored = self.samples.images
         stored = stored[indices, 1][:, None] if indices.ndim == 2 else stored[indices]
         images = torch.from_numpy(stored).float() / 255

@@ -27,7 +27,7 @@ def describe_training(
     start: Path | None = None,
     encoder_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Say how a trained network came about.
+    """Describe how a trained network came about.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def describe_training(
     parameters : Optimization
         The configuration's, with the fold that was held out.
     samples : Samples
-        What it has learnt from.
+        What it has learned from.
     folder, samples_file : Path
         Where its curve is, and what samples were read from.
     device : str
@@ -46,14 +46,14 @@ def describe_training(
     -------
     dict
         Fit for YAML: what :func:`efficientcellseg.networks.folders.save_model` writes beside
-        architecture and hash. ``seen`` are fingerprints of the frames it has learnt from, which
+        architecture and hash. ``seen`` are fingerprints of the frames it has learned from, which
         are not scored unawares; ``slices_seen`` counts slices with repetitions.
     """
     import torch
 
     from efficientcellseg.networks.base import count_parameters
     from efficientcellseg.networks.folders import file_hash, read_card
-    from efficientcellseg.provenance import describe_software, device_name
+    from efficientcellseg.software import describe_software, device_name
 
     before = read_card(start) if start else None
     curve = (folder / "curve.csv").read_text().splitlines()
@@ -78,7 +78,17 @@ def describe_training(
 
 
 def as_learnt(configuration: TrainingConfiguration) -> dict[str, Any]:
-    """Say the configuration; of its data, the sequences that are not left out."""
+    """Write down a configuration; of its data, only the sequences that are not left out.
+
+    Parameters
+    ----------
+    configuration : TrainingConfiguration
+
+    Returns
+    -------
+    dict of str to object
+        Fit for YAML.
+    """
     values = configuration.model_dump(mode="json", exclude_unset=True)
     if configuration.leave_out:
         learnt = [

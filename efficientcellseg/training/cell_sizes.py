@@ -1,4 +1,4 @@
-"""How large cells are in training: what a network's card says it has learnt."""
+"""How large cells are in training: what a network's card says it has learned."""
 
 from __future__ import annotations
 

@@ -27,7 +27,20 @@ CHECKPOINT = "checkpoint.pt"
 def identity_of(
     maps: tuple[str, ...], samples: Samples, parameters: Optimization
 ) -> dict[str, Any]:
-    """Say what must be the same for a training to go on to what it would have become."""
+    """Compute what must be unchanged for a training to continue as if it had not been stopped.
+
+    Parameters
+    ----------
+    maps : tuple of str
+        What the network predicts.
+    samples : Samples
+    parameters : Optimization
+
+    Returns
+    -------
+    dict of str to object
+        A hash of the samples, and the parameters that matter.
+    """
     digest = hashlib.sha256(samples.images.data)
     for name in maps:
         digest.update(np.ascontiguousarray(samples.targets[name]).data)
@@ -41,7 +54,15 @@ def identity_of(
 
 
 def save_checkpoint(path: Path, progress: Progress, identity: dict[str, Any]) -> None:
-    """Write progress, the states of torch's generators and the training's identity."""
+    """Write progress, the states of torch's generators and the training's identity.
+
+    Parameters
+    ----------
+    path : Path
+    progress : Progress
+    identity : dict of str to object
+        From :func:`identity_of`.
+    """
     chance = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
     state = {name: part.state_dict() for name, part in progress.parts.items()}
     state |= {"chance": chance, "curve": progress.curve, "best": progress.best}

@@ -114,12 +114,42 @@ def gather(configuration: TrainingConfiguration, data: Path) -> Samples:
 
 
 def recipe_of_entry(entry: TrainingData) -> Recipe:
-    """Load the recipe that an entry of a training configuration is cut up by."""
+    """Load the recipe by which an entry of a training configuration is cut into samples.
+
+    Parameters
+    ----------
+    entry : TrainingData
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError
+        What :func:`efficientcellseg.parameters.recipe.open_recipe` refuses.
+    """
     return open_recipe(ROOT / entry.recipe if entry.recipe else entry.dataset)
 
 
 def find_frames(configuration: TrainingConfiguration, data: Path) -> list[AnnotatedFrame]:
-    """Find the frames of a training configuration; :func:`gather` says what is refused."""
+    """Find the frames of a training configuration.
+
+    Parameters
+    ----------
+    configuration : TrainingConfiguration
+    data : Path
+        Folder of the data sets.
+
+    Returns
+    -------
+    list of AnnotatedFrame
+
+    Raises
+    ------
+    InputError
+        See :func:`gather`.
+    """
     found = []
     for index, entry in enumerate(configuration.data):
         recipe = configuration.color(recipe_of_entry(entry))

@@ -55,7 +55,7 @@ def train(
         Gets checkpoint.pt, curve.csv and curve.png.
     device : torch.device
     held_out : sequence of int
-        Data sets, as indices into the samples' names, that are for validation alone; without
+        Data sets, as indices into the samples' names, that are only for validation; without
         any, a share of the frames is held out.
 
     Raises
@@ -88,7 +88,7 @@ def train(
 
 
 def _finish(progress: Progress, folder: Path) -> None:
-    """Give the network its best weights, and say that it is done."""
+    """Load the best weights into the network, and report the end."""
     if progress.best["weights"] is None:
         raise InputError(
             f"{folder}: no epoch of the training has a finite loss; lower the learning rate",
@@ -97,7 +97,7 @@ def _finish(progress: Progress, folder: Path) -> None:
     progress.model.load_state_dict(progress.best["weights"])
     progress.model.eval()
     log.info(
-        "done: %d epochs; the weights are those of epoch %d, the best on held out frames",
+        "done: %d epochs; the weights are those of epoch %d, the best on held-out frames",
         *(len(progress.curve), progress.best["epoch"]),
     )
 
@@ -107,7 +107,7 @@ def _tell_epoch(progress: Progress, parameters: Optimization) -> None:
     row = progress.curve[-1]
     best = "the lowest so far" if progress.best["epoch"] == row["epoch"] else "not lower"
     log.info(
-        "epoch %d of %d: loss %.4f; on held out frames %.4f, %s, mean IoU %.3f; %s",
+        "epoch %d of %d: loss %.4f; on held-out frames %.4f, %s, mean IoU %.3f; %s",
         *(row["epoch"], parameters.epochs, row["training_loss"], row["validation_loss"], best),
         *(row["validation_iou"], duration(row["seconds"])),
     )
@@ -130,13 +130,13 @@ def _check_targets(samples: Samples, maps: Sequence[str]) -> None:
     if missing := ", ".join(sorted(set(maps) - samples.targets.keys())):
         raise InputError(
             f"samples with targets {', '.join(samples.targets)}; expected {missing}, too, which "
-            "the network is to predict: name it under targets, and make the samples anew",
+            "the network is to predict: name it under targets, and make the samples again",
             code="target-missing",
         )
 
 
 def _layout(model: Network) -> torch.memory_format:
-    """Give the order of a network's tensors in memory that is fastest."""
+    """Return the order of a network's tensors in memory that is fastest."""
     return torch.channels_last_3d if model.planes else torch.channels_last
 
 
@@ -186,7 +186,7 @@ def _validate(
 def _measure(
     network: Network, batch: Sequence[Tensor], overlap: Overlap, parameters: Optimization
 ) -> Tensor:
-    """Give the loss of a batch, summed over the maps, and count the overlap of its cells."""
+    """Return the loss of a batch, summed over the maps, and count the overlap of its cells."""
     images, target, known = batch
     with torch.autocast(images.device.type, torch.bfloat16):
         logits = network(images.contiguous(memory_format=_layout(network)))

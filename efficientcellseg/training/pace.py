@@ -16,7 +16,7 @@ WARM_UP, TIMED = 2, 10
 
 
 class Pace:
-    """Counts steps, and tells once how long all of them will take.
+    """Counts steps, and reports once how long all of them will take.
 
     Parameters
     ----------
@@ -32,7 +32,13 @@ class Pace:
         self.count, self.started, self.steps = 0, 0.0, 0
 
     def step(self, epoch: int) -> None:
-        """Count a step that is done; epochs before this one may be of an earlier run."""
+        """Count a finished step.
+
+        Parameters
+        ----------
+        epoch : int
+            Its epoch; earlier ones may belong to an earlier run.
+        """
         self.count += 1
         if self.count == 1:
             self.steps = (self.parameters.epochs - epoch) * self.parameters.steps
@@ -48,7 +54,16 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """Say a time in minutes, hours or days, whichever reads best."""
+    """Write a time in minutes, hours or days, whichever reads best.
+
+    Parameters
+    ----------
+    seconds : float
+
+    Returns
+    -------
+    str
+    """
     for unit, length in (("days", 86400), ("hours", 3600)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.1f} {unit}"

@@ -48,12 +48,22 @@ class Progress:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """Where the network is.
+
+        Returns
+        -------
+        torch.device
+        """
         return next(self.model.parameters()).device
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What has a state of its own, by its name in a checkpoint."""
+        """Everything with a state of its own, by its name in a checkpoint.
+
+        Returns
+        -------
+        dict of str to object
+        """
         return {
             name: getattr(self, name) for name in ("model", "averaged", "optimizer", "schedule")
         }
@@ -63,6 +73,13 @@ class Progress:
         """Move the averaged weights a little towards the model's.
 
         The decay starts low, so that the average soon forgets the weights it started from.
+
+        Parameters
+        ----------
+        decay : float
+            Share of the average that stays, from 0 to 1.
+        step : int
+            Number of the step, from 0.
         """
         share = 1 - min(decay, (1 + step) / (10 + step))
         current = self.model.state_dict()

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def write_samples(path: Path, samples: Samples) -> None:
-    """Write samples to one .npz, atomically."""
+    """Write samples to one .npz, atomically.
+
+    Parameters
+    ----------
+    path : Path
+    samples : Samples
+    """
     values = {name: np.asarray(value) for name, value in vars(samples).items()}
     del values["targets"]
     values |= {f"target_{name}": target for name, target in samples.targets.items()}
@@ -29,10 +35,18 @@ def write_samples(path: Path, samples: Samples) -> None:
 def read_samples(path: Path) -> Samples:
     """Read what :func:`write_samples` wrote.
 
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Samples
+
     Raises
     ------
     InputError
-        No such file, or another content.
+        No such file, or other contents.
     """
     try:
         # Opened here, since numpy leaves files open that turn out to be damaged.
@@ -55,13 +69,17 @@ def read_samples(path: Path) -> Samples:
 
 
 def origin_of(configuration: TrainingConfiguration) -> str:
-    """Say what of a training configuration shapes its samples.
+    """Write down what shapes the samples of a training configuration.
+
+    Parameters
+    ----------
+    configuration : TrainingConfiguration
 
     Returns
     -------
     str
-        JSON of ``data``, without what only drawing asks for, ``leave_out`` and ``pseudocolor``, as
-        far as they are not left at their defaults.
+        JSON of ``data`` (without keys that only matter for drawing), ``leave_out`` and
+        ``pseudocolor``, without defaults.
     """
     drawing = {"share", "held_out"}
     data = [
@@ -94,7 +112,7 @@ def check_samples(samples: Samples, configuration: TrainingConfiguration, path: 
     if (samples.names, samples.images.shape[-1]) != (names, size):
         raise InputError(
             f"{path}: of {', '.join(samples.names)} at {samples.images.shape[-1]} pixels; "
-            f"expected {', '.join(names)} at {size} as in the configuration: make it anew",
+            f"expected {', '.join(names)} at {size} as in the configuration: make it again",
             code="samples-unfit",
         )
     if samples.origin != (wanted := origin_of(configuration)):

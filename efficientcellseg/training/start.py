@@ -49,7 +49,7 @@ def load_start(
     encoder_file: Path | None = None,
     resumes: bool = False,
 ) -> None:
-    """Give a network the weights that it starts from, in place.
+    """Load the weights that a network starts from, in place.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def load_start(
     model = configuration.model
     if (source or encoder_file) and model.kind != "efficientcellseg":
         raise InputError(
-            f"encoder weights for {model.kind}; expected them for efficientcellseg alone: leave "
+            f"encoder weights for {model.kind}; expected them only for efficientcellseg: leave "
             "them out",
             code="encoder-weights-unused",
         )
@@ -105,13 +105,18 @@ def load_start(
 def name_encoder_weights(
     configuration: TrainingConfiguration, encoder_file: Path | None = None
 ) -> str | None:
-    """Name the ImageNet weights that an encoder starts from, for the card; None for random ones.
+    """Name the ImageNet weights that an encoder starts from, for the card.
 
     Parameters
     ----------
     configuration : TrainingConfiguration
     encoder_file : Path, optional
-        What takes the place of the configuration's.
+        Replaces the configuration's.
+
+    Returns
+    -------
+    str or None
+        None for random weights.
     """
     from efficientcellseg.networks.pretrained import name_in_hub
 

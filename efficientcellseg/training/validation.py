@@ -24,7 +24,7 @@ def choose_fold(parameters: Optimization, fold: int | None) -> Optimization:
     ----------
     parameters : Optimization
     fold : int or None
-        0 for the first; None where the training has no folds.
+        0 for the first; None if the training has no folds.
 
     Returns
     -------
@@ -92,18 +92,29 @@ def hold_out(samples: Samples, datasets: Sequence[int], parameters: Optimization
 
 
 class Overlap:
-    """Pixels of cell and background found right, for MeanIoU over many batches."""
+    """Counts correctly classified pixels of cells and background, for MeanIoU over many batches."""
 
     def __init__(self) -> None:
         self.counts = torch.zeros(2, 2, dtype=torch.float64)
 
     def add(self, logits: Tensor, target: Tensor, known: Tensor) -> None:
-        """Count a batch of the cell map, all (N, S, S)."""
+        """Count a batch of the cell map.
+
+        Parameters
+        ----------
+        logits, target, known : Tensor of shape (N, S, S)
+        """
         found, wanted = logits.detach() > 0, target > 0.5
         for i, (a, b) in enumerate(((found, wanted), (~found, ~wanted))):
             both, either = ((a & b) * known).sum(), ((a | b) * known).sum()
             self.counts[i] += torch.stack([both, either]).double().cpu()
 
     def mean_iou(self) -> float:
-        """Give the mean over cell and background of intersection over union."""
+        """Compute the intersection over union, averaged over cells and background.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
         return float((self.counts[:, 0] / self.counts[:, 1].clamp(min=1)).mean())

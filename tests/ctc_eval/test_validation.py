@@ -152,8 +152,8 @@ def test_line_ends_of_windows_are_one_fault(dataset, capsys):
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     status, found = _faults(capsys, dataset, "01")
     assert status == 1
-    assert found == {path.name: ["lines end with CR LF, expected LF alone: save it with the line "
-                                 "ends of Unix"]}  # fmt: skip
+    assert found == {path.name: ["lines end with CR LF, expected LF: save it with Unix line "
+        "ends"]}  # fmt: skip
     path.write_bytes(b"1 0 1 0\r\n2 0 2 0 \r\n3 2 3 1\r\n")
     assert [line.split(",")[0] for line in _faults(capsys, dataset, "01")[1][path.name]] == [
         "lines end with CR LF",
@@ -228,10 +228,10 @@ def test_the_number_of_faults_is_told(dataset, capsys):
     assert main(["validate", str(dataset), "01"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error[result-faulty]: ")
-    assert "01_RES: 1 fault; mend it and validate again" in error
+    assert "01_RES: 1 fault; fix it and validate again" in error
     (dataset / "01_RES" / "mask02.tif").write_bytes(b"")
     assert main(["validate", str(dataset), "01"]) == 1
-    assert "01_RES: 2 faults; mend them and validate again" in capsys.readouterr().err
+    assert "01_RES: 2 faults; fix them and validate again" in capsys.readouterr().err
 
 
 def test_damaged_pixels_are_found(dataset, capsys):

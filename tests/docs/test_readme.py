@@ -8,63 +8,20 @@ import argparse
 import importlib
 import re
 import shlex
-import shutil
-import subprocess
 import tomllib
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from conftest import ROOT, blobs
 from extension import fenced_blocks
+from manuals import MANUALS, Recorder, command_blocks
 
 from ctc_eval.cli.main import COMMANDS as JUDGE
 from efficientcellseg.cli.main import COMMANDS as METHOD
 from efficientcellseg.parameters.recipe import open_recipe
 
-# docs/extending.md is followed by a test of its own.
-MANUALS = [
-    "README.md",
-    "CONTRIBUTING.md",
-    *(f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md")) if path.stem != "extending"),
-]
-PROGRAMS = ("efficientcellseg", "ctc-eval", "snakemake", "make", "pip", "pytest", "python")
-# What a block of commands begins with; drawings stand in blocks without a language, too.
-STARTS = (*PROGRAMS, "./", ".venv", "source", "for ")
-# Where programs are called by their path.
-PLACES = ("run_seq.sh", ".venv/bin/python")
 FOLDERS = "bench|config|ctc_eval|docs|efficientcellseg|envs|profiles|resources|tests|workflow"
-RECORDER = '#!{bash}\nprintf "%s\\0" "$0" "$@" >> "$CALLS"\necho >> "$CALLS"\n'
-
-
-@pytest.fixture
-def called(tmp_path):
-    """Give what lists the calls of programs in a text of shell commands."""
-    bash = shutil.which("bash")
-    for name in (*(f"bin/{program}" for program in PROGRAMS), *PLACES):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(RECORDER.format(bash=bash))
-        path.chmod(0o755)
-    (tmp_path / ".venv" / "bin" / "activate").touch()
-    variables = {"PATH": str(tmp_path / "bin"), "CALLS": str(tmp_path / "calls")}
-
-    def run(text: str) -> list[list[str]]:
-        done = subprocess.run(
-            [bash, "-euc", text],
-            cwd=tmp_path,
-            env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{done.stderr}\n{text}"
-        calls = (tmp_path / "calls").read_text().splitlines()
-        (tmp_path / "calls").unlink()
-        return [[Path(words[0]).name, *words[1:]] for words in (c.split("\0")[:-1] for c in calls)]
-
-    return run
 
 
 def parser_of(program: str, command: str) -> argparse.ArgumentParser:
@@ -125,16 +82,11 @@ def check_file(word: str) -> None:
         assert (ROOT / word).exists(), word
 
 
-def command_blocks(page: str) -> list[str]:
-    """List the blocks of a page that are commands."""
-    blocks = (block for block in fenced_blocks(ROOT / page) if block.language in ("", "sh"))
-    return [block.text for block in blocks if block.text.startswith(STARTS)]
-
-
 @pytest.mark.parametrize("page", [page for page in MANUALS if command_blocks(page)])
-def test_command_lines_are_understood(page, called, capsys):
+def test_command_lines_are_understood(page, tmp_path, capsys):
+    recorder = Recorder(tmp_path)
     for text in command_blocks(page):
-        calls = called(text)
+        calls = recorder.calls(text)
         assert calls, text
         for call in calls:
             try:

@@ -20,7 +20,7 @@ MAPS = {
     "Sim-MDA231": ("cells", "centers", *OFFSETS),
     "Sim-A549-B5": ("cells",),
 }
-# Frames that a network has learnt from, at least: of BBBC050 and CHO, and simulated ones.
+# Frames that a network has learned from, at least: of BBBC050 and CHO, and simulated ones.
 FRAMES = dict.fromkeys(MAPS, 88 + 12) | {"Sim-A549-B5": 20}
 HELD_OUT = {"BBBC050": {"09", "10"}}
 

@@ -133,6 +133,70 @@ def test_elsewhere_without_a_network_the_scripts_make_the_same_masks(tmp_path, s
         assert masks(result) == masks(made)
 
 
+def on_track(segmented, sequence="01") -> Path:
+    """Link the masks of a sequence; give their folder."""
+    chosen = [segmented["dataset"], sequence, "--recipe", segmented["recipe"]]
+    assert main(["track", *chosen]) == 0
+    return Path(segmented["dataset"]) / f"{sequence}_RES"
+
+
+@pytest.mark.slow
+def test_tracks_are_sent_and_made_again_beside_the_complete_segmentation(tmp_path, segmented):
+    made = on_track(segmented)
+    entry = {**segmented, "sequence": "01", "tracks": True, "csb": True}
+    packed = tmp_path / "packed"
+    assert package(write_plan(tmp_path / "plan.yaml", entry), packed) == 0
+    tracked, complete = packed / "Tiny" / "01_RES", packed / "Tiny" / "CSB" / "01_RES"
+    before = (made / "res_track.txt").read_bytes(), masks(made)
+    shutil.copytree(Path(segmented["dataset"]) / "01", packed / "Tiny" / "01")
+    for again in (False, True):
+        assert ((tracked / "res_track.txt").read_bytes(), masks(tracked)) == before
+        assert masks(complete) == before[1]
+        assert not (complete / "res_track.txt").exists()
+        if not again:
+            shutil.rmtree(tracked)
+            write_labels(complete / "mask007.tif", np.zeros((2, 2), np.uint16))  # to be replaced
+            path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+            environment = {"PATH": path, "HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+            script = packed / "SW" / "Tiny-01.sh"
+            subprocess.run([script], env=environment, check=True, capture_output=True)
+    (told,) = json.loads((packed / "SW" / "manifest.json").read_text())["sequences"]
+    assert (told["result"], told["segmentation"]) == ("Tiny/01_RES", "Tiny/CSB/01_RES")
+
+
+def test_where_results_go_with_tracks_and_without(tmp_path, segmented):
+    made = on_track(segmented)
+    for tracks, csb, results in (
+        (True, False, {"01_RES": True}),
+        (False, False, {"01_RES": False}),
+        (False, True, {"CSB/01_RES": False}),
+    ):
+        entry = {**segmented, "sequence": "01", "tracks": tracks, "csb": csb}
+        plan, packed = write_plan(tmp_path / "plan.yaml", entry), tmp_path / "packed"
+        assert package(plan, packed, "--overwrite") == 0
+        folder = packed / "Tiny"
+        found = {one.parent for one in folder.rglob("mask000.tif")}
+        assert found == {folder / name for name in results}
+        for name, sent in results.items():
+            assert masks(folder / name) == masks(made)
+            assert (folder / name / "res_track.txt").exists() == sent
+        assert ("--track " in (packed / "SW" / "Tiny-01.sh").read_text()) == tracks
+
+
+def test_tracks_that_are_not_those_of_the_script(tmp_path, segmented, capsys):
+    entry = {**segmented, "sequence": "01", "tracks": True}
+    plan, packed = write_plan(tmp_path / "plan.yaml", entry), tmp_path / "packed"
+    assert package(plan, packed) == 1
+    refusal(capsys, "file-missing", "res_track.txt")
+    on_track(segmented)
+    other = yaml.safe_load(Path(segmented["recipe"]).read_text()) | {"tracking": {"gap": 4}}
+    Path(segmented["recipe"]).write_text(yaml.safe_dump(other))
+    capsys.readouterr()
+    assert package(plan, packed) == 1
+    refusal(capsys, "record-mismatch", "res_track.txt", "tracking")
+    assert not packed.exists()
+
+
 @pytest.mark.parametrize(
     ("backend", "precision"), [("torch", "bf16"), ("onnxruntime", "float32"), ("auto", "float32")]
 )

@@ -57,6 +57,8 @@ def test_all_that_the_program_reads_is_inside(wheel):
         files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
         assert files
         expected |= {f"{SHARED}/{path.relative_to(ROOT)}": path for path in files}
+    for path in (ROOT / "efficientcellseg" / "report" / "templates").iterdir():
+        expected[str(path.relative_to(ROOT))] = path
     expected["efficientcellseg/napari.yaml"] = ROOT / "efficientcellseg" / "napari.yaml"
     expected[f"{SHARED}/config/challenge.yaml"] = ROOT / "config" / "challenge.yaml"
     notes = f"efficientcellseg-{__version__}.dist-info"

@@ -14,11 +14,12 @@ from efficientcellseg.parameters.recipe import load_recipe, open_recipe
 HELA, PSC = "Fluo-N2DL-HeLa", "PhC-C2DL-PSC"
 
 
-def configure_2d(folder, networks, name, **changes):
+def configure_2d(folder, networks, name, frames_per_shard=2, **changes):
     """Write the configuration of a run on a data set's sequence 02, by its name alone."""
     config = configure(folder, folder, networks, **changes)
     values = yaml.safe_load(config.read_text())
-    values["datasets"] = [{"name": name, "sequences": {"02": 3}, "frames_per_shard": 2}]
+    entry = {"name": name, "sequences": {"02": 3}, "frames_per_shard": frames_per_shard}
+    values["datasets"] = [entry]
     config.write_text(yaml.safe_dump(values))
     return config
 
@@ -50,7 +51,7 @@ def test_images_that_no_shipped_network_knows_are_told_before_any_job_runs(tmp_p
 @pytest.mark.slow
 def test_two_dimensions_from_frames_to_the_submission(tmp_path, tiny_dataset, models):
     dataset = tiny_dataset.rename(tiny_dataset.with_name(HELA))
-    config = configure_2d(tmp_path, models, HELA, submission={"part": "training"})
+    config = configure_2d(tmp_path, models, HELA, 3, submission={"part": "training"})
     told(snakemake(tmp_path, config, "all", "submission"))
     results = tmp_path / "results"
     made = masks(results / "efficientcellseg" / HELA / "02_RES")

@@ -10,10 +10,11 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT, TINY, tiny_network, tiny_recipe
-from runs import add_markers, configure, jobs, snakemake, told
+from runs import add_markers, as_a_user, checkout, configure, jobs, snakemake, told
 
-from ctc_eval.format import frame_files, read_volume
+from ctc_eval.format import frame_files, read_tracks, read_volume, write_labels
 
+TRACKED = Path("tracks", "classical")
 OFFSETS = ("offset_planes", "offset_rows", "offset_columns")
 
 pytestmark = pytest.mark.slow
@@ -78,11 +79,60 @@ def test_from_frames_to_the_table(tmp_path, tiny_dataset, recipe_file, models):
     assert "Nothing to be done" in told(again)
 
 
-def test_without_networks(tmp_path, tiny_dataset, recipe_file):
+def test_tracks_take_the_place_of_masks_in_scores(tmp_path, tiny_dataset, recipe_file):
+    """The same cells by other numbers; masks stay as they are without tracks."""
     add_markers(tiny_dataset)
-    config = configure(tmp_path, recipe_file, tmp_path / "none", methods=["classical"])
-    assert jobs(snakemake(tmp_path, config))["classical"] == 2
+    tracks = tiny_dataset / "01_GT" / "TRA"
+    rows = []
+    for frame, path in frame_files(tracks, "man_track").items():
+        labels = read_volume(path)
+        labels[labels > 0] += 10 * frame
+        write_labels(path, labels)
+        rows += [f"{label} {frame} {frame} 0" for label in np.unique(labels[labels > 0])]
+    (tracks / "man_track.txt").write_text("\n".join(rows) + "\n")
+    tracked = {"tracking": True}
+    chosen = {"methods": ["classical"], "dataset": tracked}
+    config = configure(tmp_path, recipe_file, tmp_path / "none", **chosen)
+    assert jobs(snakemake(tmp_path, config, "all", "tracks"))["track"] == 1
     results = tmp_path / "results"
+    masks, linked = (results / place / "Tiny" / "01_RES" for place in ("classical", TRACKED))
+    assert not (masks / "res_track.txt").exists()
+    rows, faults = read_tracks(linked / "res_track.txt")
+    assert rows
+    assert not faults
+    for frame, path in frame_files(linked, "mask").items():
+        before, after = read_volume(masks / path.name), read_volume(path)
+        assert np.array_equal(before > 0, after > 0)
+        alive = {row.label for row in rows.values() if row.begin <= frame <= row.end}
+        assert set(np.unique(after)) - {0} == alive
+    for part in ("_0-2", "_2-3"):
+        path = results / "scores" / "classical" / "Tiny" / f"01{part}.json"
+        score = json.loads(path.read_text())
+        assert 0 <= score["TRA"] <= 1
+        assert score["OP_CTB"] == pytest.approx((score["SEG"] + score["TRA"]) / 2)
+    assert "Nothing to be done" in told(snakemake(tmp_path, config, "all", "tracks", "--dry-run"))
+
+
+def test_without_networks_and_with_a_job_that_dies(tmp_path, tiny_dataset, recipe_file):
+    """A job that is killed is told with its frames; the others go on, and the next run with it."""
+    add_markers(tiny_dataset)
+    folder = checkout(tmp_path)
+    rules = folder / "workflow" / "rules" / "segmentation.smk"
+    die = "[ {wildcards.shard} != 0000-0002 ] || test -e died || {{ touch died; kill -9 $$; }}; "
+    start = '"python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "'
+    parts = rules.read_text().partition("rule classical:")
+    rules.write_text("".join(parts[:2]) + parts[2].replace(start, f'"{die}"\n        {start}', 1))
+    config = configure(tmp_path, recipe_file, tmp_path / "none", methods=["classical"])
+    died = as_a_user(folder, "--configfile", str(config), "--keep-going")
+    results = folder / "results"
+    assert died.returncode == 1
+    assert "classical/Tiny/01_0000-0002.log" in died.stderr
+    assert "shard=0000-0002" in died.stderr
+    work = results / "work" / "classical" / "Tiny" / "01"
+    assert list(frame_files(work / "0002-0003" / "masks", "mask", complete=False)) == [2]
+    assert not (results / "classical").exists()
+
+    assert jobs(as_a_user(folder, "--configfile", str(config)))["classical"] == 1
     masks = frame_files(results / "classical" / "Tiny" / "01_RES", "mask")
     assert list(masks) == [0, 1, 2]
     assert any(read_volume(path).any() for path in masks.values())
@@ -102,10 +152,11 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
         "training": {"batch": 2, "epochs": 1, "steps": 2, "validation": 0.4},
     }
     training.write_text(yaml.safe_dump(values))
-    entry = {"training": str(training), "parts": [{"frames": ":", "seen": True}]}
+    parts = [{"frames": ":", "seen": True}]
+    entry = {"training": str(training), "frames_per_shard": 3, "parts": parts}
     config = configure(tmp_path, recipe_file, tmp_path / "none", dataset=entry)
     done = snakemake(tmp_path, config)
-    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["infer"]) == (1, 1, 2)
+    assert (jobs(done)["samples"], jobs(done)["train"], jobs(done)["infer"]) == (1, 1, 1)
 
     results = tmp_path / "results"
     network = results / "models" / "WithOffsets" / "+".join(maps)
@@ -118,7 +169,7 @@ def test_networks_of_all_maps_are_trained_and_used(tmp_path, tiny_dataset, recip
     assert set(models_told) == {f"WithOffsets/{network.name}"}
     masks = results / "efficientcellseg" / "Tiny" / "01_RES"
     assert list(frame_files(masks, "mask")) == [0, 1, 2]
-    # The record beside the masks knows what the network has learnt from.
+    # The record beside the masks knows what the network has learned from.
     record = json.loads((masks / ".segmentation.json").read_text())
     assert record["seen"] == [0, 1, 2]
 

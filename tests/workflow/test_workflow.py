@@ -130,7 +130,7 @@ def test_training_comes_before_what_it_is_for(tmp_path):
         left_out = f"-without-{options.sequence}" * ("crossval" in str(options.output))
         assert options.model == MODELS / f"{options.dataset_dir.name}{left_out}"
         assert options.method == "efficientcellseg"
-    # What is submitted has learnt from all there is.
+    # What is submitted has learned from all there is.
     for options in commands["segment"]:
         if options.method == "efficientcellseg":
             assert options.model == MODELS / Path(options.inputs[0]).name
@@ -226,6 +226,7 @@ def test_what_is_submitted(tmp_path, recipe_file, models):
     submission = {
         "part": "training",
         "csb": ["Tiny"],
+        "tracks": ["Tiny"],
         "scores": False,
         "configurations": [{"training": "regular"}, {"training": "GT+ST", "model": str(other)}],
     }
@@ -237,6 +238,25 @@ def test_what_is_submitted(tmp_path, recipe_file, models):
         "results/submitted/Tiny/01_RES.part": models,
         "results/submitted/Tiny/01_RES-GT+ST.part": other,
     }
+    assert all(options.track for options in commands)
+
+
+def test_tracks_are_made_where_they_are_asked_for(tmp_path, tiny_dataset, recipe_file, models):
+    config = configure(tmp_path, recipe_file, models, dataset={"tracking": True})
+    done = snakemake(tmp_path, config, *DRY)
+    assert jobs(done)["track"] == 1
+    commands = planned_commands(done)
+    (track,) = commands["track"]
+    assert track.result == Path("results/efficientcellseg/Tiny/01_RES")
+    assert track.output == Path("results/tracks/efficientcellseg/Tiny/01_RES")
+    assert [options.result for options in commands["score"]] == [track.output] * 2
+    assert {options.measures for options in commands["score"]} == {
+        ("benchmark", "TRA", "LNK", "OP_CTB")
+    }
+    (validate,) = commands["validate"]
+    assert validate.result == track.output
+    plain = snakemake(tmp_path, configure(tmp_path, recipe_file, models), *DRY)
+    assert "track" not in jobs(plain)
 
 
 def test_nothing_to_submit(tmp_path, recipe_file, models):

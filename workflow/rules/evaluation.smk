@@ -2,10 +2,10 @@
 
 
 rule validate:
-    """Check a result as the challenge would, all faults at once; stops where there is one."""
+    """Check a result as the challenge would; list all faults at once, and stop if there is one."""
     input:
         ready="<results>/ready/{dataset}.done",
-        masks="<results>/{method}/{dataset}/{sequence}_RES",
+        masks=scored_masks,
     output:
         "<results>/validation/{method}/{dataset}/{sequence}.txt",
     log:
@@ -27,9 +27,9 @@ rule validate:
 
 
 rule score:
-    """Measure a result, or a part of its frames, against the recipe's reference."""
+    """Score a result, or a part of its frames, against the recipe's reference."""
     input:
-        masks="<results>/{method}/{dataset}/{sequence}_RES",
+        masks=scored_masks,
         valid="<results>/validation/{method}/{dataset}/{sequence}.txt",
     output:
         "<results>/scores/{method}/{dataset}/{sequence}{part}.json",
@@ -50,14 +50,20 @@ rule score:
         options=lambda wildcards: DATASETS[wildcards.dataset].score_options(
             wildcards.method, wildcards.part
         ),
+        measures=lambda wildcards: (
+            "benchmark,TRA,LNK,OP_CTB"
+            if DATASETS[wildcards.dataset].tracking
+            and RECIPES[wildcards.dataset].reference == "GT"
+            else "benchmark"
+        ),
     shell:
         "python -m ctc_eval score {params.folder:q} {wildcards.sequence} "
-        "--result {input.masks:q} --measures benchmark {params.options:q} --workers {threads} "
-        "--output {output:q} > {log:q} 2>&1"
+        "--result {input.masks:q} --measures {params.measures} {params.options:q} "
+        "--workers {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule table:
-    """Put all scores and the published values into one table."""
+    """Combine all scores and the published values in one table."""
     input:
         scores=SCORES,
         published=RUN.published,
@@ -85,12 +91,13 @@ rule table:
 
 
 rule overlay:
-    """Draw one frame of a data set with the outlines of reference and result."""
+    """Draw one frame of a data set with the outlines of the reference and the result."""
     input:
         masks=lambda wildcards: (
             f"<results>/{FOLDERS[wildcards.dataset][0]}/{{dataset}}/"
             f"{DATASETS[wildcards.dataset].pictured}_RES"
         ),
+        recipe=recipe_file,
     output:
         report(
             "<results>/figures/{dataset}.png",
@@ -117,12 +124,13 @@ rule overlay:
         ),
     shell:
         "python -m efficientcellseg overlay {params.folder:q} {params.sequence} "
-        "--result {input.masks:q} --reference {params.reference:q} --output {output:q} "
+        "--result {input.masks:q} --reference {params.reference:q} --recipe {input.recipe:q} "
+        "--output {output:q} "
         "> {log:q} 2>&1"
 
 
 rule provenance:
-    """Write versions, device, seeds, configuration, hashes of recipes, weights and zips."""
+    """Record versions, device, seeds, configuration, and hashes of recipes, weights and zips."""
     input:
         table="<results>/tables/benchmark.csv",
         recipes=list(RECIPE_FILES.values()),
@@ -142,15 +150,7 @@ rule provenance:
     resources:
         mem_mb=2000,
     params:
-        models=sorted(
-            {
-                networks_dir(name, folder, sequence)
-                for name, entry in DATASETS.items()
-                for folder in FOLDERS[name]
-                for sequence in entry.sequences
-                if METHODS[method_of(folder)].adapt(RECIPES[name]).maps
-            }
-        ),
+        models=MODELS_USED,
         device=RUN.device,
         configuration=RUN.model_dump_json(),
     shell:
@@ -163,9 +163,3 @@ rule scores:
     """All scores."""
     input:
         SCORES,
-
-
-rule figures:
-    """A picture a data set."""
-    input:
-        expand("<results>/figures/{dataset}.png", dataset=DATASETS),

@@ -1,4 +1,4 @@
-# From networks to what the challenge is sent: masks of the test sequences, and the software.
+# The submission: masks of the test sequences, and the software.
 
 from efficientcellseg.parameters.submission import plan_text
 
@@ -23,6 +23,7 @@ PACKED = [
         "model": SUBMITTED_MODELS[one.dataset, one.suffix],
         "method": SUBMITTED_METHOD,
         "csb": one.dataset in RUN.submission.csb,
+        "tracks": one.dataset in RUN.submission.tracks,
     }
     for one in SUBMITTED
 ]
@@ -40,7 +41,7 @@ wildcard_constraints:
 
 
 rule download_test:
-    """Download and check a data set's test sequences, unless they lie there already."""
+    """Download and check a data set's test sequences, unless they exist already."""
     input:
         recipe=recipe_file,
     output:
@@ -62,7 +63,7 @@ rule download_test:
 
 
 rule segment:
-    """Segment a sequence as its script will: one job, which goes on where one was stopped."""
+    """Segment a sequence as its script will: one job, which continues where one was stopped."""
     input:
         ready=f"<results>/ready/{'test/' if ON_TEST else ''}{{dataset}}.done",
         recipe=recipe_file,
@@ -90,16 +91,17 @@ rule segment:
         model=lambda wildcards: SUBMITTED_MODELS[wildcards.dataset, wildcards.suffix],
         device=RUN.device,
         backend=BACKEND,
+        track=lambda wildcards: "--track" * (wildcards.dataset in RUN.submission.tracks),
         begun=lambda wildcards, output: f"{output}.part",
     shell:
         "(python -m efficientcellseg segment {params.folder:q} {wildcards.sequence} "
         "--output {params.begun:q} --recipe {input.recipe:q} --method {params.method} "
-        "--model {params.model:q} --device {params.device} {params.backend}; "
+        "--model {params.model:q} --device {params.device} {params.backend} {params.track}; "
         "mv {params.begun:q} {output:q}) > {log:q} 2>&1"
 
 
 rule submission:
-    """Check all masks and put them beside the software, its scripts and a manifest."""
+    """Check all masks and pack them with the software, its scripts and a manifest."""
     input:
         masks=[one["masks"] for one in PACKED],
         models=lambda wildcards: sorted(

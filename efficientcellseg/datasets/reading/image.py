@@ -33,7 +33,7 @@ class Image:
     channels : tuple of str
         A name for each, ``channel 0`` where the file has none.
     voxel_size : tuple of float, optional
-        Along (plane, row, column), in micrometers; None where it is not known.
+        Along (plane, row, column), in micrometers; None if it is not known.
     guessed_depth : bool
         Whether the distance of planes is not known, and taken to be that of rows.
     """
@@ -45,27 +45,55 @@ class Image:
 
     @property
     def path(self) -> Path:
-        """The file or folder."""
+        """The file or folder.
+
+        Returns
+        -------
+        Path
+        """
         return self.stored.path
 
     @property
     def name(self) -> str:
-        """What results are called."""
+        """Name that results are given.
+
+        Returns
+        -------
+        str
+        """
         return self.stored.name
 
     @property
     def frames(self) -> int:
-        """How many time points it has."""
+        """Number of time points.
+
+        Returns
+        -------
+        int
+        """
         return self.stored.sizes.get("T", 1)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(planes, rows, columns) of a frame."""
+        """Shape of a frame.
+
+        Returns
+        -------
+        tuple of int
+            (planes, rows, columns).
+        """
         sizes = self.stored.sizes
         return (sizes.get("Z", 1), sizes["Y"], sizes["X"])
 
     def read(self, frame: int, channel: int) -> np.ndarray:
         """Read one channel of a frame.
+
+        Parameters
+        ----------
+        frame : int
+            Time point, from 0.
+        channel : int
+            From 0.
 
         Returns
         -------
@@ -75,7 +103,7 @@ class Image:
         Raises
         ------
         InputError
-            Pixels that do not decode.
+            Pixels that cannot be decoded.
         """
         sizes = self.stored.sizes
         fixed = {}
@@ -97,20 +125,24 @@ def image_of(
     *,
     planes: bool = False,
 ) -> Image:
-    """Make an image of what a file holds, where it is clear which axis is which.
+    """Make an image from the contents of a file, if it is clear which axis is which.
 
     Parameters
     ----------
     stored : Stored
     voxel_size : sequence of float, optional
-        Takes the place of the file's: (plane, row, column), or one value for rows and columns.
+        Replaces the file's: (plane, row, column), or one value for rows and columns. Micrometers.
     planes : bool
-        Whether an axis of which nothing is known can only be that of planes.
+        Whether an unknown axis can only be that of planes.
+
+    Returns
+    -------
+    Image
 
     Raises
     ------
     InputError
-        An axis of which nothing is known; an image without rows or columns.
+        An unknown axis; an image without rows or columns.
     """
     stored = _name_unknown(stored, planes or len(voxel_size or ()) == 3)
     sizes = stored.sizes
@@ -139,7 +171,7 @@ def image_of(
 
 
 def _spacing(stored: Stored, given: Sequence[float] | None) -> Spacing | None:
-    """Give the voxel's size that is told, or else that of the file."""
+    """Return the voxel size that the user gives, or else the file's."""
     if not given:
         return stored.spacing
     if len(given) not in (1, 3) or not all(0 < size < float("inf") for size in given):
@@ -154,7 +186,7 @@ def _spacing(stored: Stored, given: Sequence[float] | None) -> Spacing | None:
 
 
 def _name_unknown(stored: Stored, planes: bool) -> Stored:
-    """Take an axis of which nothing is known for that of planes, where it can be no other."""
+    """Treat an unknown axis as that of planes if it can be no other."""
     unknown = [axis for axis, size in stored.sizes.items() if axis not in AXES and size > 1]
     stored = drop_short(stored, AXES)
     planes = planes or bool(stored.spacing and stored.spacing[0])
@@ -177,18 +209,23 @@ def _suggest(stored: Stored, letter: str) -> str:
 
 
 def choose_channel(image: Image, wanted: str | None) -> int:
-    """Choose the channel that is segmented.
+    """Choose the channel to segment.
 
     Parameters
     ----------
     image : Image
     wanted : str or None
-        A number from 0, or a name; None where there is no choice, or names make it clear.
+        A number from 0, or a name; None if there is only one, or if names make it clear.
+
+    Returns
+    -------
+    int
+        From 0.
 
     Raises
     ------
     InputError
-        A channel that is not there; several, and none that is known to show nuclei.
+        A channel that does not exist; several, and none that is known to show nuclei.
     """
     names = image.channels
     listed = ", ".join(f"{i} ({name})" for i, name in enumerate(names))

@@ -1,4 +1,4 @@
-"""OME's metadata: what they say of an image, and what of it is not to be followed."""
+"""OME metadata: what they say about an image, and what to refuse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OmeImage:
-    """What OME's metadata say of an image.
+    """What OME metadata say about an image.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class OmeImage:
 
 
 def check_ome(path: Path, text: str, pages: int) -> None:
-    """Refuse metadata that lead out of the file's folder, or speak of planes that are not there.
+    """Refuse metadata that lead out of the file's folder or declare missing planes.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def check_ome(path: Path, text: str, pages: int) -> None:
 
 
 def read_ome(text: str, micrometers: Mapping[str, float]) -> list[OmeImage]:
-    """Read what OME's metadata say of each image.
+    """Read what OME metadata say about each image.
 
     Parameters
     ----------
@@ -89,6 +89,10 @@ def read_ome(text: str, micrometers: Mapping[str, float]) -> list[OmeImage]:
         The XML, checked by :func:`check_ome`.
     micrometers : mapping of str to float
         Micrometers in a unit.
+
+    Returns
+    -------
+    list of OmeImage
     """
     from xml.etree import ElementTree
 

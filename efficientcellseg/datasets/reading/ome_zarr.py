@@ -21,12 +21,29 @@ SECONDS_OF = {"second": 1.0, "millisecond": 1e-3, "minute": 60.0, "hour": 3600.0
 
 
 def is_zarr(folder: Path) -> bool:
-    """Tell whether a folder is one of Zarr's."""
+    """Tell whether a folder is a Zarr group or array.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    bool
+    """
     return any((folder / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
 
 
 def read_zarr(folder: Path) -> list[Stored]:
-    """Open the image in an OME-Zarr folder, of version 0.4 or 0.5.
+    """Open the image in an OME-Zarr folder, version 0.4 or 0.5.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of Stored
 
     Raises
     ------

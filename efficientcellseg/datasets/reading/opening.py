@@ -24,7 +24,7 @@ FRAME_NAME = re.compile(r"t[0-9]{3,4}\.tif")
 
 @dataclass(frozen=True)
 class Reading:
-    """What a user says of files beyond what they say themselves.
+    """What a user says about files, beyond what the files say themselves.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Reading:
 
 
 def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
-    """Open what files, folders and patterns hold.
+    """Open the images in files, folders and patterns.
 
     Parameters
     ----------
@@ -92,7 +92,22 @@ def open_images(inputs: Sequence[str | Path], reading: Reading) -> list[Image]:
 
 
 def read_any(path: Path) -> list[Stored]:
-    """Open one file, or a folder of OME-Zarr, by its ending."""
+    """Open one file, or a folder of OME-Zarr, according to its suffix.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of Stored
+        The images it holds.
+
+    Raises
+    ------
+    InputError
+        An unknown suffix; what the reader refuses.
+    """
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         from efficientcellseg.datasets.reading.pictures import read_picture
@@ -182,8 +197,8 @@ def _group(
         parts = groups.setdefault(key, (axes, {}))[1]
         if place in parts:
             raise InputError(
-                f"{one.path}: its name numbers it as {parts[place].path.name} is; expected each "
-                "number once: rename one of them, or give --stack none",
+                f"{one.path}: its name has the same number as {parts[place].path.name}; expected "
+                "each number once: rename one of them, or give --stack none",
                 code="frame-twice",
             )
         parts[place] = one
@@ -204,7 +219,7 @@ def _join(group: tuple[str, dict[tuple[int, ...], Stored]]) -> Stored:
 
 
 def _named_apart(images: Sequence[Image]) -> list[Image]:
-    """Give images of one name those of their folders, too, and then a number."""
+    """Make names unique: add the names of folders, then numbers."""
     from collections import Counter
     from dataclasses import replace
 

@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 
 
 def read_picture(path: Path) -> list[Stored]:
-    """Open a picture, gray or RGB; transparency is left out, and three times the same is gray.
+    """Open a picture, gray or RGB; transparency is dropped, and three equal channels are gray.
+
+    Parameters
+    ----------
+    path : Path
+        PNG or JPEG.
+
+    Returns
+    -------
+    list of Stored
 
     Raises
     ------
     InputError
-        A file that does not decode.
+        A file that cannot be decoded.
     """
     opened = _open(path)
 

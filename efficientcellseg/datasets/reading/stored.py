@@ -1,4 +1,4 @@
-"""Images as a file holds them: named axes, and a way to take a part without reading all."""
+"""Images as stored in files: named axes, and a way to read a part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctc_eval.format import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-# Size of a voxel along (plane, row, column) in micrometers; None where a file does not say it.
+# Size of a voxel along (plane, row, column) in micrometers; None if a file does not say it.
 Spacing = tuple[float | None, float, float]
 
 # Time, channel, plane, row, column, and the samples of an RGB pixel, which count as channels.
@@ -25,7 +25,7 @@ MOST_PLANES = 10_000_000
 
 @dataclass(frozen=True)
 class Stored:
-    """An image of named axes that lies somewhere.
+    """An image with named axes, stored somewhere.
 
     Attributes
     ----------
@@ -61,12 +61,35 @@ class Stored:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How long each axis is."""
+        """Length of each axis.
+
+        Returns
+        -------
+        dict of str to int
+        """
         return dict(zip(self.axes, self.shape, strict=True))
 
 
 def stored_array(path: Path, name: str, axes: str, array: Any, **more: Any) -> Stored:
-    """Make what lies in an array, or in anything that is indexed as one, an image."""
+    """Make an image of an array, or of anything that is indexed like one.
+
+    Parameters
+    ----------
+    path : Path
+        Of its file.
+    name : str
+        Of the image.
+    axes : str
+        One letter for each axis of the array.
+    array : array_like
+        Read only when pixels are taken.
+    **more
+        Other fields of :class:`Stored`.
+
+    Returns
+    -------
+    Stored
+    """
     import numpy as np
 
     def take(fixed: Mapping[str, int]) -> np.ndarray:
@@ -83,7 +106,7 @@ def gather_parts(
     fixed: Mapping[str, int],
     read: Callable[[tuple[int, ...]], np.ndarray],
 ) -> np.ndarray:
-    """Put together what lies in parts along some axes, at fixed indices of some of them.
+    """Combine parts along some axes, at fixed indices of some of them.
 
     Parameters
     ----------
@@ -112,7 +135,22 @@ def gather_parts(
 
 
 def check_sizes(stored: Stored) -> Stored:
-    """Refuse an image without pixels, or of more planes than a sound file declares."""
+    """Refuse an image without pixels, or with more planes than a sound file declares.
+
+    Parameters
+    ----------
+    stored : Stored
+
+    Returns
+    -------
+    Stored
+        The same.
+
+    Raises
+    ------
+    InputError
+        One of these.
+    """
     if not prod(stored.shape) or prod(stored.shape[:-2]) > MOST_PLANES:
         raise InputError(
             f"{stored.path}: shape {stored.shape}; expected an image with pixels: copy or save it "
@@ -123,18 +161,22 @@ def check_sizes(stored: Stored) -> Stored:
 
 
 def with_axes(stored: Stored, axes: str) -> Stored:
-    """Give an image the axes that a user names, in place of those of its metadata.
+    """Replace the axes of an image's metadata by those that a user names.
 
     Parameters
     ----------
     stored : Stored
     axes : str
-        Such as ``TZYX``: for all axes, or for those that are longer than 1.
+        Such as ``TZYX``: for all axes, or for those longer than 1.
+
+    Returns
+    -------
+    Stored
 
     Raises
     ------
     InputError
-        Letters that are no axes, without rows and columns, or of another count.
+        Letters that are not axes, a missing row or column axis, or a wrong number of axes.
     """
     chosen = axes.upper()
     if set(chosen) - set(AXES) or len(set(chosen)) < len(chosen) or not {"Y", "X"} <= set(chosen):
@@ -156,7 +198,18 @@ def with_axes(stored: Stored, axes: str) -> Stored:
 
 
 def drop_short(stored: Stored, kept: str = "") -> Stored:
-    """Leave out axes of one entry, but for those that are to be kept."""
+    """Remove axes of length 1.
+
+    Parameters
+    ----------
+    stored : Stored
+    kept : str
+        Axes to keep anyway.
+
+    Returns
+    -------
+    Stored
+    """
     short = {axis: 0 for axis, size in stored.sizes.items() if size == 1 and axis not in kept}
     long = {axis: size for axis, size in stored.sizes.items() if axis not in short}
 
@@ -167,7 +220,18 @@ def drop_short(stored: Stored, kept: str = "") -> Stored:
 
 
 def rename_axes(stored: Stored, names: Mapping[str, str]) -> Stored:
-    """Call axes by other letters."""
+    """Rename axes.
+
+    Parameters
+    ----------
+    stored : Stored
+    names : mapping of str to str
+        New letters by old ones.
+
+    Returns
+    -------
+    Stored
+    """
     before = {new: old for old, new in names.items()}
 
     def take(fixed: Mapping[str, int]) -> np.ndarray:
@@ -178,7 +242,7 @@ def rename_axes(stored: Stored, names: Mapping[str, str]) -> Stored:
 
 
 def join_files(parts: Mapping[tuple[int, ...], Stored], axes: str, name: str) -> Stored:
-    """Make one image of several files, along axes that their names number.
+    """Make one image of several files, along the axes that their names number.
 
     Parameters
     ----------
@@ -187,6 +251,11 @@ def join_files(parts: Mapping[tuple[int, ...], Stored], axes: str, name: str) ->
     axes : str
         The letters that are numbered.
     name : str
+        Of the image.
+
+    Returns
+    -------
+    Stored
 
     Raises
     ------
@@ -205,7 +274,7 @@ def join_files(parts: Mapping[tuple[int, ...], Stored], axes: str, name: str) ->
             raise InputError(
                 f"{part.path}: shape {part.shape} ({part.axes}) of {part.dtype}; expected "
                 f"{first.shape} ({first.axes}) of {first.dtype} as in {first.path.name}: files of "
-                "one series are alike; segment others by themselves",
+                "one series are alike; segment the others separately",
                 code="frame-unlike",
             )
     if twice := set(axes) & set(first.axes):
@@ -237,7 +306,16 @@ def join_files(parts: Mapping[tuple[int, ...], Stored], axes: str, name: str) ->
 
 
 def natural(text: str) -> list[tuple[int, str]]:
-    """Give what sorts names as people do: image2 before image10."""
+    """Make a key that sorts names as people do: image2 before image10.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of (int, str)
+    """
     import re
 
     return [

@@ -1,4 +1,4 @@
-"""Brings intensities of any type to uint8 or uint16, unchanged where they fit, and says how."""
+"""Converts intensities of any type to uint8 or uint16, unchanged if they fit, and records how."""
 
 from __future__ import annotations
 
@@ -60,12 +60,17 @@ class Conversion:
         return np.rint(np.clip(scaled, 0, LARGEST)).astype(np.uint16)
 
     def record(self) -> dict[str, Any]:
-        """Give it fit for JSON."""
+        """Make a record of it that fits into JSON.
+
+        Returns
+        -------
+        dict of str to object
+        """
         return asdict(self)
 
 
 def measure_values(volumes: Iterable[np.ndarray], name: str) -> Conversion:
-    """Look at all values of an image once, and find how they fit into uint16.
+    """Read all values of an image once, and find how they fit into uint16.
 
     Parameters
     ----------
@@ -74,10 +79,14 @@ def measure_values(volumes: Iterable[np.ndarray], name: str) -> Conversion:
     name : str
         Of the image, for messages.
 
+    Returns
+    -------
+    Conversion
+
     Raises
     ------
     InputError
-        Values that are no numbers, or all the same.
+        Values that are not numbers, or all the same.
     """
     low, high, whole, kind = np.inf, -np.inf, True, ""
     for frame, volume in enumerate(volumes):
@@ -98,7 +107,7 @@ def measure_values(volumes: Iterable[np.ndarray], name: str) -> Conversion:
         low, high = min(low, float(volume.min())), max(high, float(volume.max()))
     if low == high:
         raise InputError(
-            f"{name}: all pixels are {low:g}; expected an image with something on it: choose "
+            f"{name}: all pixels are {low:g}; expected an image that shows something: choose "
             "another channel or file",
             code="image-constant",
         )

@@ -1,4 +1,4 @@
-"""Reads files of microscope makers: .czi (Zeiss), .nd2 (Nikon), .lif (Leica)."""
+"""Reads files of microscope vendors: .czi (Zeiss), .nd2 (Nikon), .lif (Leica)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ CZI_TYPES = {
 
 
 def read_vendor(path: Path) -> list[Stored]:
-    """Open the images of a maker's file: the scenes of a .czi, the series of a .lif.
+    """Open the images of a vendor's file: the scenes of a .czi, the series of a .lif.
+
+    Parameters
+    ----------
+    path : Path
+        .czi, .nd2 or .lif.
+
+    Returns
+    -------
+    list of Stored
 
     Raises
     ------
@@ -37,8 +46,8 @@ def read_vendor(path: Path) -> list[Stored]:
         module = importlib.import_module(package)
     except ImportError:
         raise InputError(
-            f"{path}: {path.suffix} needs {package.partition('.')[0]}, which is not installed; "
-            "expected it: pip install 'efficientcellseg[vendors]'",
+            f"{path}: {path.suffix} needs {package.partition('.')[0]}, which is not installed: "
+            "pip install 'efficientcellseg[vendors]'",
             code="reader-missing",
         ) from None
     try:
@@ -182,7 +191,7 @@ def _read_lif(path: Path, liffile: ModuleType) -> list[Stored]:
 
 
 def _step(coordinates: Any, factor: float) -> float | None:
-    """Give how far two coordinates are apart, times a factor; None where there are not two."""
+    """Return the distance between two coordinates, times a factor; None unless there are two."""
     if coordinates is None or len(coordinates) < 2:
         return None
     return factor * abs(float(coordinates[1] - coordinates[0])) or None

@@ -22,7 +22,18 @@ class UnevenField:
 
     @classmethod
     def draw(cls, shape: tuple[int, int, int], rng: np.random.Generator) -> UnevenField:
-        """Choose a field at random, for a frame of so many planes, rows, columns."""
+        """Choose a field at random.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (Z, Y, X) of a frame.
+        rng : Generator
+
+        Returns
+        -------
+        UnevenField
+        """
         lattice = rng.uniform(-1, 1, size=(3, 4, 4))
         steps = (np.array(lattice.shape) - 1) / np.maximum(np.array(shape) - 1, 1)
         planes, rows, columns = (
@@ -32,7 +43,18 @@ class UnevenField:
         return cls(lattice, (planes, rows, columns))
 
     def strip(self, plane: int, part: slice) -> np.ndarray:
-        """Make some rows of a plane: (rows, X) float32."""
+        """Compute some rows of a plane.
+
+        Parameters
+        ----------
+        plane : int
+        part : slice
+            Of rows.
+
+        Returns
+        -------
+        ndarray of shape (rows, X), float32
+        """
         planes, rows, columns = self.weights
         return spline_field(self.lattice, planes[plane : plane + 1], rows[part], columns)[0]
 

@@ -37,11 +37,30 @@ class Population:
         return len(self.label)
 
     def take(self, which: np.ndarray) -> Population:
-        """Pick cells by index or mask."""
+        """Pick cells.
+
+        Parameters
+        ----------
+        which : ndarray of shape (N,), integer or bool
+            Indices, or a mask.
+
+        Returns
+        -------
+        Population
+        """
         return Population(**{name: values[which] for name, values in vars(self).items()})
 
     def join(self, other: Population) -> Population:
-        """Put the cells of two populations together."""
+        """Combine the cells of two populations.
+
+        Parameters
+        ----------
+        other : Population
+
+        Returns
+        -------
+        Population
+        """
         return Population(
             **{
                 name: np.concatenate([values, getattr(other, name)])

@@ -87,7 +87,7 @@ def simulate_sequence(
     Raises
     ------
     InputError
-        Sizes that are no sizes, more cells than the volume has room for.
+        Impossible sizes, or more cells than the volume has room for.
     """
     _check_sizes(shape, frames, cells)
     _check_seed(seed)
@@ -136,6 +136,23 @@ def _check_seed(seed: int) -> None:
 
 
 def sequence_seed(seed: int, sequence: str) -> int:
-    """Derive the seed of a sequence from that of its data set, so that 01 and 02 differ."""
+    """Derive the seed of a sequence from that of its data set, so that 01 and 02 differ.
+
+    Parameters
+    ----------
+    seed : int
+        Of the data set, 0 or more.
+    sequence : str
+        Two digits.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        A seed below 0.
+    """
     _check_seed(seed)
     return int(np.random.SeedSequence([seed, int(sequence)]).generate_state(1)[0])

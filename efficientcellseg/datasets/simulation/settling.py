@@ -124,8 +124,16 @@ def inside(
     Parameters
     ----------
     center : ndarray of shape (..., 3)
+        (plane, row, column), in micrometers.
     width : ndarray
-        Of the cells; its shape, but for the three axes, fits that of `center`.
+        Of the cells; its shape, except for the three axes, is that of `center`. Micrometers.
+    cell_shape : PopulationShape
+    extent : ndarray of shape (3,)
+        Of the volume, in micrometers.
+
+    Returns
+    -------
+    ndarray of shape (..., 3)
     """
     margin = 0.3 * np.multiply.outer(width, [cell_shape.flatness, 1.0, 1.0])
     margin = np.minimum(margin, extent / 2)
@@ -133,7 +141,18 @@ def inside(
 
 
 def bilinear(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Read a coarse grid at places (..., 2), given as shares (0..1) of its two sides."""
+    """Interpolate a coarse grid.
+
+    Parameters
+    ----------
+    values : ndarray of shape (Y, X)
+    places : ndarray of shape (..., 2)
+        Shares (0..1) of the grid's two sides.
+
+    Returns
+    -------
+    ndarray of shape (...)
+    """
     from scipy.ndimage import map_coordinates
 
     scale = np.array(values.shape[:2]) - 1

@@ -153,7 +153,7 @@ def test_a_run_of_some_frames_is_scored_on_those(dataset, scored, refusal, caplo
     record(dataset, frames="0:1")
     assert json.loads(scored())["frames"] == "0:1"
     assert json.loads(scored("--frames", "0:9"))["frames"] == "0:1"
-    assert "frames 0:1 alone were segmented" in caplog.text
+    assert "only frames 0:1 were segmented" in caplog.text
     caplog.clear()
     assert json.loads(scored("--frames", "0:1"))["frames"] == "0:1"
     assert not caplog.text
@@ -169,7 +169,7 @@ def test_a_run_of_frames_without_annotation(dataset, scored, caplog):
     found = json.loads(scored("--measures", "benchmark"))
     assert found["unannotated"] == ["SEG", "DET"]
     assert not {"SEG", "DET", "OP_CSB", "PESEG"} & found.keys()
-    assert "not annotated for SEG, DET" in caplog.text
+    assert "no annotations for SEG, DET" in caplog.text
     record(dataset, frames="1:2")
     found = json.loads(scored("--measures", "benchmark"))
     assert (found["unannotated"], found["SEG"]) == (["DET"], 0.4)

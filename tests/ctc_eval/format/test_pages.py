@@ -126,6 +126,16 @@ def test_a_strip_of_one_byte_is_not_spread_over_the_page(tmp_path):
     refused_by_both(path, "tiff-impossible")
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("place", [0, 7])
+def test_the_header_is_no_pixels(tmp_path, compression, place):
+    """Writers that leave strips out say 0 for where they are."""
+    path = set_tag(
+        write(tmp_path / "t.tif", LABELS[0], compression=compression), "StripOffsets", place
+    )
+    refused_by_both(path, "tiff-unreadable", f"byte {place}")
+
+
 @pytest.mark.parametrize(
     ("tag", "value", "code", "told"),
     [

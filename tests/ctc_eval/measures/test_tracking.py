@@ -34,7 +34,7 @@ def test_a_late_division_by_hand(late, judge, caplog):
     # BC: the mothers end a frame apart. CCA: no track from division to division.
     status, out, err = judge("score", late, "01", "--measures", "LNK,CT,TF,BC,CCA")
     assert (status, err) == (0, "")
-    assert "01_GT: nothing to measure CCA by, left out" in caplog.text
+    assert "01_GT: no reference for CCA, left out" in caplog.text
     assert out.splitlines() == [
         *("LNK measure: 0.200000", "CT measure: 0.000000", "TF measure: 0.666667"),
         *("BC(0) measure: 0.000000", "BC(1) measure: 1.000000"),

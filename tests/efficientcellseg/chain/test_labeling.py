@@ -8,7 +8,12 @@ from hypothesis.extra.numpy import arrays
 from pictures import ball, cells, heatmap, picture
 from refusal import refused
 
-from efficientcellseg.chain.labeling import label_volume, log_anisotropy
+from efficientcellseg.chain.labeling import (
+    is_empty,
+    label_volume,
+    log_anisotropy,
+    warn_of_empty,
+)
 from efficientcellseg.frozen import changed
 from efficientcellseg.labelings import LABELINGS, parameters_of, relabeled
 from efficientcellseg.maps.offsets import OFFSETS
@@ -130,3 +135,48 @@ def test_it_is_said_that_cells_are_labeled_with_another_anisotropy(caplog, own, 
     with caplog.at_level("INFO"):
         log_anisotropy(recipe)
     assert caplog.messages == [f"Mine: cells are taken to be {text}" for text in told]
+
+
+@pytest.mark.parametrize("per_slice", [True, False])
+def test_the_field_of_interest_is_that_of_each_slice(per_slice):
+    # E of 2 leaves the middle pixel of 5 x 5; in 3D, one plane's pixel there is enough.
+    plane = picture("11...", ".....", "..1..", ".....", "...11")
+    beside = picture("11...", ".....", "..11.", "...1.", "...1.")
+    maps = cells(np.concatenate([plane, beside]))
+    found = label_volume(maps, changed(COMPONENTS, per_slice=per_slice), field_of_interest=2)
+    kept = np.concatenate(
+        [
+            picture(".....", ".....", "..1..", ".....", "...11" if not per_slice else "....."),
+            picture(".....", ".....", "..11.", "...1.", "...1."),
+        ]
+    )
+    np.testing.assert_array_equal(found > 0, kept > 0)
+    assert found.max() == (2 if per_slice else 1)
+
+
+def test_anisotropy_and_field_of_interest_are_none_unless_told():
+    maps = {"cells": np.zeros((3, 9, 9), np.float32)}
+    maps["cells"][:, 0, 0] = 1
+    assert label_volume(maps, COMPONENTS).any()
+    # Peaks two planes apart are nearer than 3 pixels, unless a plane is more than one pixel thick.
+    centers = heatmap((5, 3, 3), {(1, 1, 1): 0.9, (3, 1, 1): 0.8})
+    maps = {"cells": np.ones((5, 3, 3), np.float32), "centers": centers}
+    near = changed(MARKER, min_distance=3.0)
+    assert label_volume(maps, near).max() == 1
+    assert label_volume(maps, near, anisotropy=2.0).max() == 2
+
+
+def test_masks_with_next_to_no_cell_are_told_at_the_end(caplog):
+    """Under one voxel in 10,000; objects of any number."""
+    labels = np.zeros((2, 100, 100), np.uint16)
+    assert is_empty(labels)
+    labels[1, 2, 3] = 7
+    assert is_empty(labels)
+    labels[0, 2, 3] = 7
+    assert not is_empty(labels)
+    warn_of_empty(0, 5)
+    assert not caplog.messages
+    warn_of_empty(1, 5)
+    (told,) = caplog.messages
+    assert told.startswith("1 of 5 masks hold no cell or next to none")
+    assert told.endswith(": check the recipe, above all cell sizes")

@@ -44,7 +44,7 @@ def test_debris_does_not_count():
 @pytest.mark.parametrize(
     ("diameter", "shape", "side"),
     [
-        (20, (500, 500), 160),  # as it was learnt
+        (20, (500, 500), 160),  # as it was learned
         (40, (900, 500), 320),  # twice as large
         (15, (900, 500), 120),
         (20, (190, 100), 190),  # little larger than a tile: one tile

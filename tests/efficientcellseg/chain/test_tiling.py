@@ -57,6 +57,11 @@ def test_the_six_patches_of_the_paper_with_the_remainder():
     ]
 
 
+def test_a_slice_is_one_tile_unless_told():
+    assert plan_tiles((30, 40), Tiling()) == [((0, 30), (0, 40))]
+    assert plan_tiles((30, 40), Tiling(rows=2)) == [((0, 15), (0, 40)), ((15, 30), (0, 40))]
+
+
 def coverage(shape: tuple[int, int], tiling: Tiling) -> np.ndarray:
     covered = np.zeros(shape, int)
     for (top, bottom), (left, right) in plan_tiles(shape, tiling):
@@ -115,6 +120,24 @@ def test_ramps_worked_by_hand():
     np.testing.assert_allclose(paste(maps, tiles, (6, 1))[:, 0], [0, 0, 0.25, 0.75, 1, 1])
 
 
+def test_tiles_that_begin_together_worked_by_hand():
+    # More tiles than pixels have room for: 0..1, 0..2 and 1..3, in steps of 3/4. The first pixel
+    # is both tiles' alone, the second lies in the middle of a ramp of one pixel.
+    tiles = plan_tiles((3, 1), Tiling(rows=3, columns=1, overlap=1 / 2))
+    assert [row for row, _ in tiles] == [(0, 1), (0, 2), (1, 3)]
+    maps = np.stack([np.full((4, 1), value, np.float32) for value in (1, 3, 5)])
+    pasted = paste(maps, tiles, (3, 1))
+    assert pasted.dtype == np.float32
+    np.testing.assert_allclose(pasted[:, 0], [2, 4, 5])
+
+
+def test_tiles_of_another_plan_are_not_pasted():
+    tiles = plan_tiles((6, 6), Tiling(rows=2, columns=1))
+    for count in (1, 3):
+        with pytest.raises(ValueError, match="argument 2 is"):
+            paste(np.zeros((count, 6, 6), np.float32), tiles, (6, 6))
+
+
 @given(TILINGS, st.integers(0, 99))
 def test_what_is_cut_is_pasted_back(tiling, seed):
     image = np.random.default_rng(seed).random((31, 44, 3), np.float32)
@@ -156,6 +179,16 @@ def test_resizing_takes_means_where_it_shrinks_along_each_axis():
     between = 0.75 * means[:, :-1] + 0.25 * means[:, 1:]
     np.testing.assert_allclose(wider[:, 1:-1:2], between, atol=1e-6)
     np.testing.assert_allclose(resize(image.T, (16, 4)), wider.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (16, 16), (4, 20)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_are_resized_each_by_itself(shape, channels):
+    image = np.random.default_rng(2).random((12, 8, channels), np.float32)
+    found = resize(image, shape)
+    assert found.shape == (*shape, channels)
+    for channel in range(channels):
+        np.testing.assert_array_equal(found[..., channel], resize(image[..., channel], shape))
 
 
 def test_seams_of_a_convolution():

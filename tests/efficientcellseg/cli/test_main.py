@@ -76,7 +76,7 @@ def test_errors_are_one_line_with_a_code(monkeypatch, capsys):
 
 def test_a_run_that_is_stopped_says_so(monkeypatch, capsys):
     assert failing(monkeypatch, KeyboardInterrupt()) == 130
-    assert capsys.readouterr().err == "stopped; what was complete is kept\n"
+    assert capsys.readouterr().err == "stopped; complete results are kept\n"
 
 
 def test_how_much_is_told_and_where(tmp_path):

@@ -10,10 +10,11 @@ import pytest
 import tifffile
 import yaml
 from commands import masks, refusal, run, segment, staged
-from conftest import tiny_recipe
+from conftest import BACKENDS, tiny_recipe
 
 from ctc_eval.__main__ import main as judge
-from ctc_eval.format import fingerprint, read_volume, write_labels, write_volume
+from ctc_eval.format import fingerprint, frame_files, read_volume, write_labels, write_volume
+from efficientcellseg.chain import inference
 from efficientcellseg.chain import segment as chain
 from efficientcellseg.methods.efficientcellseg import EfficientCellSeg
 
@@ -48,6 +49,24 @@ def test_so_do_other_recipes_with_one_network(tiny_dataset, tiny_models, tmp_pat
     found = masks(staged(tiny_dataset, "02", recipe, tiny_models, tmp_path / "staged"))
     assert segment(tiny_dataset, "02", recipe, tiny_models) == 0
     assert masks(tiny_dataset / "02_RES") == found
+
+
+@pytest.mark.parametrize("way", [1, 5, *BACKENDS])
+def test_other_batches_and_programs_give_nearly_the_same_masks(
+    tiny_dataset, recipe_file, tiny_models, tmp_path, monkeypatch, way
+):
+    """To one voxel in a thousand; the number of tiles at once is fixed, so that bytes are."""
+    chosen, out = (tiny_dataset, "01", recipe_file, tiny_models), tmp_path / "other"
+    assert segment(*chosen, "--backend", "torch") == 0
+    if isinstance(way, int):
+        monkeypatch.setattr(inference, "TILES_AT_ONCE", way)
+    backend = "torch" if isinstance(way, int) else way
+    assert segment(*chosen, "--backend", backend, "--output", out) == 0
+    for path in frame_files(out, "mask").values():
+        ours, theirs = read_volume(tiny_dataset / "01_RES" / path.name), read_volume(path)
+        assert ours.any()
+        assert ((ours > 0) != (theirs > 0)).mean() < 1e-3
+        assert abs(int(ours.max()) - int(theirs.max())) <= 1
 
 
 def test_of_large_frames_one_is_read_ahead(tiny_dataset, recipe_file, tiny_models, monkeypatch):
@@ -170,7 +189,7 @@ def test_no_score_on_what_was_learnt_from_unless_told(
     capsys.readouterr()
     score = ["score", str(moved), "01", "--result", str(out), "--measures", "SEG"]
     assert judge(score) == 1
-    assert "learnt from 2 of the frames, from 0 to 1; expected" in capsys.readouterr().err
+    assert "trained on 2 of the frames, from 0 to 1; expected" in capsys.readouterr().err
     assert judge([*score, "--seen"]) == 0
     assert judge([*score, "--frames", "2:"]) == 0
     assert judge([*score, "--frames", "1:"]) == 1

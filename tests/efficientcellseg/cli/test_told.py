@@ -65,6 +65,6 @@ def test_some_of_them_are_counted_whatever_the_method(tiny_dataset, tmp_path, ca
     options = ("--recipe", recipe, "--method", "classical")
     assert run("segment", tiny_dataset, "01", *options) == 0
     (message,) = told(caplog, "1 of 3 masks")
-    assert message.endswith(": check the recipe, above all cell sizes")
+    assert message.endswith(": check the recipe, especially the cell size")
     assert run("segment", tiny_dataset, "02", *options) == 0
     assert not told(caplog, "1 of 3") + told(caplog, "0 of 3")

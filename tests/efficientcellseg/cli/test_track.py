@@ -57,7 +57,10 @@ def test_the_recipe_says_how(tiny_dataset, tiny_models, segmented, tmp_path):
 
 def test_exports(tiny_dataset, recipe_file, segmented, tmp_path):
     files = [tmp_path / "exports" / name for name in ("tracks.csv", "tracks.xml")]
-    assert run("track", tiny_dataset, "01", "--recipe", recipe_file, "--export", *files) == 0
+    picture = ("--picture", tmp_path / "lineages.svg")
+    words = ("track", tiny_dataset, "01", "--recipe", recipe_file, "--export", *files, *picture)
+    assert run(*words) == 0
+    assert "Lineages" in picture[1].read_text()
     rows, _ = read_tracks(segmented / "res_track.txt")
     with files[0].open() as file:
         table = list(csv.DictReader(file))
@@ -74,12 +77,28 @@ def test_exports(tiny_dataset, recipe_file, segmented, tmp_path):
     assert len(list(model.iter("Edge"))) == steps + parents
 
 
+def test_masks_of_own_files(tiny_dataset, recipe_file, tiny_models, tmp_path):
+    """As the refusal of `segment FILE --track` and docs/tracking.md say."""
+    out = tmp_path / "out"
+    frames = tiny_dataset / "01" / "t000.tif"
+    options = ("--recipe", recipe_file, "--model", tiny_models, "--device", "cpu")
+    assert run("segment", frames, *options, "--ctc", "--output", out) == 0
+    (result,) = out.glob("*_RES")
+    name = result.name.removesuffix("_RES")
+    assert run("track", out, name, "--recipe", out / "plan.yaml") == 0
+    rows, faults = read_tracks(result / "res_track.txt")
+    assert rows
+    assert not faults
+
+
 def test_refusals(tiny_dataset, recipe_file, segmented, tmp_path, capsys, monkeypatch):
     before = masks(segmented)
     chosen = ("track", tiny_dataset, "01", "--recipe", recipe_file)
     capsys.readouterr()
     assert run(*chosen, "--export", tmp_path / "tracks.xlsx") == 1
     refusal(capsys, "export-unknown", "tracks.xlsx", ".csv")
+    assert run(*chosen, "--picture", tmp_path / "tracks.csv") == 1
+    refusal(capsys, "export-unknown", "tracks.csv", ".svg")
     assert run("track", tiny_dataset, "02", "--recipe", recipe_file) == 1
     refusal(capsys, "folder-missing", "02_RES")
     image = tiny_dataset / "01" / "t000.tif"

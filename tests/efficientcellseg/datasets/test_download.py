@@ -82,9 +82,14 @@ def test_a_hash_that_is_not_the_recorded_one(server, tmp_path):
     server.files["training/Mine.zip"] = dataset(value=1)
     (tmp_path / "Mine.zip.sha256").write_text(f"{'0' * 64}  Mine.zip\n")
     found = hashlib.sha256(dataset(value=1)).hexdigest()
-    with refused("download-hash", found, f"expected {'0' * 64}", "Mine.zip.sha256"):
+    told = (found, f"expected {'0' * 64}", "Mine.zip.sha256")
+    with refused("download-hash", *told, "Mine.zip was deleted, download it again"):
         download_recipe(recipe(server), tmp_path)
-    assert "Mine" not in visible(tmp_path)
+    assert visible(tmp_path) == {"Mine.zip.sha256"}
+    (tmp_path / "Mine.zip").write_bytes(dataset(value=1))  # placed by hand, it stays
+    with refused("download-hash", *told, "delete Mine.zip"):
+        download_recipe(recipe(server), tmp_path)
+    assert visible(tmp_path) == {"Mine.zip", "Mine.zip.sha256"}
 
 
 def test_a_hash_of_the_recipe_goes_before_the_record(server, tmp_path):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from packing import visible
+from pydantic import TypeAdapter, ValidationError
 from refusal import refused
 
 from efficientcellseg.datasets.fetching import fetch
+from efficientcellseg.parameters.source import Url
 
 
 def test_a_dropped_connection_is_taken_up_where_it_broke(server, tmp_path):
@@ -63,6 +65,20 @@ def test_a_mirror_takes_the_hosts_place(server, tmp_path, monkeypatch):
     monkeypatch.setenv("EFFICIENTCELLSEG_MIRROR", server.url("here/"))
     fetch("https://no.such.host/training-datasets/A.zip", tmp_path / "A.zip")
     assert (tmp_path / "A.zip").read_bytes() == b"0123456789"
-    monkeypatch.setenv("EFFICIENTCELLSEG_MIRROR", "here")
-    with refused("mirror-address", "EFFICIENTCELLSEG_MIRROR=here"):
-        fetch("https://no.such.host/training-datasets/A.zip", tmp_path / "B.zip")
+    for mirror in ("here", "http://elsewhere.org", "http://localhost.elsewhere.org", "file:///a"):
+        monkeypatch.setenv("EFFICIENTCELLSEG_MIRROR", mirror)
+        with refused("mirror-address", f"EFFICIENTCELLSEG_MIRROR={mirror}"):
+            fetch("https://no.such.host/training-datasets/A.zip", tmp_path / "B.zip")
+
+
+def test_nothing_comes_without_encryption_but_from_this_machine(server, tmp_path):
+    for url in ("http://elsewhere.org/A.zip", "ftp://elsewhere.org/A.zip", "file:///etc/passwd"):
+        with pytest.raises(ValidationError):
+            TypeAdapter(Url).validate_python(url)
+    server.files["a.zip"] = b"0123456789"
+    server.moved = {"b.zip": server.url("a.zip"), "c.zip": "http://elsewhere.org/A.zip"}
+    fetch(server.url("b.zip"), tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == b"0123456789"
+    with refused("download-refused", "leads to http://elsewhere.org/A.zip; expected https://"):
+        fetch(server.url("c.zip"), tmp_path / "c.zip")
+    assert not list(tmp_path.glob("c.zip*"))

@@ -10,10 +10,10 @@ from refusal import refused
 
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.labelings import parameters_of
+from efficientcellseg.labelings.flooding import peaks
 from efficientcellseg.labelings.morphology import (
     distance,
     fill_holes,
-    peaks,
     remove_outside,
     remove_small,
     renumber,

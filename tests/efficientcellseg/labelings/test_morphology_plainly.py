@@ -12,11 +12,10 @@ from skimage.segmentation import watershed
 
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.labelings import parameters_of
+from efficientcellseg.labelings.flooding import flood, peaks
 from efficientcellseg.labelings.morphology import (
     fill_holes,
-    flood,
     largest_pieces,
-    peaks,
     remove_small,
 )
 

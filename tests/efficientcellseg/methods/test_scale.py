@@ -20,7 +20,7 @@ METHOD = METHODS["efficientcellseg"]
 
 @pytest.fixture
 def model(tmp_path):
-    """Save a network of 64 pixels that has learnt cells of 8 to 32 pixels."""
+    """Save a network of 64 pixels that has learned cells of 8 to 32 pixels."""
     folder = tmp_path / "model"
     facts = {"cell_diameter": [8.0, 16.0, 32.0]}
     save_model(folder, tiny_network(0, "cells", "centers"), facts)

@@ -11,7 +11,7 @@ import yaml
 from commands import refusal, run
 from conftest import ROOT, blobs
 
-from ctc_eval.format import read_volume
+from ctc_eval.format import read_tracks, read_volume
 from efficientcellseg.cli import view
 
 
@@ -40,6 +40,25 @@ def test_layers_of_a_sequence(tiny_dataset, recipe_file, tiny_models):
     (cells,) = [d for d, s, _ in layers(tiny_dataset, "01", "--frame", "1", *options)
                 if s["name"] == "cells"]  # fmt: skip
     np.testing.assert_array_equal(cells, mask)
+
+
+def test_tracks_beside_masks_are_shown(tiny_dataset, recipe_file, tiny_models):
+    options = ("--recipe", recipe_file, "--model", tiny_models)
+    words = ("segment", tiny_dataset, "01", *options, "--device", "cpu", "--track")
+    assert run(*words) == 0
+    data, shown, kind = layers(tiny_dataset, "01", "--frame", "1", *options)[-1]
+    assert (kind, shown["name"], data.shape[1]) == ("tracks", "tracks", 5)
+    rows, _ = read_tracks(tiny_dataset / "01_RES" / "res_track.txt")
+    spans = {label: (row.begin, row.end) for label, row in rows.items()}
+    found = {label: data[data[:, 0] == label, 1] for label in spans}
+    assert {label: (frames[0], frames[-1]) for label, frames in found.items()} == spans
+    assert all((np.diff(frames) == 1).all() for frames in found.values())
+    assert shown["graph"] == {row.label: [row.parent] for row in rows.values() if row.parent}
+    # Centers are where the masks are, in the voxels' size.
+    label, frame, *center = data[0]
+    mask = read_volume(tiny_dataset / "01_RES" / f"mask{int(frame):03d}.tif")
+    size = layers(tiny_dataset, "01", *options)[0][1]["scale"]
+    np.testing.assert_allclose(center, np.mean(np.nonzero(mask == label), axis=1) * size, rtol=1e-6)
 
 
 def test_earlier_results_of_files(tmp_path, recipe_file, tiny_models):

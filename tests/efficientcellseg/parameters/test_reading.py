@@ -25,7 +25,7 @@ CHAIN = b"a0: &a0 x\n" + b"".join(b"a%d: &a%d [*a%d]\n" % (i + 1, i + 1, i) for 
     [
         (b"name: [", "yaml-malformed", "not YAML"),
         (b"\xff\xfe\x00", "yaml-malformed", "not YAML"),
-        (b"digits: 3\nname: A\ndigits: 4\n", "yaml-malformed", "key digits stands twice"),
+        (b"digits: 3\nname: A\ndigits: 4\n", "yaml-malformed", "key digits appears twice"),
         (b"name: !!python/object/apply:os.getcwd []\n", "yaml-malformed", "not YAML"),
         (BILLION, "yaml-malformed", "more than 500000 values"),
         (b"a: &a [*a]\n", "yaml-malformed", "more than 500000 values"),

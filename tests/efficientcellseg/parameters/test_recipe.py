@@ -107,7 +107,7 @@ def test_facts_of_the_challenge():
         *(True, True, False, True)
     ]
     six = load_recipe(RECIPES / "paper" / "Fluo-N3DL-TRIC.yaml").tiling
-    assert (six.rows, six.columns, tric.tiling.is_fixed) == (3, 2, False)
+    assert (six.rows, six.columns, tric.tiling.side) == (3, 2, 150)
     assert tric.labeling.method == "distance_watershed"
     assert not tric.labeling.per_slice
     assert a549.labeling.method == "mask"

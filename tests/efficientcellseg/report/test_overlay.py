@@ -1,42 +1,21 @@
 """Pictures of results."""
 
 import numpy as np
+import pytest
 from commands import refusal
 from matplotlib.image import imread
 from refusal import refused
 
 from ctc_eval.format import write_labels, write_volume
 from efficientcellseg.cli.main import main
-from efficientcellseg.report.overlay import annotated_images, count_objects, draw, outline, overlay
-
-
-def test_outline_is_the_rim_of_each_object():
-    labels = np.array(
-        [
-            [0, 0, 0, 0, 0, 0, 0],
-            [0, 1, 1, 1, 2, 2, 2],
-            [0, 1, 1, 1, 2, 2, 2],
-            [0, 1, 1, 1, 2, 2, 2],
-            [0, 0, 0, 0, 0, 0, 0],
-        ]
-    )
-    rim = np.array(
-        [
-            [0, 0, 0, 0, 0, 0, 0],
-            [0, 1, 1, 1, 1, 1, 1],
-            [0, 1, 0, 1, 1, 0, 0],
-            [0, 1, 1, 1, 1, 1, 1],
-            [0, 0, 0, 0, 0, 0, 0],
-        ]
-    )
-    np.testing.assert_array_equal(outline(labels), rim.astype(bool))
-
-
-def test_outline_is_wider_in_a_large_image():
-    labels = np.zeros((10, 1700), np.uint16)
-    labels[:, 100:200] = 1
-    assert outline(labels)[5].sum() == 2 * 3
-    assert outline(labels[:, :300])[5].sum() == 2 * 1
+from efficientcellseg.report.overlay import (
+    View,
+    annotated_images,
+    draw_views,
+    overlay,
+    views_of,
+)
+from efficientcellseg.report.pictures import count_objects, instance_color
 
 
 def test_objects_are_counted_without_background():
@@ -77,52 +56,91 @@ def captions(figure):
     return [axes.get_title() for axes in figure.axes]
 
 
-def test_the_plane_with_most_foreground_and_the_projection():
+def test_the_plane_with_most_objects_and_the_projection():
     labels = np.zeros((4, 20, 30), np.uint16)
     labels[2, 5:9, 5:9] = 3
     labels[1, 5:7, 5:7] = 3
     labels[3, 15, 15] = 4
-    figure = draw("Mine", np.zeros((4, 20, 30)), labels, labels)
-    assert captions(figure) == [
-        "plane 2 of 0 to 3: raw",
-        "plane 2 of 0 to 3: reference, 1 objects",
-        "plane 2 of 0 to 3: result, 1 objects",
-        "maximum along z: raw",
-        "maximum along z: reference, 2 objects",
-        "maximum along z: result, 2 objects",
+    labels[1, 9, 9] = 5
+    rows = views_of(np.zeros((4, 20, 30)), {"reference": labels, "result": labels}, um=0.5)
+    assert [[view.caption for view in row] for row in rows] == [
+        ["plane 1 of 0 to 3, raw", "reference, 2 cells", "result, 2 cells"],
+        ["maximum along z, raw", "reference, 3 cells", "result, 3 cells"],
     ]
+    assert rows[0][0].labels is None
+    assert rows[0][1].um == 0.5
 
 
-def test_of_one_plane_there_is_no_projection():
-    labels = np.zeros((1, 20, 30), np.uint16)
-    labels[0, 5:9, 5:9] = 3
-    figure = draw("Mine", np.zeros((1, 20, 30)), labels, labels)
-    assert captions(figure) == ["raw", "reference, 1 objects", "result, 1 objects"]
-    assert captions(draw("Mine", np.zeros((1, 20, 30)), labels, None))[1] == "no reference"
+def test_no_panel_is_empty():
+    labels = np.zeros((4, 20, 30), np.uint16)
+    labels[2, 5:9, 5:9] = 3
+    volume = np.zeros((4, 20, 30))
+    # One plane has no projection; a reference of one slice has none either.
+    assert len(views_of(volume[:1], {"result": labels[2:3]})) == 1
+    (row,) = views_of(volume, {"reference": labels[2], "result": labels}, plane=2)
+    assert [view.caption for view in row][1:] == ["reference, 1 cell", "result, 1 cell"]
+    for rows in (views_of(volume, {"result": labels}), [row]):
+        figure = draw_views(rows, "Mine")
+        assert len(figure.axes) == sum(map(len, rows))
+        assert all(axes.images and axes.get_title() for axes in figure.axes)
 
 
-def test_the_middle_annotated_frame_is_drawn(tmp_path):
+def test_each_object_has_an_outline_of_its_own_color():
+    labels = np.zeros((30, 40), np.uint16)
+    labels[3:9, 3:9] = 1
+    labels[3:9, 20:26] = 2
+    axes = draw_views([[View("", np.zeros((30, 40)), labels)]]).axes[0]
+    (lines,) = axes.collections
+    assert len(lines.get_segments()) == 2
+    assert len({tuple(color) for color in lines.get_edgecolor()}) == 2
+    assert not axes.lines  # no scale bar where the size is not known
+
+
+def test_the_scale_bar_is_as_long_as_it_says():
+    axes = draw_views([[View("", np.zeros((100, 200)), None, 0.4)]]).axes[0]
+    (bar,) = axes.lines
+    start, end = bar.get_xdata()
+    assert [text.get_text() for text in axes.texts] == ["20 µm"]  # a quarter of 80 um, at most
+    assert end - start == pytest.approx(20 / 0.4)
+
+
+def test_the_annotated_frame_with_most_objects_is_drawn(tmp_path):
     dataset, labels = sequence(tmp_path)
-    for frame in (0, 2):
-        write_labels(dataset / "01_GT" / "SEG" / f"man_seg00{frame}.tif", labels)
+    more = labels.copy()
+    more[1, 12, 12] = 9
+    for frame, found in ((0, labels), (1, more), (2, labels)):
+        write_labels(dataset / "01_GT" / "SEG" / f"man_seg00{frame}.tif", found)
     figure = overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
-    assert figure.get_suptitle() == "Mine 01, frame t002, reference GT"
+    assert figure.get_suptitle() == "Mine 01, frame t001, reference GT"
+
+
+def test_frame_and_plane_may_be_told(tmp_path):
+    dataset, labels = sequence(tmp_path)
+    write_labels(dataset / "01_GT" / "SEG" / "man_seg000.tif", labels)
+    place = (dataset, "01", dataset / "01_RES", dataset / "01_GT")
+    figure = overlay(*place, frame=2, plane=3)
+    assert figure.get_suptitle() == "Mine 01, frame t002"
+    assert captions(figure)[:2] == ["plane 3 of 0 to 3, raw", "result, 0 cells"]
+    with refused("frame-missing", "no frame 7"):
+        overlay(*place, frame=7)
+    with refused("slice-outside", "plane 4", "0 to 3"):
+        overlay(*place, frame=2, plane=4)
 
 
 def test_an_annotated_slice_chooses_the_plane(tmp_path):
     dataset, labels = sequence(tmp_path)
     write_labels(dataset / "01_GT" / "SEG" / "man_seg_001_003.tif", labels[2])
     figure = overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
-    assert captions(figure)[1] == "plane 3 of 0 to 3: reference, 1 objects"
-    assert captions(figure)[2] == "plane 3 of 0 to 3: result, 0 objects"
-    assert captions(figure)[4] == "maximum along z: no reference"
+    assert captions(figure) == ["plane 3 of 0 to 3, raw", "reference, 1 cell", "result, 0 cells"]
 
 
-def test_without_a_reference_the_middle_frame(tmp_path):
-    dataset, _ = sequence(tmp_path)
+def test_without_a_reference_the_frame_with_most_found(tmp_path):
+    dataset, labels = sequence(tmp_path)
+    labels[0, 1, 1] = 9
+    write_labels(dataset / "01_RES" / "mask002.tif", labels)
     figure = overlay(dataset, "01", dataset / "01_RES", dataset / "01_GT")
-    assert figure.get_suptitle() == "Mine 01, frame t001"
-    assert captions(figure)[1] == "plane 2 of 0 to 3: no reference"
+    assert figure.get_suptitle() == "Mine 01, frame t002"
+    assert captions(figure)[:2] == ["plane 2 of 0 to 3, raw", "result, 1 cell"]
 
 
 def test_shapes_that_do_not_belong_together(tmp_path):
@@ -149,8 +167,8 @@ def test_the_command_writes_the_same_picture_twice(tmp_path):
         assert main(["overlay", str(dataset), "01", "--output", str(tmp_path / name)]) == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     image = imread(tmp_path / "a.png")
-    orange = np.all(np.abs(image[..., :3] - np.array([1, 0.69, 0])) < 0.02, axis=2)
-    assert orange.sum() > 50
+    own = np.array(instance_color(3)) / 255
+    assert np.all(np.abs(image[..., :3] - own) < 0.1, axis=2).sum() > 50
     assert main(["overlay", str(dataset), "02", "--output", str(tmp_path / "c.png")]) == 1
     assert not (tmp_path / "c.png").exists()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from efficientcellseg.tracking.objects import measure_objects
@@ -61,6 +61,10 @@ def test_numbers_of_objects_play_no_part(seed):
     numbers = [np.concatenate([[0], 1 + rng.permutation(40)[:5]]).astype(np.uint16) for _ in "123"]
     others = [names[frame] for names, frame in zip(numbers, frames, strict=True)]
     one, other = (measure_objects(enumerate(images), VOXEL) for images in (frames, others))
+    places = {
+        (frame, *center) for frame, center in zip(one.frame, one.center.tolist(), strict=True)
+    }
+    assume(len(places) == len(one))
     for name in ("frame", "center", "size", "diameter"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
     assert sorted(map(str, rows_of(one))) == sorted(map(str, rows_of(other)))

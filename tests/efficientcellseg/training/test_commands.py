@@ -98,4 +98,4 @@ def test_samples_of_an_older_version_are_refused_in_one_line(configure, run, tmp
     assert code == 1
     assert line.count("\n") == 1
     assert "borders" in line
-    assert "make it anew" in line
+    assert "make it again" in line

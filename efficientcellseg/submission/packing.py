@@ -6,22 +6,25 @@ import json
 import logging
 import shutil
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ctc_eval.format import RECORD, InputError, frame_files
 from efficientcellseg.methods import METHODS
-from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, network_folders, read_card
-from efficientcellseg.parameters.locations import RECIPES, ROOT
-from efficientcellseg.parameters.reading import read_yaml
-from efficientcellseg.parameters.recipe import Recipe, open_recipe, recipe_text
-from efficientcellseg.parameters.submission import SubmissionPlan, SubmittedSequence
-from efficientcellseg.parameters.values import Backend, Precision
-from efficientcellseg.provenance import made_alike, mask_record, read_mask_record, tell_backend
+from efficientcellseg.networks.folders import CARD, WEIGHTS, file_hash, read_card
+from efficientcellseg.parameters.locations import ROOT
+from efficientcellseg.parameters.recipe import open_recipe, recipe_text
+from efficientcellseg.provenance import (
+    TRACK_FILE,
+    made_alike,
+    mask_record,
+    read_mask_record,
+    tell_backend,
+    tracked_alike,
+)
+from efficientcellseg.submission.entries import PackedSequence, script_text
 
 log = logging.getLogger(__name__)
 
@@ -31,136 +34,20 @@ PROGRAM = (
     *("run_seq.sh", "requirements.lock"),
 )
 MANIFEST = Path("SW") / "manifest.json"
-SCRIPT = """\
-#!/usr/bin/env bash
-# {source} -> {target}
-set -euo pipefail
-cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")"
-exec ./run_seq.sh {dataset} {sequence} --output {target} --overwrite \\
-    --recipe {recipe} --method {method} --backend {backend} --precision {precision}{model}
-"""
-
-
-@dataclass(frozen=True)
-class PackedSequence:
-    """One sequence to submit, with all that its plan left open.
-
-    `recipe` is as the method has adapted it, `recipe_file` where it comes from; the plan's model
-    says what the others mean.
-    """
-
-    dataset: Path
-    sequence: str
-    masks: Path
-    recipe_file: Path
-    recipe: Recipe
-    model: Path
-    training: str
-    method: str
-    csb: bool
-
-    @property
-    def name(self) -> str:
-        """Name of the data set."""
-        return self.dataset.absolute().name  # as it is called, where it is a link
-
-    @property
-    def networks(self) -> list[Path]:
-        """Folders of the networks that the method runs."""
-        return network_folders(self.model, self.recipe.maps) if self.recipe.maps else []
-
-    @property
-    def made_in(self) -> tuple[str, str]:
-        """Backend and precision that made the masks, as their record says; else the plainest."""
-        found = str((read_mask_record(self.masks) or {}).get("backend", "torch"))
-        return next(
-            (
-                (backend, precision)
-                for backend in get_args(Backend)
-                for precision in get_args(Precision)
-                if tell_backend(backend, precision) == found
-            ),
-            ("torch", "float32"),
-        )
-
-    @property
-    def script(self) -> str:
-        """Name of the script in SW/."""
-        return f"{self.name}-{self.sequence}{_suffix(self.training)}.sh"
-
-    @property
-    def result(self) -> Path:
-        """Folder of the masks in the submission."""
-        folder = f"{self.sequence}_RES{_suffix(self.training)}"
-        return Path(self.name, "CSB" if self.csb else "", folder)
-
-
-def _suffix(training: str) -> str:
-    return "" if training == "regular" else f"-{training}"
-
-
-def read_plan(path: Path) -> tuple[list[PackedSequence], list[dict[str, Any]]]:
-    """Read what to submit.
-
-    Parameters
-    ----------
-    path : Path
-        YAML or JSON; config/schemas/submission.schema.json says what each key means.
-
-    Returns
-    -------
-    entries : list of PackedSequence
-    scores : list of dict
-        Rows of the benchmark table.
-
-    Raises
-    ------
-    InputError
-        What the plan must not hold, a sequence that stands twice, a recipe or a score that
-        cannot be read.
-    """
-    from ctc_eval.table import read_scores
-
-    plan = read_yaml(path, SubmissionPlan)
-    entries = [_fill_in(one) for one in plan.sequences]
-    names = Counter(entry.script for entry in entries)
-    if twice := ", ".join(name for name, count in names.items() if count > 1):
-        raise InputError(
-            f"{path}: {twice} stands for two sequences; expected one: remove the other",
-            code="sequence-twice",
-        )
-    return entries, [read_scores(Path(score)) for score in plan.scores]
-
-
-def _fill_in(one: SubmittedSequence) -> PackedSequence:
-    """Find what a plan leaves to the data set's name, the recipe and the sequence."""
-    dataset = Path(one.dataset)
-    name = dataset.absolute().name
-    # Of a data set that only the challenge's table knows, the file is yet to be written.
-    recipe_file = Path(one.recipe) if one.recipe else RECIPES / f"{name}.yaml"
-    recipe = METHODS[one.method].adapt(open_recipe(one.recipe or name))
-    beside = dataset / f"{one.sequence}_RES{_suffix(one.training)}"
-    return PackedSequence(
-        dataset=dataset,
-        sequence=one.sequence,
-        masks=Path(one.masks) if one.masks else beside,
-        recipe_file=recipe_file,
-        recipe=recipe,
-        model=Path(one.model) if one.model else recipe.model_dir,
-        training=one.training,
-        method=one.method,
-        csb=one.csb,
-    )
 
 
 def check_results(entries: Iterable[PackedSequence]) -> None:
     """Check that all masks are fit for submission, and made as the scripts will make them.
 
+    Parameters
+    ----------
+    entries : iterable of PackedSequence
+
     Raises
     ------
     InputError
-        Raw frames missing, faults of masks (each is logged), masks known to be made with other
-        parameters or weights than those to be submitted.
+        Raw frames missing, faults of masks (each is logged), masks or tracks known to be made with
+        other parameters or weights than those to be submitted, tracks that are not there.
     """
     from ctc_eval.validation import examine
     from efficientcellseg.methods.scale import plan_scale
@@ -185,13 +72,16 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
         )
         record = mask_record(entry.method, recipe, entry.model, frames, backend)
         found = read_mask_record(entry.masks)
-        if (entry.masks / RECORD).is_file() and not made_alike(found, record):
+        known = (entry.masks / RECORD).is_file() and set(found or {}) != {"tracking"}
+        if known and not made_alike(found, record):
             raise InputError(
                 f"{entry.masks}: made with another recipe, method, model or backend than "
                 f"{entry.recipe_file}, {entry.method}, {entry.model}; expected what the script "
-                "will make: segment anew",
+                "will make: segment again",
                 code="record-mismatch",
             )
+        if entry.tracks:
+            _check_tracks(entry)
     for fault in faults:
         log.error("%s", fault)
     if faults:
@@ -199,6 +89,22 @@ def check_results(entries: Iterable[PackedSequence]) -> None:
             f"{len(faults)} faults of masks, see above, the first: {faults[0]}; expected none: "
             "correct them",
             code="result-faulty",
+        )
+
+
+def _check_tracks(entry: PackedSequence) -> None:
+    """Refuse tracks that are not there, or not made as the script will make them."""
+    if not (entry.masks / TRACK_FILE).is_file():
+        raise InputError(
+            f"{entry.masks / TRACK_FILE}: no such file; expected the tracks that are to be "
+            "submitted: run efficientcellseg track first",
+            code="file-missing",
+        )
+    if not tracked_alike(read_mask_record(entry.masks), entry.recipe.tracking):
+        raise InputError(
+            f"{entry.masks / TRACK_FILE}: otherwise than {entry.recipe_file} says in tracking; "
+            "expected what the script will make: track anew, with --overwrite",
+            code="record-mismatch",
         )
 
 
@@ -249,12 +155,11 @@ def package(
         _copy_program(software)
         records = []
         for entry in entries:
-            for mask in frame_files(entry.masks, "mask").values():
-                _copy(mask, folder / entry.result / mask.name)
+            _copy_results(entry, folder)
             recipe = f"config/datasets/{recipes[entry.recipe_file.resolve()]}"
             model = f"models/{models[entry.model.resolve()]}" if entry.networks else None
             script = software / entry.script
-            script.write_text(_script(entry, recipe, model), encoding="utf-8")
+            script.write_text(script_text(entry, recipe, model), encoding="utf-8")
             script.chmod(0o755)
             records.append(_record(entry, recipe, model, software))
         contents = _manifest(records, scores, folder)
@@ -264,7 +169,7 @@ def package(
 
 @contextmanager
 def _staged(output: Path) -> Iterator[Path]:
-    """Give a hidden folder that takes the place of `output` when the block ends well."""
+    """Provide a hidden folder that replaces `output` if the block succeeds."""
     output.parent.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex
     staged = output.with_name(f".{output.name}-{mark}")
@@ -278,6 +183,15 @@ def _staged(output: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _copy_results(entry: PackedSequence, folder: Path) -> None:
+    """Copy the masks of a sequence to each of their places, tracks to the first."""
+    for result in entry.results:
+        for mask in frame_files(entry.masks, "mask").values():
+            _copy(mask, folder / result / mask.name)
+    if entry.tracks:
+        _copy(entry.masks / TRACK_FILE, folder / entry.results[0] / TRACK_FILE)
 
 
 def _copy_program(software: Path) -> None:
@@ -330,22 +244,6 @@ def _copy_models(entries: Iterable[PackedSequence], software: Path) -> dict[Path
     return names
 
 
-def _script(entry: PackedSequence, recipe: str, model: str | None) -> str:
-    from shlex import quote
-
-    return SCRIPT.format(
-        source=f"../{entry.name}/{entry.sequence}",
-        target=quote(f"../{entry.result.as_posix()}"),
-        dataset=quote(f"../{entry.name}"),
-        sequence=entry.sequence,
-        recipe=quote(recipe),
-        method=entry.method,
-        backend=entry.made_in[0],
-        precision=entry.made_in[1],
-        model=f" --model {quote(model)}" if model else "",
-    )
-
-
 def _record(
     entry: PackedSequence, recipe: str, model: str | None, software: Path
 ) -> dict[str, Any]:
@@ -367,7 +265,9 @@ def _record(
         "sequence": entry.sequence,
         "training": entry.training,
         "script": f"SW/{entry.script}",
-        "result": entry.result.as_posix(),
+        "result": entry.results[0].as_posix(),
+        **({"segmentation": entry.results[1].as_posix()} if len(entry.results) > 1 else {}),
+        "tracks": entry.tracks,
         "method": entry.method,
         "backend": tell_backend(*entry.made_in),
         "recipe": f"SW/{recipe}",
@@ -380,7 +280,7 @@ def _record(
 def _manifest(
     records: list[dict[str, Any]], scores: list[dict[str, Any]], folder: Path
 ) -> dict[str, Any]:
-    from efficientcellseg.provenance import describe_software
+    from efficientcellseg.software import describe_software
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
