@@ -1,6 +1,6 @@
-"""What is measured: a file a measure, each with its needs, computation, column and log.
+"""Measures: one file each, with its needs, computation, column and log.
 
-A new measure is a file in here and its line in `MEASURES`, after the measures that it is made of;
+A new measure is a file here and a line in `MEASURES`, after the measures that it is made of;
 docs/extending.md shows how.
 """
 

@@ -57,7 +57,7 @@ def bc(
     Returns
     -------
     float
-        nan where the reference has no division.
+        nan if the reference has no division.
     """
     wanted, given = divisions(reference), divisions(result)
     if not wanted:
@@ -103,7 +103,7 @@ def cca(reference: Mapping[int, Track], result: Mapping[int, Track]) -> float:
     Returns
     -------
     float
-        nan where the reference has no cell cycle, 0 where the result has none.
+        nan if the reference has no cell cycle, 0 where the result has none.
     """
     wanted, given = _cycles(reference), _cycles(result)
     if not wanted:

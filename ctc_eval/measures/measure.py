@@ -109,7 +109,7 @@ class Measure:
         Of "objects", "markers", "tracks" (of reference and result), "parameters" (of the
         networks), and names of measures that stand before it in `MEASURES`.
     value : callable
-        Evidence, and the values of the measures that it needs, to its own; nan where the
+        Evidence, and the values of the measures that it needs, to its own; nan if the
         reference has nothing to measure it by, such as divisions.
     column : str or None
         How the tables write it, such as ".3f"; None keeps it out of them.
@@ -119,7 +119,7 @@ class Measure:
         Evidence to the lines that the official tool logs before the measure's own, if it logs.
     program : callable or None
         Whether extra detections cost, to the further arguments of the official program
-        (``SEGMeasure``); None where there is no such program.
+        (``SEGMeasure``); None if there is no such program.
     """
 
     name: str

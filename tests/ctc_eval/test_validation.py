@@ -152,8 +152,8 @@ def test_line_ends_of_windows_are_one_fault(dataset, capsys):
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     status, found = _faults(capsys, dataset, "01")
     assert status == 1
-    assert found == {path.name: ["lines end with CR LF, expected LF alone: save it with the line "
-                                 "ends of Unix"]}  # fmt: skip
+    assert found == {path.name: ["lines end with CR LF, expected LF: save it with Unix line "
+        "ends"]}  # fmt: skip
     path.write_bytes(b"1 0 1 0\r\n2 0 2 0 \r\n3 2 3 1\r\n")
     assert [line.split(",")[0] for line in _faults(capsys, dataset, "01")[1][path.name]] == [
         "lines end with CR LF",
