@@ -6,10 +6,10 @@
 #   snakemake --cores 8 segmentation | scores | figures         a part of it
 #   snakemake --cores 8 tables                                  the paper's tables, methods compared
 #   snakemake --cores 8 ablation                                the paper's ablations
-#   snakemake --cores 8 submission                              test sequences, and what to send in
+#   snakemake --cores 8 submission                              test sequences, and the submission
 #
 # Start it in the project's folder. Without --use-conda, jobs run in the environment that Snakemake
-# itself runs in (`make install` makes one in .venv). profiles/default is read without being named.
+# itself runs in (`make install` makes one in .venv). profiles/default is read automatically.
 
 import sys
 from pathlib import Path

@@ -32,7 +32,13 @@ def write_logs(score: Score, folder: Path) -> None:
 
 
 def write_objects(score: Score, path: Path) -> None:
-    """Write the table of :func:`object_rows` as tab-separated values."""
+    """Write the table of :func:`object_rows` as tab-separated values.
+
+    Parameters
+    ----------
+    score : Score
+    path : Path
+    """
     rows = [OBJECT_COLUMNS, *object_rows(score)]
     _write(path, ("\t".join(row) for row in rows))
 
@@ -43,14 +49,18 @@ def _write(path: Path, lines: Iterable[str]) -> None:
 
 
 def object_rows(score: Score) -> Iterator[tuple[str, ...]]:
-    """Give one row for each reference object of SEG.
+    """List the reference objects of SEG, one row each.
+
+    Parameters
+    ----------
+    score : Score
 
     Yields
     ------
     tuple of str
-        Cells as in `OBJECT_COLUMNS`: slice is "all" for a whole frame; size and overlap are
-        voxels; matched_label is 0 where no result object covers more than half, and overlap
-        then that with the result object that shares most.
+        Cells as in `OBJECT_COLUMNS`. The slice is "all" for a whole frame; size and overlap are in
+        voxels. matched_label is 0 if no result object covers more than half; overlap is then that
+        with the result object that shares most.
     """
     for image, matching in score.evidence.objects:
         where = (str(image.frame), "all" if image.plane is None else str(image.plane))

@@ -64,9 +64,9 @@ def read_scores(path: Path) -> Row:
     Returns
     -------
     dict
-        With the keys `COLUMNS`, all measures, and ``training``; None where the file has no
+        With the keys `COLUMNS`, all measures, and ``training``; None if the file has no
         value. Also ``group``, what rows must have in common to be averaged beside data set and
-        reference; and ``told``, what the reference is to say beside that of this row alone.
+        reference; and ``told``, what to add to the reference in this row only.
 
     Raises
     ------
@@ -182,8 +182,8 @@ def _published_row(cells: dict[str, Any]) -> Row:
 def build_table(scores: Iterable[Row], published: Iterable[Row] = ()) -> list[Row]:
     """Put measured rows together, then published ones, data set by data set.
 
-    Where a method was measured in the same way on two or more sequences of a data set, their
-    mean follows as a row of its own, sequence "mean"; so it does where each sequence was
+    If a method was measured in the same way on two or more sequences of a data set, their mean
+    follows as another row, sequence "mean". The same holds for cross-validated sequences, each
     segmented by networks that were trained on the others.
 
     Parameters
@@ -219,7 +219,7 @@ def _block(row: Row) -> str:
 
 
 def _tell(row: Row) -> Row:
-    """Add to the reference what holds for this row alone."""
+    """Add to the reference what applies only to this row."""
     told = filter(None, (row["reference"], row.get("told")))
     return {**dict.fromkeys(_ASKED), **row, "reference": "; ".join(told)}
 
@@ -290,7 +290,7 @@ def render(rows: Sequence[Row], style: str = "text", columns: Sequence[str] = CO
     rows : sequence of dict
         From :func:`build_table`, or others with the `columns` as keys.
     style : {"text", "csv", "markdown", "latex"}
-        CSV keeps six decimals and bare numbers; the others round to what one reads.
+        CSV keeps plain numbers with six decimals; the others are rounded for reading.
     columns : sequence of str
 
     Returns

@@ -28,7 +28,7 @@ class Verdict:
     Attributes
     ----------
     value : float or None
-        The measure; None where it refused.
+        The measure; None if it refused.
     said : str
         What it printed, in one line, with its exit status where it refused.
     """

@@ -75,7 +75,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class _Mask:
-    """What a mask holds; None where the file does not tell."""
+    """What a mask holds; None if the file does not say."""
 
     shape: Shape | None
     labels: frozenset[int] | None

@@ -65,6 +65,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return re.sub(r"<!-- keys: (\w+) -->", lambda found: "\n".join(keys_of(found[1])), markdown)
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Drop Sphinx's roles, which docstrings have before names in code."""
+    return re.sub(r":(?:attr|class|data|func|meth|mod):\s*(?=<code)", "", html)
+
+
 def _rooms() -> Iterator[tuple[str, list[str]]]:
     """List the packages, and the modules of each that others may import."""
     for package in PACKAGES:

@@ -1,6 +1,6 @@
 """EfficientCellSeg: volumetric cell segmentation with context aware pseudocoloring.
 
-Arrays in, arrays out; the on-disk format lives in :mod:`ctc_eval.format`.
+Arrays in, arrays out; the format on disk is in :mod:`ctc_eval.format`.
 """
 
 from __future__ import annotations
@@ -24,25 +24,27 @@ def segment(
     model: str | Path | None = None,
     device: str = "auto",
 ) -> np.ndarray:
-    """Segment the cells of a volume or an image, as Wagner & Rohr, EfficientCellSeg, MIDL 2022.
+    """Segment the cells of a volume or an image.
+
+    The method is that of Wagner & Rohr, EfficientCellSeg, MIDL 2022.
 
     Parameters
     ----------
     volume : ndarray of shape (Z, Y, X) or (Y, X)
         Raw intensities of any real type, cells brighter than their surroundings.
     recipe : str or Path, optional
-        How: the name of a data set that comes with the program, or a file ending in ``.yaml``.
-        Estimated from the volume where it is left out.
+        Name of a recipe that comes with the program, or a file ending in ``.yaml``. By default, a
+        recipe is estimated from the volume.
     voxel_size : sequence of float, optional
-        Along (plane, row, column), or (row, column) of an image, in micrometers; without a recipe
-        alone. Cubes where it is left out.
+        Along (plane, row, column), or (row, column) for an image, in micrometers. Only without a
+        recipe. By default, voxels are taken to be cubes.
     diameter : float, optional
-        Of the cells: in micrometers where `voxel_size` is given, else in pixels; without a recipe
-        alone. Measured where it is left out.
+        Of the cells: in micrometers if `voxel_size` is given, otherwise in pixels. Only without a
+        recipe. By default, it is measured.
     model : str or Path, optional
-        A model folder, or a folder of such; the recipe's by default.
+        A model folder, or a folder of model folders; the recipe's by default.
     device : str
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def segment(
     ------
     ctc_eval.format.InputError
         Another shape or pixel type; values that are not numbers or all the same; a recipe, model
-        or device that is not there.
+        or device that does not exist.
 
     Examples
     --------

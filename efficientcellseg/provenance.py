@@ -115,7 +115,7 @@ def tell_backend(backend: str, precision: str) -> str:
 
 
 def _range_run(files: Collection[int], run: Collection[int] | None) -> str:
-    """Return the range A:B that holds the frames that are segmented; nothing if that is all."""
+    """Return the range A:B of the frames that are segmented; empty for all frames."""
     return "" if run is None or set(files) <= set(run) else f"{min(run)}:{max(run) + 1}"
 
 
@@ -338,14 +338,14 @@ def _describe_data(configuration: RunConfiguration, recipes: Sequence[Recipe]) -
 
 
 def _recorded_hash(archive: Path) -> str | None:
-    """Read what the download has written beside an archive; None where that was not downloaded."""
+    """Read what the download has written beside an archive; None if that was not downloaded."""
     record = archive.with_name(f"{archive.name}.sha256")
     words = record.read_text(encoding="utf-8", errors="replace").split() if record.is_file() else []
     return words[0] if words else None
 
 
 def _without_places(values: Any) -> Any:
-    """Name paths from the project's root in nested values, so that no machine's own are told."""
+    """Make paths in nested values relative to the project's root, to keep machine paths out."""
     if isinstance(values, dict):
         return {key: _without_places(value) for key, value in values.items()}
     if isinstance(values, list):

@@ -4,8 +4,8 @@
 the project and runs the tests that reach the change, in as many processes as `--children` says;
 without a name all targets follow each other. It prints figures and each survivor as a difference,
 and ends with exit code 1 where one is not explained in equivalent.tsv (file, line after the change,
-reason). Started again, it tests only what is new; `--anew` forgets what was found. Lines that are
-words for a reader, texts of messages and of the manual, are left as they are.
+reason). Started again, it tests what is new, and survivors once more; `--anew` forgets what was
+found. Lines that are words for a reader, texts of messages and of the manual, are left as they are.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ EXPLAINED = Path(__file__).with_name("equivalent.tsv")
 
 # Nothing but three words or more between quotes; what is logged; what the manual says.
 WORDS = (r'^\s+f?"[^"]* [^"]* [^"]*"[,)]*$', r"^\s+log\.", r"\b(help|metavar|description)=")
+
+SURVIVED, UNTESTED = 0, 33  # exit codes, as mutmut keeps them
 
 log = logging.getLogger("bench.reliability.mutation")
 
@@ -113,7 +115,20 @@ def prepare(name: str, target: Target) -> Path:
     text = (ROOT / "pyproject.toml").read_text() + "\n[tool.mutmut]\n" + "\n".join(lines) + "\n"
     (folder / "pyproject.toml").unlink()
     (folder / "pyproject.toml").write_text(text)
+    _forget_survivors(folder / "mutants")
     return folder
+
+
+def _forget_survivors(mutants: Path) -> None:
+    """Have changes that no test noticed tested again, and ask anew which tests reach them."""
+    (mutants / "mutmut-stats.json").unlink(missing_ok=True)
+    for path in mutants.rglob("*.py.meta"):
+        found = json.loads(path.read_text())
+        codes = found["exit_code_by_key"]
+        found["exit_code_by_key"] = {
+            name: None if code in (SURVIVED, UNTESTED) else code for name, code in codes.items()
+        }
+        path.write_text(json.dumps(found))
 
 
 def _link(path: Path, target: Path) -> None:

@@ -34,20 +34,20 @@ class Request:
     dataset : Path
     sequence : str
     result, reference : Path
-        Folders of the masks and of what they are held against.
+        Folders of the masks and of the reference.
     measures : tuple of str
     unannotated : tuple of str
-        Measures that no frame of a run over some frames alone is annotated for.
+        Measures for which none of the segmented frames is annotated, if these are not all frames.
     frames : slice
-        Frame numbers, half open: those asked for, of those that were segmented.
+        Frame numbers, half open: those requested and segmented.
     seen : frozenset of int
-        Frames that the networks have learned from.
+        Frames that the networks were trained on.
     penalize_extra : bool
-        Whether DET counts objects that match nothing.
+        Whether DET penalizes objects that match nothing.
     method, name, crossed, networks, training : str
         For `method`, `name` and `crossed` see :class:`ctc_eval.format.ScoreRecord`.
     parameters : int
-        Weights of all networks; 0 without networks, or where they are not known.
+        Number of weights of all networks; 0 without networks, or if it is not known.
     reference_note : str
         What the reference is.
     """
@@ -133,10 +133,10 @@ def _frames_run(asked: slice, told: ScoreRecord, result: Path) -> slice:
 def _measures(
     names: tuple[str, ...] | None, reference: Path, parameters: int, few: slice | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Put measures in the place of `BENCHMARK`; and those that `few` frames do not allow.
+    """Choose the measures, and list those for which a run of only `few` frames has no annotations.
 
-    A run over some frames alone may lie beside all that is annotated. Where none is named, these
-    are SEG and, where there are markers for it, DET.
+    `BENCHMARK` stands for all that the table shows. Without names, the measures are SEG and, if
+    there are markers, DET.
     """
     if names is None:
         if reference.is_dir() and not has_markers(reference):

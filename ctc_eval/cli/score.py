@@ -124,7 +124,7 @@ def _measures(text: str) -> tuple[str, ...]:
 
 
 def _families() -> dict[str, str]:
-    """Return what each measure means, BC(0), BC(1), ... once, as BC."""
+    """Return the meaning of each measure; BC(0), BC(1), ... are one, BC."""
     return {name.partition("(")[0]: one.meaning for name, one in MEASURES.items()}
 
 

@@ -71,7 +71,7 @@ class Fault:
     code: str
 
     def __str__(self) -> str:
-        """Return the line that is shown."""
+        """Return the line to show."""
         return f"{self.path}: {self.reason}"
 
     @classmethod

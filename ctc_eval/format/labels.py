@@ -157,7 +157,7 @@ def label_faults(path: Path) -> tuple[tuple[int, int, int] | None, list[Fault]]:
     Returns
     -------
     shape : tuple of int or None
-        (planes, rows, columns); None where there are faults.
+        (planes, rows, columns); None if there are faults.
     faults : list of Fault
     """
     try:

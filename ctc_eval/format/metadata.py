@@ -47,7 +47,7 @@ def _imagej(description: bytes) -> dict[str, int]:
 def metadata_fault(
     path: Path, descriptions: Iterable[bytes], shape: Sequence[int]
 ) -> _Fault | None:
-    """Describe how the descriptions differ from the pages read as planes.
+    """Say how the descriptions differ from the pages read as planes.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _ome_fault(path: Path, description: bytes, shape: Sequence[int]) -> _Fault |
 def _ome_places(
     path: Path, root: ElementTree.Element, pixels: ElementTree.Element, planes: int
 ) -> Iterator[tuple[int, int]]:
-    """Return plane and page of each plane that OME-XML places; (-1, -1) for another file."""
+    """Return plane and page of each plane in OME-XML; (-1, -1) for one in another file."""
     for data in _named(pixels, "TiffData"):
         others = [
             own

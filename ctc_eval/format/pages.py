@@ -200,7 +200,7 @@ def _read_tags(
 
 @lru_cache(maxsize=64)
 def _numbers(layout: str) -> struct.Struct:
-    """Return what unpacks numbers: most tags have the same few layouts."""
+    """Return an unpacker of numbers, from a cache: most tags have the same few layouts."""
     return struct.Struct(layout)
 
 

@@ -93,7 +93,7 @@ class MaskRecord:
     seen : frozenset of int
         Frames that the networks have learned from.
     score : ScoreRecord or None
-        None where the record does not say.
+        None if the record does not say.
     """
 
     method: str = ""

@@ -54,7 +54,7 @@ def read_tracks(path: Path) -> tuple[dict[int, Track], list[Fault]]:
     # Not splitlines, nor what text files do, which take other characters for a line's end, too.
     text = path.read_bytes().decode("utf-8", errors="replace")
     if "\r\n" in text:
-        reason = "lines end with CR LF, expected LF alone: save it with the line ends of Unix"
+        reason = "lines end with CR LF, expected LF: save it with Unix line ends"
         faults.append(Fault(path, reason, "track-line-ends"))
         text = text.replace("\r\n", "\n")
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
@@ -71,7 +71,7 @@ def read_tracks(path: Path) -> tuple[dict[int, Track], list[Fault]]:
 def _row_fault(
     line: str, track: Track | None, before: Mapping[int, Track]
 ) -> tuple[str, str] | None:
-    """Return the code of what is wrong with a row, and the reason after "line N"."""
+    """Return the code of a row's fault, and the reason after "line N"."""
     if track is None:
         return "track-row", (
             f" is {line[:100]!r}, expected four integers 'label begin end parent' and "

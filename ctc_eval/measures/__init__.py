@@ -1,6 +1,6 @@
-"""What is measured: a file a measure, each with its needs, computation, column and log.
+"""Measures: one file each, with its needs, computation, column and log.
 
-A new measure is a file in here and its line in `MEASURES`, after the measures that it is made of;
+A new measure is a file here and a line in `MEASURES`, after the measures that it is made of;
 docs/extending.md shows how.
 """
 
@@ -53,12 +53,32 @@ MEASURES: dict[str, Measure] = {
 
 
 def family_of(name: str) -> tuple[str, ...]:
-    """Give the measures that a name stands for: its own, or BC(0), BC(1), ... for BC."""
+    """List the measures that a name stands for: its own, or BC(0), BC(1), ... for BC.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    tuple of str
+        Empty for an unknown name.
+    """
     return tuple(one for one in MEASURES if name in (one, one.partition("(")[0]))
 
 
 def with_parts(names: Iterable[str]) -> tuple[str, ...]:
-    """Add to measures those that they are made of; in the order of `MEASURES`."""
+    """Add the measures that some measures are made of.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    tuple of str
+        In the order of `MEASURES`.
+    """
     wanted = set(names)
     for name, measure in reversed(MEASURES.items()):
         if name in wanted:
@@ -67,7 +87,17 @@ def with_parts(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def needs_of(names: Iterable[str]) -> set[str]:
-    """Collect what measures need beside other measures: "objects", "parameters", ..."""
+    """Collect what measures need besides other measures.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    set of str
+        "objects", "markers", "tracks" or "parameters".
+    """
     return {need for name in with_parts(names) for need in MEASURES[name].needs} - MEASURES.keys()
 
 

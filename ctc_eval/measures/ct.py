@@ -12,10 +12,10 @@ from ctc_eval.measures.measure import Measure
 def ct(
     partner: Mapping[Node, Node], reference: Mapping[int, Track], result: Mapping[int, Track]
 ) -> float:
-    """CT: F1 score of complete tracks (Ulman et al. 2017, Nature Methods 14: 1141).
+    """Compute CT: F1 score of complete tracks (Ulman et al. 2017, Nature Methods 14: 1141).
 
-    A reference track is complete where a result track begins and ends with it and matches it,
-    and nothing else, in each of its frames.
+    A reference track is complete if a result track begins and ends with it and matches it, and
+    nothing else, in each of its frames.
 
     Parameters
     ----------
@@ -23,6 +23,11 @@ def ct(
         From :func:`ctc_eval.measures.graph.sole_partners`.
     reference, result : mapping of int to Track
         By label; at least one in all.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
     """
     complete = 0
     for track in result.values():

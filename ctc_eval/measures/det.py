@@ -9,7 +9,9 @@ from ctc_eval.measures.measure import Evidence, Measure
 
 
 def det(errors: NodeErrors, *, penalize_extra: bool) -> float:
-    """DET: one minus the cost of correcting the objects, relative to that of creating them all.
+    """Compute DET: 1 minus the cost of correcting the objects, relative to creating them all.
+
+    Matula et al. 2015, PLOS ONE 10(12): e0144959, without the links.
 
     Parameters
     ----------
@@ -17,6 +19,11 @@ def det(errors: NodeErrors, *, penalize_extra: bool) -> float:
         With at least one reference object.
     penalize_extra : bool
         Whether result objects that match nothing cost.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
     """
     return accuracy(node_cost(errors, _extra(penalize_extra)), MISSED * errors.objects)
 

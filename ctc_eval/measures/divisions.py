@@ -13,7 +13,18 @@ TOLERANCES = (0, 1, 2, 3)  # frames; the challenge uses 1 to 3, data set by data
 
 
 def divisions(tracks: Mapping[int, Track]) -> dict[int, list[Track]]:
-    """Give the daughters of each track that has two or more, by its label, ascending."""
+    """List the daughters of each track that has two or more.
+
+    Parameters
+    ----------
+    tracks : mapping of int to Track
+        By label.
+
+    Returns
+    -------
+    dict of int to list of Track
+        By the mother's label, ascending.
+    """
     daughters: dict[int, list[Track]] = {}
     for track in tracks.values():
         if track.parent:
@@ -46,7 +57,7 @@ def bc(
     Returns
     -------
     float
-        nan where the reference has no division.
+        nan if the reference has no division.
     """
     wanted, given = divisions(reference), divisions(result)
     if not wanted:
@@ -92,7 +103,7 @@ def cca(reference: Mapping[int, Track], result: Mapping[int, Track]) -> float:
     Returns
     -------
     float
-        nan where the reference has no cell cycle, 0 where the result has none.
+        nan if the reference has no cell cycle, 0 where the result has none.
     """
     wanted, given = _cycles(reference), _cycles(result)
     if not wanted:

@@ -171,12 +171,32 @@ def _links(tracks: Mapping[int, Track]) -> Iterator[tuple[Edge, bool]]:
 
 
 def node_cost(errors: NodeErrors, extra: float) -> float:
-    """Add up what it costs to mend the objects, each extra one at a price of its own."""
+    """Add up the cost of correcting the objects.
+
+    Parameters
+    ----------
+    errors : NodeErrors
+    extra : float
+        Cost of an extra object.
+
+    Returns
+    -------
+    float
+    """
     return SPLIT * len(errors.splits) + MISSED * len(errors.missed) + extra * len(errors.extra)
 
 
 def edge_cost(errors: EdgeErrors) -> float:
-    """Add up what it costs to mend the links."""
+    """Add up the cost of correcting the links.
+
+    Parameters
+    ----------
+    errors : EdgeErrors
+
+    Returns
+    -------
+    float
+    """
     return (
         EDGE_EXTRA * len(errors.redundant)
         + EDGE_MISSED * len(errors.missed)
@@ -185,12 +205,35 @@ def edge_cost(errors: EdgeErrors) -> float:
 
 
 def accuracy(cost: float, cost_of_nothing: float) -> float:
-    """Put a cost between 1, nothing to mend, and 0, as costly as to make all anew."""
+    """Convert a cost to a measure: 1 for none, 0 for the cost of creating everything, or more.
+
+    Parameters
+    ----------
+    cost : float
+    cost_of_nothing : float
+        Cost of creating everything from an empty result.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+    """
     return 1.0 - min(cost, cost_of_nothing) / cost_of_nothing
 
 
 def node_lines(errors: NodeErrors, extra: float) -> Iterator[str]:
-    """Give what the official logs say of objects, extra ones at the price given."""
+    """List the errors of objects as in the official logs.
+
+    Parameters
+    ----------
+    errors : NodeErrors
+    extra : float
+        Cost of an extra object.
+
+    Yields
+    ------
+    str
+    """
     yield _title("Splitting Operations", SPLIT)
     yield from map(_node, errors.splits)
     yield _title("False Negative Vertices", MISSED)
@@ -200,7 +243,16 @@ def node_lines(errors: NodeErrors, extra: float) -> Iterator[str]:
 
 
 def edge_lines(errors: EdgeErrors) -> Iterator[str]:
-    """Give what the official log says of links."""
+    """List the errors of links as in the official log.
+
+    Parameters
+    ----------
+    errors : EdgeErrors
+
+    Yields
+    ------
+    str
+    """
     yield _title("Redundant Edges To Be Deleted", EDGE_EXTRA)
     yield from map(_link, errors.redundant)
     yield _title("Edges To Be Added", EDGE_MISSED)

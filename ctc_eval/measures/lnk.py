@@ -7,9 +7,18 @@ from ctc_eval.measures.measure import Measure
 
 
 def lnk(edges: EdgeErrors) -> float:
-    """LNK: one minus the cost of correcting the links, relative to that of making them all.
+    """Compute LNK: 1 minus the cost of correcting the links, relative to creating them all.
 
-    Links of objects that were not found are missing. nan where the reference has no links.
+    Links of objects that were not found are missing.
+
+    Parameters
+    ----------
+    edges : EdgeErrors
+
+    Returns
+    -------
+    float
+        From 0 to 1; nan if the reference has no links.
     """
     if not edges.links:
         return float("nan")

@@ -12,10 +12,20 @@ if TYPE_CHECKING:
 
 
 def mean_iou(matchings: Iterable[Matching]) -> float:
-    """MeanIoU: mean of the intersection over union of background and of cells.
+    """Compute MeanIoU: intersection over union, averaged over background and cells.
 
-    The two classes' voxels are counted over all images together; a class that is nowhere is
-    left out of the mean.
+    The voxels of both classes are counted over all images together. A class without voxels is left
+    out of the mean.
+
+    Parameters
+    ----------
+    matchings : iterable of Matching
+        One per image.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
     """
     import numpy as np
 

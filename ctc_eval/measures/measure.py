@@ -47,17 +47,33 @@ class Evidence:
 
     @cached_property
     def nodes(self) -> NodeErrors:
-        """What is wrong with the objects that the markers mark."""
+        """Errors of the objects that the markers mark.
+
+        Returns
+        -------
+        NodeErrors
+        """
         return node_errors(self.markers)
 
     @cached_property
     def partners(self) -> Mapping[Node, Node]:
-        """The reference object of each result object that matches exactly one."""
+        """The reference object of each result object that matches exactly one.
+
+        Returns
+        -------
+        mapping of (int, int) to (int, int)
+            By (frame, label).
+        """
         return sole_partners(self.markers)
 
     @cached_property
     def edges(self) -> EdgeErrors:
-        """What is wrong with the links between them."""
+        """Errors of the links between them.
+
+        Returns
+        -------
+        EdgeErrors
+        """
         return edge_errors(self.partners, *self.tracks)
 
 
@@ -93,7 +109,7 @@ class Measure:
         Of "objects", "markers", "tracks" (of reference and result), "parameters" (of the
         networks), and names of measures that stand before it in `MEASURES`.
     value : callable
-        Evidence, and the values of the measures that it needs, to its own; nan where the
+        Evidence, and the values of the measures that it needs, to its own; nan if the
         reference has nothing to measure it by, such as divisions.
     column : str or None
         How the tables write it, such as ".3f"; None keeps it out of them.
@@ -103,7 +119,7 @@ class Measure:
         Evidence to the lines that the official tool logs before the measure's own, if it logs.
     program : callable or None
         Whether extra detections cost, to the further arguments of the official program
-        (``SEGMeasure``); None where there is no such program.
+        (``SEGMeasure``); None if there is no such program.
     """
 
     name: str

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
 
 
 def seg(matchings: Iterable[Matching]) -> float:
-    """SEG: mean Jaccard index of all reference objects of all images; nan without any."""
+    """Compute SEG: mean Jaccard index of all reference objects of all images.
+
+    Parameters
+    ----------
+    matchings : iterable of Matching
+        One per image.
+
+    Returns
+    -------
+    float
+        From 0 to 1; nan without any reference object.
+    """
     import numpy as np
 
     values = np.concatenate([np.zeros(0), *(matching.jaccard for matching in matchings)])

@@ -21,7 +21,19 @@ from ctc_eval.measures.measure import Evidence, Measure
 
 
 def tra(nodes: NodeErrors, edges: EdgeErrors) -> float:
-    """TRA: as DET, with the cost of correcting the links added."""
+    """Compute TRA: like DET, plus the cost of correcting the links (Matula et al. 2015).
+
+    Parameters
+    ----------
+    nodes : NodeErrors
+        With at least one reference object.
+    edges : EdgeErrors
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+    """
     cost = node_cost(nodes, EXTRA) + edge_cost(edges)
     return accuracy(cost, MISSED * nodes.objects + EDGE_MISSED * edges.links)
 

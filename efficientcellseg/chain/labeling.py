@@ -37,7 +37,7 @@ def label_volume(
     parameters : LabelingParameters
         The recipe's section, of one of `LABELINGS`.
     anisotropy : float
-        Distance of two planes in in-plane pixels, unless the parameters have another.
+        Distance between planes, in in-plane pixels, unless the parameters have another.
     field_of_interest : int
         The challenge's E, in pixels: objects without a pixel at least E pixels inside the
         image border (rows and columns) are removed.

@@ -118,7 +118,7 @@ def _colored(
     normalize: str,
     limits: tuple[np.float32, np.float32] | None,
 ) -> np.ndarray:
-    """Color a slice (Y, X) by what its neighbors show of themselves, None where there is none.
+    """Color a slice (Y, X) by what its neighbors show of themselves, None if there is none.
 
     `limits` are the intensities that become 0 and 1, unless a slice is scaled by itself.
     """

@@ -182,12 +182,12 @@ def estimate_by_threshold(volume: np.ndarray, anisotropy: float) -> float | None
     ----------
     volume : ndarray of shape (Z, Y, X), unsigned
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------
     float or None
-        Median diameter in pixels; None where there is nothing to be seen.
+        Median diameter in pixels; None if no cell is found.
     """
     from skimage.filters import threshold_otsu
 
@@ -246,7 +246,7 @@ def estimate_by_labels(
     Returns
     -------
     float or None
-        Median diameter in pixels; None where nothing was found.
+        Median diameter in pixels; None if nothing was found.
     """
     found = []
     for volume in volumes:
@@ -275,12 +275,12 @@ def measure_cells(
     label : callable
         Segments a volume in tiles of a side, in pixels.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------
     float or None
-        Median diameter in pixels; None where there is nothing to be seen.
+        Median diameter in pixels; None if no cell is found.
     """
     guesses = [estimate_by_threshold(volume, anisotropy) for volume in volumes]
     known = [guess for guess in guesses if guess]

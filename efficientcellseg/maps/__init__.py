@@ -56,7 +56,7 @@ def check_maps(names: Sequence[str]) -> None:
         if missing := ", ".join(name for name in direction if name not in names):
             raise InputError(
                 f"a network for {', '.join(names)}; expected {', '.join(direction)} together, "
-                f"since they turn into each other with the image: add {missing}",
+                f"because they turn into each other when the image is turned: add {missing}",
                 code="maps-incomplete",
             )
 
@@ -72,7 +72,7 @@ def find_directions(names: Sequence[str]) -> list[tuple[int, int, int]]:
     Returns
     -------
     list of tuple of int
-        Of each direction, where its maps along planes, rows and columns stand in `names`.
+        For each direction, the positions of its plane, row and column maps in `names`.
     """
     found = []
     for name in names:

@@ -17,7 +17,7 @@ OUTLINE_WEIGHT = 4.0
 
 
 def cell_mask(labels: np.ndarray, anisotropy: float) -> np.ndarray:
-    """Return 1 where there is a cell.
+    """Mark cells with 1 and background with 0.
 
     Parameters
     ----------

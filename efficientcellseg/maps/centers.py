@@ -25,10 +25,10 @@ def center_heatmap(
     labels : ndarray of shape (Z, Y, X), integer
         Label image, 0 is background.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
     width : float
         Standard deviation, as a share of the radius of a ball of the cell's volume (of a disk
-        of its area, where there is one plane).
+        of its area, if there is one plane).
 
     Returns
     -------

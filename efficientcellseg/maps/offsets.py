@@ -35,7 +35,7 @@ def center_offset(labels: np.ndarray, anisotropy: float, axis: int) -> np.ndarra
     labels : ndarray of shape (Z, Y, X), integer
         Label image, 0 is background.
     anisotropy : float
-        Distance of two planes in in-plane pixels.
+        Distance between planes, in in-plane pixels.
     axis : int
         0, 1 or 2.
 

@@ -122,8 +122,8 @@ def _warn_of_bright(name: str, volumes: Sequence[np.ndarray]) -> None:
         low, high = np.quantile(volume, (0.001, 0.999))
         if np.mean(volume > (low + high) / 2) > MOSTLY_BRIGHT:
             log.warning(
-                "%s: most of the image is bright; cells are taken to be brighter than what is "
-                "around them, and no shipped network knows others",
+                "%s: most of the image is bright; cells are assumed to be brighter than their "
+                "surroundings, and no shipped network knows others",
                 name,
             )
             return

@@ -51,7 +51,7 @@ class Method(Protocol):
 
     @property
     def training(self) -> tuple[str, ...] | None:
-        """What it changes of a training configuration, KEY=VALUE; None where it has no networks."""
+        """What it changes of a training configuration, KEY=VALUE; None if it has no networks."""
 
     @staticmethod
     def adapt(recipe: Recipe) -> Recipe:

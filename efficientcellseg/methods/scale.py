@@ -167,7 +167,7 @@ def _tiled(
 
 
 def _with_context(recipe: Recipe, cards: Sequence[Card]) -> Recipe:
-    """Show networks of frames of one plane what they have learned, unless the recipe says it."""
+    """Set `context_2d` to what the networks were trained with, unless the recipe sets it."""
     learnt = {card.context_2d for card in cards}
     given = "context_2d" in recipe.pseudocolor.model_fields_set
     if given or len(learnt) > 1 or learnt <= {None, recipe.pseudocolor.context_2d}:
@@ -224,7 +224,7 @@ def _measure(
 def _with_tiles(
     recipe: Recipe, diameter: float, learnt: LearntSizes, shape: tuple[int, int]
 ) -> Recipe:
-    """Return the recipe tiles for cells of a size, and say the size in it."""
+    """Give the recipe tiles for cells of a certain size, and record the size in it."""
     side = fit_tile(diameter, learnt, shape)
     log.info(
         "%s: cells of %.1f pixels, tiles of %d in %d x %d; the network knows %.0f to %.0f",

@@ -59,7 +59,7 @@ def segment_array(
         )
     if recipe is not None and (voxel_size is not None or diameter is not None):
         raise InputError(
-            "a recipe, and voxel_size or diameter beside it; expected one or the other: the "
+            "both a recipe, and voxel_size or diameter; expected one or the other: the "
             "recipe says both",
             code="recipe-overruled",
         )

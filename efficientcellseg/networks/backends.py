@@ -232,7 +232,7 @@ def compile_network(
     backend : {"onnxruntime", "openvino"}
     device : {"auto", "cpu"}
     precision : {"float32", "bf16"}
-        What it computes in; bf16 in OpenVINO alone.
+        Its precision; bf16 only in OpenVINO.
 
     Returns
     -------
@@ -312,7 +312,7 @@ def to_onnx(model: Network, output: str = "logits") -> bytes:
     if model.planes:
         raise InputError(
             f"a network for slabs of {model.planes} slices; expected one for slices: 3D networks "
-            "run with --backend torch alone",
+            "run only with --backend torch",
             code="backend-unfit",
         )
     require("onnx")
@@ -355,6 +355,6 @@ def require(package: str) -> Any:
         return importlib.import_module(package)
     except ModuleNotFoundError:
         raise InputError(
-            f"{package}: not installed; expected it here: pip install {package}",
+            f"{package}: not installed: pip install {package}",
             code="package-missing",
         ) from None

@@ -121,7 +121,7 @@ def read_card(folder: Path) -> Card:
     path = folder / CARD
     if not path.is_file():
         raise InputError(
-            f"{folder}: no model there; expected a folder with {CARD} and {WEIGHTS}: train one, "
+            f"{folder}: no model in it; expected a folder with {CARD} and {WEIGHTS}: train one, "
             "or give another with --model DIR",
             code="model-missing",
         )

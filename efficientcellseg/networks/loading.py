@@ -34,13 +34,13 @@ def load_networks(
     maps : tuple of str
         For example ``("cells", "centers")``.
     device : str
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     backend : {"torch", "onnxruntime", "openvino"}
-        What runs them; on a GPU torch alone.
+        What runs them; on a GPU, only torch.
     kind : str
         What they must be, as their architecture names it.
     precision : {"float32", "bf16"}
-        What they compute in; bf16 in torch and OpenVINO alone.
+        Their precision; bf16 only in torch and OpenVINO.
 
     Returns
     -------

@@ -177,7 +177,7 @@ def _walk(
 
 
 def _weight(node: Any, weight: np.ndarray) -> np.ndarray:
-    """Return the weight of a convolution or a matrix product as that of a convolution."""
+    """Return the weight of a convolution, or of a matrix product as a 1x1 convolution."""
     if node.op_type == "Conv":
         return weight
     transposed = any(a.name == "transB" and a.i for a in node.attribute)
@@ -185,7 +185,7 @@ def _weight(node: Any, weight: np.ndarray) -> np.ndarray:
 
 
 def _affine(node: Any, before: Affine, constants: dict[str, np.ndarray]) -> Affine | None:
-    """Go through a node that is affine channel by channel; None where it is not."""
+    """Go through a node that is affine channel by channel; None if it is not."""
     if node.op_type in PASSING:
         return before
     first = node.input[0] not in constants

@@ -275,5 +275,5 @@ def _check_differences(found: dict[str, float], tolerance: float, path: Path) ->
 
 
 def _largest(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the largest difference of two maps, wherever the axis of channels is."""
+    """Return the largest difference of two maps, whichever axis the channels are on."""
     return float(abs(a.ravel() - b.ravel()).max())

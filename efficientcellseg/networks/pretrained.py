@@ -20,7 +20,7 @@ def load_encoder(encoder: EfficientNetEncoder, path: Path, sha256: str | None = 
     encoder : EfficientNetEncoder
         Of an :class:`efficientcellseg.networks.efficientcellseg.EfficientCellSegNetwork`.
     path : Path
-        A .safetensors or .pth file of an EfficientNet; of the latter, tensors alone are read.
+        A .safetensors or .pth file of an EfficientNet; only tensors are read from the latter.
         Tensors are matched by timm's names; where these are not in a file, by position, each
         checked for its shape, so that checkpoints of other implementations fit, too.
     sha256 : str, optional

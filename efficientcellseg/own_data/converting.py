@@ -37,7 +37,7 @@ def convert_images(
     images : sequence of Image
         All of one shape; the time points of the first come first.
     channel : str or None
-        Number or name; None where there is no choice.
+        Number or name; None if there is no choice.
     labels : sequence of Image
         Label images of the same frames, 0 is background; may be empty.
     dataset_dir : Path
@@ -136,7 +136,7 @@ def _labels_of(image: Image, frame: int) -> np.ndarray:
 
 @contextmanager
 def _staged(dataset_dir: Path, names: Sequence[str]) -> Iterator[Path]:
-    """Return a folder whose content is moved into a data set's when the block ends well."""
+    """Provide a folder whose contents are moved to a data set's if the block succeeds."""
     for name in names:
         if (dataset_dir / name).exists():
             raise InputError(

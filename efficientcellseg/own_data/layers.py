@@ -138,7 +138,7 @@ def find_labels(job: Job, frame: int, folder: Path) -> np.ndarray | None:
 
 
 def find_tracks(folder: Path, voxel_size: tuple[float, float, float] | None) -> list[Shown]:
-    """Make a layer of the tracks beside masks; none where there are none.
+    """Make a layer of the tracks beside masks; none if there are none.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class How:
     ----------
     method : type of Method
     recipe : Recipe, optional
-        Estimated where there is none; the images' own voxel size takes the place of its.
+        Estimated if there is none; the images' own voxel size takes the place of its.
     diameter : float, optional
         Of the cells, for the estimate: in micrometers where the voxel size is known, else pixels.
     model : Path, optional
@@ -124,7 +124,7 @@ def _plan(group: list[Job], how: How, file: str) -> Plan:
 
 
 def _recipe_of(group: list[Job], how: How) -> Recipe:
-    """Return the recipe that a group is segmented with, estimated where there is none."""
+    """Return the recipe that a group is segmented with, estimated if there is none."""
     first = group[0].image
     if how.recipe:
         known = {"voxel_size": first.voxel_size} if first.voxel_size else {}

@@ -111,7 +111,7 @@ def with_facts(values: Any) -> Any:
     Returns
     -------
     any
-        The same, where it is no mapping with the name of a data set of the challenge.
+        The values with the facts added; unchanged if they name no data set of the challenge.
     """
     name = values.get("name") if isinstance(values, dict) else None
     if isinstance(name, str) and name in challenge_datasets():
@@ -138,7 +138,7 @@ def table_recipe(name: str) -> dict[str, Any]:
 
 
 def _facts(name: str) -> dict[str, Any]:
-    """Return what the table says of a data set, in a recipe's keys."""
+    """Return what the table says about a data set, as keys of a recipe."""
     dataset, urls = challenge_datasets()[name], challenge_table().urls
     return {
         "description": _describe(dataset),

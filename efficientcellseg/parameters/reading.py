@@ -310,7 +310,7 @@ def _members(kind: Any) -> list[Any]:
 
 
 def _tags(members: list[type[BaseModel]]) -> list[str]:
-    """Return what tells alternatives apart: the one value of the key that is a constant."""
+    """Return what distinguishes alternatives: the single value of the key that is a constant."""
     constants = [
         [get_args(field.annotation) for field in member.model_fields.values()] for member in members
     ]

@@ -60,16 +60,16 @@ class PopulationShape(CellShape):
     """Smallest and largest diameter of a cell across its long axis. Micrometers."""
 
     aspect: PositiveRange
-    """Smallest and largest length of a cell over its width; 1 is round."""
+    """Smallest and largest ratio of a cell's length to its width; 1 is round."""
 
     taper: Share
     """Share by which cells are thinner at the ends."""
 
     tilt: NotNegative
-    """Standard deviation of the long axis' rise over its run."""
+    """Standard deviation of the slope (rise over run) of the long axis."""
 
     bend: NotNegative
-    """Standard deviation of the sagitta of a bent cell over its length."""
+    """Standard deviation of a bent cell's sagitta, relative to its length."""
 
     arms: WholeNumber
     """Short side branches of a cell."""
@@ -104,17 +104,17 @@ class ProtrudingShape(CellShape):
     """One cell with thin, branching protrusions. Its size follows the frame's shorter side."""
 
     body: Positive
-    """Radius of the body, over the frame's shorter side."""
+    """Radius of the body, relative to the frame's shorter side."""
 
     protrusions: Count
     """Protrusions, all around the body; each has up to two branches."""
 
     reach: Positive
-    """Length of a protrusion, over the frame's shorter side; each has 0.6 to 1.2 of it."""
+    """Length of a protrusion, relative to the frame's shorter side; each has 0.6 to 1.2 of it."""
 
     thickness: Positive
-    """Radius of a protrusion, over the frame's shorter side; each has 0.7 to 1.3 of it, and thins \
-out from its root to its tip."""
+    """Radius of a protrusion, relative to the frame's shorter side; each has 0.7 to 1.3 of it \
+and tapers from its root to its tip."""
 
 
 class Microscope(Frozen):

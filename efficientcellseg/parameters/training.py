@@ -265,7 +265,7 @@ have the same."""
         return [name for name in named if f"{folder}/{name}" not in self.leave_out]
 
     def color(self, recipe: Recipe) -> Recipe:
-        """Return a recipe the pseudocolor parameters of this configuration.
+        """Give a recipe the pseudocolor parameters of this configuration.
 
         Parameters
         ----------

@@ -147,7 +147,7 @@ def _spread(values: list[float]) -> str:
 
 
 def time_inference(network: Network) -> float:
-    """Measure the seconds that a network takes for a tile, on a GPU where there is one."""
+    """Measure the seconds that a network takes for a tile, on a GPU if there is one."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -57,7 +57,7 @@ class Inspection:
     ----------
     run : SegmentedSequence
     seg, det : float or None
-        Over all annotated frames; None where nothing is annotated for them.
+        Over all annotated frames; None if nothing is annotated for them.
     scores : list of FrameScore
         Of each annotated frame.
     sizes : dict of Outcome to ndarray
@@ -73,7 +73,7 @@ class Inspection:
     shown : tuple of (list of int, list of int)
         The frames and the planes that are shown.
     maps_missing : str
-        Why there are no maps; empty where there are.
+        Why there are no maps; empty if there are.
     cover : str
         Data URI of the slice with most objects, each in its own color.
     """
@@ -181,7 +181,7 @@ def judge_sequence(run: SegmentedSequence) -> tuple[dict[int, Matching], list[Ju
     markers : dict of int to Matching
         By frame.
     judged : list of (ReferenceImage, Judged)
-        By frame and plane; empty where there is no reference.
+        By frame and plane; empty if there is no reference.
     """
     images = [image for image in annotated_images(run.reference) if image.frame in run.masks]
     marked: tuple[ReferenceImage, ...] = ()

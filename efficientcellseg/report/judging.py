@@ -23,7 +23,7 @@ ORDER = {Outcome.MISS: 0, Outcome.MERGE: 1, Outcome.SPLIT: 2, Outcome.FALSE: 3, 
 
 @dataclass(frozen=True)
 class FrameScore:
-    """Measures of a frame, None where nothing is annotated for them; objects by outcome."""
+    """Measures of a frame, None if nothing is annotated for them; objects by outcome."""
 
     frame: int
     seg: float | None
@@ -39,7 +39,7 @@ class BadObject:
     ----------
     frame, label : int
     plane : int or None
-        The annotated slice; None where the whole frame is.
+        The annotated slice; None if the whole frame is.
     outcome : Outcome
     reason : str
     voxels : int
@@ -62,7 +62,7 @@ class BadObject:
 def measures_of(
     judged: Sequence[JudgedImage], markers: Mapping[int, Matching], *, penalize_extra: bool = True
 ) -> tuple[float | None, float | None]:
-    """Give SEG and DET of some frames together, None where nothing is annotated for them.
+    """Give SEG and DET of some frames together, None if nothing is annotated for them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What became of each object: hit, missed, merged, split, or found where there is none.
+"""What became of each object: hit, missed, merged, split, or found if there is none.
 
 The rule is that of DET: an object belongs to another that covers more than half of it.
 """

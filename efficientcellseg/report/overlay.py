@@ -47,7 +47,7 @@ def annotated_images(folder: Path) -> list[ReferenceImage]:
     Returns
     -------
     list of ReferenceImage
-        In the order of frame and plane, whole frames first; empty where there is none.
+        In the order of frame and plane, whole frames first; empty if there is none.
     """
     try:
         images = find_reference(folder).objects
@@ -254,7 +254,7 @@ def _choose(
     frame: int | None,
     plane: int | None,
 ) -> ReferenceImage | None:
-    """Choose the reference image that has most objects, of a few; None where there is none."""
+    """Choose the reference image that has most objects, of a few; None if there is none."""
     fitting = [
         one
         for one in images

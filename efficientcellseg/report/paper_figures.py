@@ -1,4 +1,4 @@
-"""The paper's Figures 1, 3, 4 and 6 from one's own data.
+"""The paper's Figures 1, 3, 4 and 6 from your own data.
 
 Method: Wagner & Rohr, EfficientCellSeg, MIDL 2022. Figure 5 is in ``ablation``.
 """
@@ -106,7 +106,7 @@ def draw_pseudocoloring(volume: np.ndarray, plane: int, parameters: Pseudocolor)
     plane : int
         With neighbors on both sides.
     parameters : Pseudocolor
-        Regions are drawn where they play a part.
+        Regions are drawn if they matter.
     """
     from matplotlib.figure import Figure
 

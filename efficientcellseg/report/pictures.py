@@ -261,7 +261,7 @@ def cut_around(
     ----------
     volume, reference, result : ndarray of shape (Z, Y, X)
     labels : ndarray of shape (Z, Y, X)
-        The one of both that has the object.
+        `reference` or `result`, whichever has the object.
     label : int
     side : int
         Pixels of the picture.

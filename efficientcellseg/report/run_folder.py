@@ -43,10 +43,10 @@ class SegmentedSequence:
     score : ScoreRecord
         What a score of the masks is to say.
     method : str
-        What made the masks; empty where that is not known.
+        What made the masks; empty if that is not known.
     backend : str
     recipe : Recipe or None
-        None where that is not known.
+        None if that is not known.
     weights : frozenset of str
         Hashes of the networks.
     tracks : tuple of Track
@@ -191,7 +191,7 @@ def find_networks(places: Sequence[Path], hashes: Collection[str]) -> Path | Non
     Returns
     -------
     Path or None
-        A model folder, or the folder that holds those of all maps; None where some are not found.
+        A model folder, or the folder that holds those of all maps; None if some are not found.
     """
     known: dict[str, Path] = {}
     for card in sorted(card for place in places for card in place.rglob(CARD)):

@@ -61,7 +61,7 @@ class Slice:
     views : dict of str to str
         Data URIs of pictures by what they show: raw, pseudocolor, maps.
     result, reference : str
-        Data URIs of labels; the reference is empty where this slice has none.
+        Data URIs of labels; the reference is empty if this slice has none.
     found : dict of int to int
         `Outcome` of each result object in it.
     wanted : dict of int to (int, float)

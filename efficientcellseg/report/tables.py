@@ -34,7 +34,7 @@ class NetworkSize:
     """A network, or a part of it, with the weights that the paper counts.
 
     `part` names a module of the network, all of it where it is empty; `copies` of it are
-    counted; `published` are millions, None where the paper has none or it is not known.
+    counted; `published` are millions, None if the paper has none or it is not known.
     """
 
     network: str
@@ -146,7 +146,7 @@ def draw_figure(table: Sequence[TableRow]) -> Figure:
 
     points: dict[str, dict[str, tuple[float | None, float]]] = {}
     for row in table:
-        # A mean, where there is one, comes after its members.
+        # A mean, if there is one, comes after its members.
         if row["origin"] == "measured" and row["SEG"] is not None:
             panel = points.setdefault(row["dataset"], {})
             panel[row["group"]] = (row["parameters"], row["SEG"])

@@ -38,8 +38,8 @@ cp {source}/mask*.tif {target}
 class PackedSequence:
     """One sequence to submit, with all that its plan left open.
 
-    `recipe` is as the method has adapted it, `recipe_file` where it comes from; the plan's model
-    says what the others mean.
+    `recipe` is the one adapted by the method, and `recipe_file` its file; for the other fields, see
+    the plan's model.
     """
 
     dataset: Path

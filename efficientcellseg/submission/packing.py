@@ -169,7 +169,7 @@ def package(
 
 @contextmanager
 def _staged(output: Path) -> Iterator[Path]:
-    """Return a hidden folder that takes the place of `output` when the block ends well."""
+    """Provide a hidden folder that replaces `output` if the block succeeds."""
     output.parent.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex
     staged = output.with_name(f".{output.name}-{mark}")

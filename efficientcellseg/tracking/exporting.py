@@ -130,12 +130,18 @@ _WRITERS: Mapping[str, Callable[[Path, Objects, Tracks], None]] = {
 
 
 def check_exports(paths: Sequence[Path], endings: Iterable[str] = tuple(_WRITERS)) -> None:
-    """Refuse files that cannot be written, before the work that is to fill them.
+    """Refuse files that cannot be written, before the work that produces their contents.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    endings : iterable of str
+        Suffixes that are known.
 
     Raises
     ------
     InputError
-        An ending that is not known; no writable place.
+        An unknown ending; no writable place.
     """
     for path in paths:
         if path.suffix not in endings:

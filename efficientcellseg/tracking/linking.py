@@ -101,8 +101,8 @@ def link_objects(objects: Objects, parameters: Tracking) -> Tracks:
     Returns
     -------
     Tracks
-        A track has an object in each of its frames. Where a cell was missed, a new track begins
-        whose parent is the one before; where a cell divides, two do.
+        A track has an object in each of its frames. If a cell was missed, a new track begins whose
+        parent is the earlier one; if a cell divides, two tracks begin.
 
     Raises
     ------

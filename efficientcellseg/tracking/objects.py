@@ -44,12 +44,27 @@ class Objects:
         return len(self.frame)
 
     def rows(self, frame: int) -> np.ndarray:
-        """Give the rows of a frame's objects, ascending."""
+        """Find the rows of a frame's objects.
+
+        Parameters
+        ----------
+        frame : int
+
+        Returns
+        -------
+        ndarray of shape (N,), integer
+            Ascending.
+        """
         return np.arange(*np.searchsorted(self.frame, [frame, frame + 1]))
 
     @property
     def frames(self) -> range:
-        """The frames from the first to the last that has an object."""
+        """The frames from the first to the last that has an object.
+
+        Returns
+        -------
+        range
+        """
         return range(int(self.frame[0]), int(self.frame[-1]) + 1) if len(self) else range(0)
 
 
@@ -73,48 +88,49 @@ def measure_objects(
     Objects
     """
     tables: list[tuple[np.ndarray, ...]] = []
-    pairs, overlaps = [_NO_PAIRS], [np.empty(0)]
+    pairs, shared = [_NO_PAIRS], [np.empty(0, np.int64)]
     begin, flat, last = 0, False, None
     for frame, labels in frames:
-        label, center, size = _measure(labels, voxel_size)
-        tables.append((np.full(len(label), frame), label, center, size))
+        label, center, count = _measure(labels, voxel_size)
+        tables.append((np.full(len(label), frame), label, center, count))
         rows = np.full(int(label.max(initial=0)) + 1, -1)
         rows[label] = begin + np.arange(len(label))
         if last and last[0] == frame - 1:
-            one, other, share = _overlaps(last[1], labels)
+            one, other, voxels = _count_shared(last[1], labels, (len(last[2]), len(rows)))
             pairs.append(np.stack([last[2][one], rows[other]], axis=1))
-            overlaps.append(share)
+            shared.append(voxels)
         last, begin, flat = (frame, labels, rows), begin + len(label), len(labels) == 1
-    frame_of, label, center, size = map(np.concatenate, zip(*tables, strict=True))
+    frame_of, label, center, count = map(np.concatenate, zip(*tables, strict=True))
+    size = count * float(np.prod(voxel_size[1:] if flat else voxel_size))
     diameter = np.sqrt(size * 4 / np.pi) if flat else np.cbrt(size * 6 / np.pi)
-    joined = np.concatenate(pairs), np.concatenate(overlaps)
-    return Objects(frame_of, label, center, size, diameter, *joined)
+    linked, both = np.concatenate(pairs), np.concatenate(shared)
+    overlap = both / (count[linked].sum(axis=1) - both)
+    return Objects(frame_of, label, center, size, diameter, linked, overlap)
 
 
 def _measure(
     labels: np.ndarray, voxel_size: tuple[float, float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give labels, centers (N, 3) and sizes of a frame's objects, in the order of their places."""
+    """Give labels, centers (N, 3) and voxels of a frame's objects, in the order of their places."""
     import cc3d
 
     found = cc3d.statistics(labels, no_slice_conversion=True)
-    label = np.flatnonzero(found["voxel_counts"])
+    count = found["voxel_counts"].astype(np.int64)
+    label = np.flatnonzero(count)
     label = label[label > 0]
     center = found["centroids"][label].reshape(-1, 3) * voxel_size
-    voxel = float(np.prod(voxel_size[1:] if len(labels) == 1 else voxel_size))
-    size = found["voxel_counts"][label] * voxel
-    order = np.lexsort((size, *center.T[::-1]))
-    return label[order], center[order], size[order]
+    order = np.lexsort((count[label], *center.T[::-1]))
+    return label[order], center[order], count[label[order]]
 
 
-def _overlaps(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the pairs of labels that share voxels, and the intersection over union of each."""
+def _count_shared(
+    before: np.ndarray, after: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the pairs of labels that share voxels, and how many; labels are less than `shape`."""
     from scipy.sparse import coo_array
 
     shared = (before > 0) & (after > 0)
     labels = before[shared].astype(np.int32), after[shared].astype(np.int32)
-    sizes = np.bincount(before.ravel()), np.bincount(after.ravel())
     ones = np.ones(len(labels[0]), np.int32)
-    counts = coo_array((ones, labels), shape=(len(sizes[0]), len(sizes[1]))).tocsr().tocoo()
-    one, other = counts.coords
-    return one, other, counts.data / (sizes[0][one] + sizes[1][other] - counts.data)
+    counts = coo_array((ones, labels), shape=shape).tocsr().tocoo()
+    return *counts.coords, counts.data

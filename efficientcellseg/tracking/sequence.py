@@ -95,7 +95,11 @@ def track_sequence(
 
 
 def check_laptrack() -> str:
-    """Give the version of laptrack, which links.
+    """Read the version of laptrack, which does the linking.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
@@ -188,5 +192,14 @@ def _write(
 
 
 def tracks_text(rows: Iterable[Track]) -> str:
-    """Write tracks as a track file has them: a line ``L B E P`` each."""
+    """Write tracks as in a track file: one line ``L B E P`` per track.
+
+    Parameters
+    ----------
+    rows : iterable of Track
+
+    Returns
+    -------
+    str
+    """
     return "".join(f"{row.label} {row.begin} {row.end} {row.parent}\n" for row in rows)

@@ -19,7 +19,7 @@ Planes = dict[int, np.ndarray]
 
 @dataclass(frozen=True)
 class ReferenceLayer:
-    """The images of one kind of reference of a frame.
+    """The images of a frame in one kind of reference.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ def find_annotations(
             kept: dict[int | None, Path] = {None: images[None]} if None in images else images
             found.setdefault(frame, []).append(ReferenceLayer(kept, kind in partial))
     for kind in (kind for kind in folders if kind not in there):
-        log.info("%s: no such folder; learning from %s alone", folders[kind], "+".join(there))
+        log.info("%s: no such folder; learning only from %s", folders[kind], "+".join(there))
     return dict(sorted(found.items()))
 
 
@@ -158,7 +158,7 @@ def _read_blocks(
 
 
 def _lay_over(block: Planes, merged: Planes, partial: bool) -> None:
-    """Lay what is labeled together over what there is, in place."""
+    """Combine the labels of one reference with those of the others, in place."""
     block = _name_alike(block, merged)
     cells = np.unique(np.concatenate([np.unique(labels) for labels in block.values()]))
     for plane, labels in block.items():
@@ -167,10 +167,10 @@ def _lay_over(block: Planes, merged: Planes, partial: bool) -> None:
 
 
 def _name_alike(block: Planes, merged: Planes) -> Planes:
-    """Return the cells of a block the labels of those that lie there, new ones to the others.
+    """Give cells of a block the labels of the cells they cover, and new labels to the others.
 
-    A cell is another's when more than half of it lies in there; each label is given once, to the
-    cell that has most of it.
+    A cell takes another's label if more than half of it lies inside that cell. Each label is given
+    once, to the cell that covers most of it.
     """
     sizes = _sum_counts(np.unique(labels, return_counts=True) for labels in block.values())
     pairs = _sum_counts(

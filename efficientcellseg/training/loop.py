@@ -55,7 +55,7 @@ def train(
         Gets checkpoint.pt, curve.csv and curve.png.
     device : torch.device
     held_out : sequence of int
-        Data sets, as indices into the samples' names, that are for validation alone; without
+        Data sets, as indices into the samples' names, that are only for validation; without
         any, a share of the frames is held out.
 
     Raises
@@ -88,7 +88,7 @@ def train(
 
 
 def _finish(progress: Progress, folder: Path) -> None:
-    """Return the network its best weights, and say that it is done."""
+    """Load the best weights into the network, and report the end."""
     if progress.best["weights"] is None:
         raise InputError(
             f"{folder}: no epoch of the training has a finite loss; lower the learning rate",

@@ -16,7 +16,7 @@ WARM_UP, TIMED = 2, 10
 
 
 class Pace:
-    """Counts steps, and tells once how long all of them will take.
+    """Counts steps, and reports once how long all of them will take.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def plan_networks(
     Returns
     -------
     dict of str to tuple of str
-        For each network its name, the maps joined by ``+``, and its fold where there are some
+        For each network its name, the maps joined by ``+``, and its fold if there are any
         (``cells-0``), and what it predicts: what ``train --maps`` takes, joined by commas.
 
     Raises

@@ -1,4 +1,4 @@
-"""How far a reference lies beside its images, told by thresholded images alone, and moving it back.
+"""Measures how far a reference is shifted against its images, by thresholding, and moves it back.
 
 A reference that is shifted by half a voxel teaches outlines that are not in the images.
 """
@@ -26,8 +26,8 @@ WINDOW_ROUNDS = 4
 def reference_shifts(volume: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Measure, object by object, by how much the image lies beside the reference.
 
-    An object is thresholded half way between its inside and what surrounds it; the shift is that of
-    the centers of mass, within a window that moves along.
+    An object is thresholded halfway between its own gray values and those around it. The shift is
+    that of the centers of mass, in a window that moves with the object.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def load_start(
     encoder_file: Path | None = None,
     resumes: bool = False,
 ) -> None:
-    """Return a network the weights that it starts from, in place.
+    """Load the weights that a network starts from, in place.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def load_start(
     model = configuration.model
     if (source or encoder_file) and model.kind != "efficientcellseg":
         raise InputError(
-            f"encoder weights for {model.kind}; expected them for efficientcellseg alone: leave "
+            f"encoder weights for {model.kind}; expected them only for efficientcellseg: leave "
             "them out",
             code="encoder-weights-unused",
         )

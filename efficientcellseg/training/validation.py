@@ -24,7 +24,7 @@ def choose_fold(parameters: Optimization, fold: int | None) -> Optimization:
     ----------
     parameters : Optimization
     fold : int or None
-        0 for the first; None where the training has no folds.
+        0 for the first; None if the training has no folds.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def hold_out(samples: Samples, datasets: Sequence[int], parameters: Optimization
 
 
 class Overlap:
-    """Pixels of cell and background found right, for MeanIoU over many batches."""
+    """Counts correctly classified pixels of cells and background, for MeanIoU over many batches."""
 
     def __init__(self) -> None:
         self.counts = torch.zeros(2, 2, dtype=torch.float64)

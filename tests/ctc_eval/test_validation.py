@@ -152,8 +152,8 @@ def test_line_ends_of_windows_are_one_fault(dataset, capsys):
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     status, found = _faults(capsys, dataset, "01")
     assert status == 1
-    assert found == {path.name: ["lines end with CR LF, expected LF alone: save it with the line "
-                                 "ends of Unix"]}  # fmt: skip
+    assert found == {path.name: ["lines end with CR LF, expected LF: save it with Unix line "
+        "ends"]}  # fmt: skip
     path.write_bytes(b"1 0 1 0\r\n2 0 2 0 \r\n3 2 3 1\r\n")
     assert [line.split(",")[0] for line in _faults(capsys, dataset, "01")[1][path.name]] == [
         "lines end with CR LF",
@@ -263,4 +263,57 @@ def test_faults_carry_codes(dataset):
         ("mask002.tif", "shape-mismatch"),
         ("res_track.txt", "track-row"),
         ("res_track.txt", "parent-unknown"),
+    ]
+
+
+def test_a_folder_that_is_not_there(dataset, capsys):
+    reason = "no such folder, expected masks there: segment the sequence first"
+    assert _faults(capsys, dataset, "02") == (1, {"02_RES": [reason]})
+
+
+@pytest.mark.parametrize(
+    ("names", "misnamed"),
+    [
+        (["mask000", "mask001", "mask0002"], {"mask0002": "mask000", "mask002": None}),
+        (["mask0000", "mask0001", "mask002"], {"mask002": "mask0000", "mask0002": None}),
+        (["mask0"], {"mask0": "mask000", "mask000": None}),
+    ],
+)
+def test_without_raw_frames_most_masks_say_how_many_digits(tmp_path, names, misnamed):
+    for name in names:
+        write_labels(tmp_path / "01_RES" / f"{name}.tif", _labels(1))
+    faults = examine(tmp_path / "01", tmp_path / "01_RES").faults
+    wrong = {fault.path.stem: fault.reason for fault in faults}
+    for name, expected in misnamed.items():
+        assert f"expected as in {expected}.tif" in wrong.pop(name, "") or expected is None
+    assert wrong == {}
+
+
+def test_a_mask_whose_last_planes_are_empty_is_not(dataset):
+    volume = _labels(1)
+    volume[1] = 0
+    write_labels(dataset / "01_RES" / "mask000.tif", volume)
+    assert examine(dataset / "01", dataset / "01_RES").empty == 0
+
+
+def test_a_damaged_mask_may_have_another_shape_too(dataset, capsys):
+    path = dataset / "01_RES" / "mask001.tif"
+    tifffile.imwrite(
+        path, _labels(1)[:1], compression="zlib", photometric="minisblack", metadata=None
+    )
+    with tifffile.TiffFile(path) as tif:
+        place = tif.pages[0].dataoffsets[0]
+    data = bytearray(path.read_bytes())
+    data[place : place + 4] = b"\xff" * 4
+    path.write_bytes(data)
+    reasons = _faults(capsys, dataset, "01")[1]["mask001.tif"]
+    assert [reason[:16] for reason in reasons] == ["plane 0 is damag", "shape (1, 6, 8) "]
+
+
+def test_of_many_faults_of_one_track_the_first_is_told(dataset, capsys):
+    (dataset / "01_RES" / "res_track.txt").write_text("1 0 1 0\n2 0 0 0\n3 2 3 1\n9 0 2 0\n")
+    reasons = _faults(capsys, dataset, "01")[1]["res_track.txt"]
+    assert [reason.partition("images, ")[2] for reason in reasons] == [
+        "it covers frame 0, but is not there (and 2 more)",
+        "label 2 is in frame 1, which no track of that label covers (and 1 more)",
     ]

@@ -6,7 +6,7 @@ ABLATION_CHANGES = {name: ["--set", *changes] for name, changes in RUN.ablation.
 
 
 rule ablation_samples:
-    """Make the samples of a training, as a model colors them."""
+    """Make the samples of a training, colored as the model needs them."""
     input:
         lambda wildcards: ABLATION_TRAININGS[wildcards.training],
     output:

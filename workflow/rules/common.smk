@@ -12,7 +12,7 @@ from efficientcellseg.training.plan import plan_networks
 
 
 def told(function, *arguments):
-    """Call a function of the package; what it refuses is told without a traceback."""
+    """Call a function of the package; report its errors without a traceback."""
     try:
         return function(*arguments)
     except InputError as error:
@@ -34,13 +34,13 @@ ALL_FOLDERS = sorted({folder for folders in FOLDERS.values() for folder in folde
 
 
 def from_here(path):
-    """Name a file from the project's folder where it lies in there."""
+    """Make a path relative to the project's folder if it is inside."""
     path = Path(path).resolve()
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def own_recipe(name):
-    """Find a data set's recipe file; None where the challenge's table alone knows it."""
+    """Find a data set's recipe file; None if only the challenge's table knows it."""
     found = DATASETS[name].recipe or told(find_recipe, name)
     return found and from_here(found)
 
@@ -55,7 +55,7 @@ RECIPE_FILES = {
 
 
 def one_of(names):
-    """Make the pattern of a wildcard that takes one of some names, of none if there are none."""
+    """Make the pattern of a wildcard that matches the given names, or nothing if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -68,17 +68,17 @@ wildcard_constraints:
 
 
 def recipe_file(wildcards):
-    """Give a data set's recipe file."""
+    """Return a data set's recipe file."""
     return RECIPE_FILES[wildcards.dataset]
 
 
 def dataset_dir(wildcards):
-    """Give the folder of a data set."""
+    """Return the folder of a data set."""
     return str(Path(RUN.pathvars.data, wildcards.dataset))
 
 
 def scored_masks(wildcards):
-    """Give the masks that are scored: those numbered by track, where they are linked."""
+    """Return the masks to score: those numbered by track, if they are linked."""
     place = "tracks/" if DATASETS[wildcards.dataset].tracking else ""
     return f"<results>/{place}{wildcards.method}/{wildcards.dataset}/{wildcards.sequence}_RES"
 
@@ -107,7 +107,7 @@ UNNAMED = "networks-of-your-own"
 
 
 def networks_dir(dataset, folder, sequence):
-    """Give the folder of the networks that make a folder of results."""
+    """Return the folder of the networks that make a folder of results."""
     entry, method = DATASETS[dataset], method_of(folder)
     if own := RUN.models.get(method):
         return own
@@ -120,7 +120,7 @@ def networks_dir(dataset, folder, sequence):
 
 
 def network_files(folder, dataset, method):
-    """List the files of a method's networks for a data set, there already or not yet."""
+    """List the files of a method's networks for a data set, whether they exist yet or not."""
     recipe = METHODS[method].adapt(RECIPES[dataset])
     if not (maps := recipe.maps):
         return []
@@ -138,12 +138,12 @@ def network_files(folder, dataset, method):
 
 
 def model_dir(wildcards):
-    """Give the folder of the networks that a job is for."""
+    """Return the folder of the networks that a job uses."""
     return networks_dir(wildcards.dataset, wildcards.method, wildcards.sequence)
 
 
 def model_files(wildcards):
-    """List the files of the networks that a job is for; none for a method without."""
+    """List the files of the networks that a job uses; none for a method without networks."""
     return network_files(model_dir(wildcards), wildcards.dataset, method_of(wildcards.method))
 
 

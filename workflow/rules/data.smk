@@ -1,5 +1,5 @@
-# Data sets onto the disk. The flag says that a data set is there; the frames themselves are
-# no outputs, because Snakemake deletes outputs that it makes anew, and they may be the user's.
+# Downloads and simulations. A flag says that a data set exists. The frames themselves are not
+# outputs, because Snakemake deletes outputs before it makes them again, and they may be the user's.
 
 from efficientcellseg.parameters.scene import find_scene
 from efficientcellseg.parameters.challenge import CHALLENGE, challenge_datasets
@@ -31,7 +31,7 @@ rule recipe:
 
 
 rule simulate:
-    """Simulate a data set with its reference, seeded by the recipe."""
+    """Simulate a data set with its reference, with the recipe's seed."""
     input:
         recipe=recipe_file,
         scene=lambda wildcards: str(
@@ -59,7 +59,7 @@ rule simulate:
 
 
 rule download:
-    """Download and check a data set, unless it lies there already."""
+    """Download and check a data set, unless it exists already."""
     input:
         recipe=recipe_file,
     output:

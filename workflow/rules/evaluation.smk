@@ -2,7 +2,7 @@
 
 
 rule validate:
-    """Check a result as the challenge would, all faults at once; stops where there is one."""
+    """Check a result as the challenge would; list all faults at once, and stop if there is one."""
     input:
         ready="<results>/ready/{dataset}.done",
         masks=scored_masks,
@@ -27,7 +27,7 @@ rule validate:
 
 
 rule score:
-    """Measure a result, or a part of its frames, against the recipe's reference."""
+    """Score a result, or a part of its frames, against the recipe's reference."""
     input:
         masks=scored_masks,
         valid="<results>/validation/{method}/{dataset}/{sequence}.txt",
@@ -63,7 +63,7 @@ rule score:
 
 
 rule table:
-    """Put all scores and the published values into one table."""
+    """Combine all scores and the published values in one table."""
     input:
         scores=SCORES,
         published=RUN.published,
@@ -91,7 +91,7 @@ rule table:
 
 
 rule overlay:
-    """Draw one frame of a data set with the outlines of reference and result."""
+    """Draw one frame of a data set with the outlines of the reference and the result."""
     input:
         masks=lambda wildcards: (
             f"<results>/{FOLDERS[wildcards.dataset][0]}/{{dataset}}/"
@@ -130,7 +130,7 @@ rule overlay:
 
 
 rule provenance:
-    """Write versions, device, seeds, configuration, hashes of recipes, weights and zips."""
+    """Record versions, device, seeds, configuration, and hashes of recipes, weights and zips."""
     input:
         table="<results>/tables/benchmark.csv",
         recipes=list(RECIPE_FILES.values()),

@@ -2,7 +2,7 @@
 
 
 rule rehearsal:
-    """Rehearse in a fresh copy of the project, from zips to the submission; what it took."""
+    """Rehearse in a fresh copy of the project, from zips to the submission, and report the cost."""
     output:
         multiext("<results>/rehearsal/report", ".md", ".csv"),
     log:

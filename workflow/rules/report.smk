@@ -1,4 +1,4 @@
-# From masks and scores to what people look at: one page about the run, and the paper's figures.
+# What people look at: one page about the run, and the paper's figures.
 
 # The sequences in the order of the configuration, as folders of results.
 SHOWN = [
@@ -14,7 +14,7 @@ PAPER_FIGURES = ["figure1", *["figure3", "figure4"] * VOLUMES, "figure6"]
 
 
 rule page:
-    """Write report.html: scores, slices with what was found and missed, the worst, time, memory."""
+    """Write report.html: scores, slices with hits and misses, the worst objects, time, memory."""
     input:
         masks=rules.segmentation.input,
         tracks=rules.tracks.input,
@@ -80,7 +80,7 @@ rule paper_figures:
 
 
 rule figures:
-    """A picture a data set, and the paper's Figures 1, 3, 4 and 6; Figure 5: `ablation`."""
+    """One picture per data set, and the paper's Figures 1, 3, 4 and 6 (`ablation` draws 5)."""
     input:
         pictures=expand("<results>/figures/{dataset}.png", dataset=DATASETS),
         paper=rules.paper_figures.output,

@@ -8,7 +8,7 @@ RUN = RUN.model_copy(update={"gpus": RUN.gpus_of_a_job(local=workflow.local_exec
 
 
 def memory(bytes_per_voxel, base=1000):
-    """Make the MB that a job asks for: for the largest frame, and more at each attempt."""
+    """Compute the memory in MB that a job requests, for the largest frame; more at each attempt."""
 
     def mem_mb(wildcards, attempt):
         millions = DATASETS[wildcards.dataset].voxels / 1e6
@@ -18,7 +18,7 @@ def memory(bytes_per_voxel, base=1000):
 
 
 def minutes(seconds_per_million):
-    """Make the time that a job asks for: seconds a million voxels on one CPU core, and a start."""
+    """Compute the time that a job requests: seconds per million voxels on one core, plus a start."""
 
     def runtime(wildcards, attempt):
         entry = DATASETS[wildcards.dataset]
@@ -45,7 +45,7 @@ def shard_names(wildcards):
 
 
 def masks_before(wildcards):
-    """Give the masks that must be there before a shard begins, so that the disk has room."""
+    """Return the masks that must exist before a shard starts, so that the disk has room."""
     name = wildcards.dataset
     before = DATASETS[name].shard_before(wildcards.sequence, wildcards.shard, AT_ONCE.get(name))
     folder = f"{RUN.pathvars.results}/work/{wildcards.method}/{name}"

@@ -1,6 +1,6 @@
-# From frames to masks: a job a step and shard of frames. What lies between is temporary. A shard
-# begins when its networks are there and the masks of one before it: so disk_gb has room for all
-# that is under way, however long GPUs are taken.
+# From frames to masks: one job per step and shard of frames. Files between the steps are temporary.
+# A shard starts when its networks and the masks of an earlier shard exist, so that everything in
+# progress fits into disk_gb, however long jobs wait for a GPU.
 
 from efficientcellseg.parameters.dataset_run import shard_frames
 
@@ -12,7 +12,7 @@ FUSED = [folder for folder in ALL_FOLDERS if folder not in [*STAGED, "classical"
 
 
 rule pseudocolor:
-    """Paint into each slice what its neighbors show; DIR/tTTT.npy, (Z, Y, X, 3)."""
+    """Color each slice by its neighbors: DIR/tTTT.npy, (Z, Y, X, 3)."""
     input:
         ready="<results>/ready/{dataset}.done",
         recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
@@ -41,7 +41,7 @@ rule pseudocolor:
 
 
 rule plan:
-    """Fit the recipe's tiles to the cells of a sequence and to the networks; a recipe."""
+    """Fit the recipe's tiles to the cells of a sequence and to the networks: a new recipe."""
     input:
         ready="<results>/ready/{dataset}.done",
         recipe=recipe_file,
@@ -74,7 +74,7 @@ rule plan:
 
 
 rule tile:
-    """Cut pseudocolored slices into tiles of the network's input; DIR/tTTT.npz."""
+    """Cut pseudocolored slices into tiles for the network: DIR/tTTT.npz."""
     input:
         pseudocolor="<results>/work/{method}/{dataset}/{sequence}/{shard}/pseudocolor",
         recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
@@ -102,7 +102,7 @@ rule tile:
 
 
 rule infer:
-    """Run the networks on the tiles and put their maps together; DIR/tTTT.npz, (Z, Y, X) each."""
+    """Run the networks on the tiles and assemble the maps: DIR/tTTT.npz, (Z, Y, X) each."""
     input:
         tiles="<results>/work/{method}/{dataset}/{sequence}/{shard}/tiles",
         recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
@@ -132,7 +132,7 @@ rule infer:
 
 
 rule label:
-    """Turn maps into cells; DIR/maskTTT.tif, uint16 (Z, Y, X)."""
+    """Turn maps into cells: DIR/maskTTT.tif, uint16 (Z, Y, X)."""
     input:
         maps="<results>/work/{method}/{dataset}/{sequence}/{shard}/maps",
         recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
@@ -185,7 +185,7 @@ rule classical:
 
 
 rule fused:
-    """Segment by one of the compared methods, with networks of its own, in one job."""
+    """Segment with one of the compared methods and its own networks, in one job."""
     input:
         ready="<results>/ready/{dataset}.done",
         recipe="<results>/plans/{method}/{dataset}/{sequence}.yaml",
@@ -219,7 +219,7 @@ rule fused:
 
 
 rule gather:
-    """Bring the masks of all shards together, in challenge layout."""
+    """Collect the masks of all shards, in challenge layout."""
     input:
         shards=lambda wildcards: [
             f"<results>/work/{{method}}/{{dataset}}/{{sequence}}/{shard}/masks"

@@ -1,4 +1,4 @@
-# From networks to what the challenge is sent: masks of the test sequences, and the software.
+# The submission: masks of the test sequences, and the software.
 
 from efficientcellseg.parameters.submission import plan_text
 
@@ -41,7 +41,7 @@ wildcard_constraints:
 
 
 rule download_test:
-    """Download and check a data set's test sequences, unless they lie there already."""
+    """Download and check a data set's test sequences, unless they exist already."""
     input:
         recipe=recipe_file,
     output:
@@ -63,7 +63,7 @@ rule download_test:
 
 
 rule segment:
-    """Segment a sequence as its script will: one job, which goes on where one was stopped."""
+    """Segment a sequence as its script will: one job, which continues where one was stopped."""
     input:
         ready=f"<results>/ready/{'test/' if ON_TEST else ''}{{dataset}}.done",
         recipe=recipe_file,
@@ -101,7 +101,7 @@ rule segment:
 
 
 rule submission:
-    """Check all masks and put them beside the software, its scripts and a manifest."""
+    """Check all masks and pack them with the software, its scripts and a manifest."""
     input:
         masks=[one["masks"] for one in PACKED],
         models=lambda wildcards: sorted(

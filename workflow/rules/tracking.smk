@@ -2,7 +2,7 @@
 
 
 rule track:
-    """Link the masks of a sequence through time; they and res_track.txt, in challenge layout."""
+    """Link the masks of a sequence through time: tracked masks and res_track.txt."""
     input:
         masks="<results>/{method}/{dataset}/{sequence}_RES",
         recipe=recipe_file,

@@ -13,7 +13,7 @@ wildcard_constraints:
 
 
 rule samples:
-    """Cut what a training configuration names into tiles with their targets, for all networks."""
+    """Cut the data of a training configuration into tiles with targets, for all networks."""
     input:
         # Data sets that are not run lie there by hand.
         ready=lambda wildcards: [
@@ -47,7 +47,7 @@ rule samples:
 
 
 rule train:
-    """Train the network of some maps; a job that was stopped goes on from its checkpoint."""
+    """Train the network of some maps; a job that was stopped continues from its checkpoint."""
     input:
         samples="<results>/samples/{training}.npz",
         configuration=lambda wildcards: TRAINED[wildcards.training].file,

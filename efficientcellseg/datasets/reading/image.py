@@ -33,7 +33,7 @@ class Image:
     channels : tuple of str
         A name for each, ``channel 0`` where the file has none.
     voxel_size : tuple of float, optional
-        Along (plane, row, column), in micrometers; None where it is not known.
+        Along (plane, row, column), in micrometers; None if it is not known.
     guessed_depth : bool
         Whether the distance of planes is not known, and taken to be that of rows.
     """

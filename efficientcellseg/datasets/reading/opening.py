@@ -197,8 +197,8 @@ def _group(
         parts = groups.setdefault(key, (axes, {}))[1]
         if place in parts:
             raise InputError(
-                f"{one.path}: its name numbers it as {parts[place].path.name} is; expected each "
-                "number once: rename one of them, or give --stack none",
+                f"{one.path}: its name has the same number as {parts[place].path.name}; expected "
+                "each number once: rename one of them, or give --stack none",
                 code="frame-twice",
             )
         parts[place] = one

@@ -14,7 +14,7 @@ from ctc_eval.format import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-# Size of a voxel along (plane, row, column) in micrometers; None where a file does not say it.
+# Size of a voxel along (plane, row, column) in micrometers; None if a file does not say it.
 Spacing = tuple[float | None, float, float]
 
 # Time, channel, plane, row, column, and the samples of an RGB pixel, which count as channels.
@@ -274,7 +274,7 @@ def join_files(parts: Mapping[tuple[int, ...], Stored], axes: str, name: str) ->
             raise InputError(
                 f"{part.path}: shape {part.shape} ({part.axes}) of {part.dtype}; expected "
                 f"{first.shape} ({first.axes}) of {first.dtype} as in {first.path.name}: files of "
-                "one series are alike; segment others by themselves",
+                "one series are alike; segment the others separately",
                 code="frame-unlike",
             )
     if twice := set(axes) & set(first.axes):

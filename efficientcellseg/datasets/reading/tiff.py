@@ -136,14 +136,14 @@ def _image_of(
 
 def _planes_missing(path: Path) -> InputError:
     return InputError(
-        f"{path}: planes that its OME metadata speak of are not there; expected all of them: put "
+        f"{path}: planes in its OME metadata are missing; expected all of them: put "
         "the files of the series side by side, or save it again",
         code="ome-planes-missing",
     )
 
 
 def _check_photometric(path: Path, tif: tifffile.TiffFile, page: Any) -> None:
-    """Refuse pixels that are not intensities; ImageJ's palettes are how these are shown."""
+    """Refuse pixels that are not intensities; ImageJ's palettes only affect the display."""
     import tifffile
 
     shown = page.photometric
@@ -162,8 +162,8 @@ def _mapped(path: Path, series: Any, axes: str, shape: tuple[int, ...]) -> Any:
 
     if series.dataoffset is None:
         raise InputError(
-            f"{path}: one page for {shape} pixels, compressed; expected a page a plane: save it "
-            "again",
+            f"{path}: one page for {shape} pixels, compressed; expected one page per plane: save "
+            "it again",
             code="tiff-axes",
         )
 
@@ -218,7 +218,7 @@ def _check_within(path: Path, page: Any, number: int) -> None:
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     if not parts or any(count == 0 or offset + count > size for offset, count in parts):
         raise InputError(
-            f"{path}: plane {number} is truncated, its pixels do not lie in the file; expected the "
+            f"{path}: plane {number} is truncated, its pixels are not in the file; expected the "
             "whole file: copy or save it again",
             code="tiff-truncated",
         )

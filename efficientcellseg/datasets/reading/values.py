@@ -107,7 +107,7 @@ def measure_values(volumes: Iterable[np.ndarray], name: str) -> Conversion:
         low, high = min(low, float(volume.min())), max(high, float(volume.max()))
     if low == high:
         raise InputError(
-            f"{name}: all pixels are {low:g}; expected an image with something on it: choose "
+            f"{name}: all pixels are {low:g}; expected an image that shows something: choose "
             "another channel or file",
             code="image-constant",
         )

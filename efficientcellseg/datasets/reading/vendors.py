@@ -46,8 +46,8 @@ def read_vendor(path: Path) -> list[Stored]:
         module = importlib.import_module(package)
     except ImportError:
         raise InputError(
-            f"{path}: {path.suffix} needs {package.partition('.')[0]}, which is not installed; "
-            "expected it: pip install 'efficientcellseg[vendors]'",
+            f"{path}: {path.suffix} needs {package.partition('.')[0]}, which is not installed: "
+            "pip install 'efficientcellseg[vendors]'",
             code="reader-missing",
         ) from None
     try:
@@ -191,7 +191,7 @@ def _read_lif(path: Path, liffile: ModuleType) -> list[Stored]:
 
 
 def _step(coordinates: Any, factor: float) -> float | None:
-    """Return how far two coordinates are apart, times a factor; None where there are not two."""
+    """Return the distance between two coordinates, times a factor; None unless there are two."""
     if coordinates is None or len(coordinates) < 2:
         return None
     return factor * abs(float(coordinates[1] - coordinates[0])) or None

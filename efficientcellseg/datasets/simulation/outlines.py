@@ -61,7 +61,7 @@ def outlines(
     Yields
     ------
     Outline
-        Of each cell in turn; its box is empty where the cell lies outside the frame.
+        Of each cell in turn; its box is empty if the cell lies outside the frame.
     """
     voxel = np.array(voxel_size, dtype=np.float64)
     slack = 1 + cell_shape.roughness

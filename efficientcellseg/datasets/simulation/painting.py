@@ -91,7 +91,7 @@ def _lumps(
     cell : Skeleton
     cell_shape : CellShape
     places : list of ndarray
-        Micrometers of the planes, rows and columns where it is wanted.
+        Micrometers of the planes, rows and columns where it is requested.
     lattice : ndarray of shape (8, 8, 8)
         Values between -1 and 1, repeated all over.
     sizes : list of float

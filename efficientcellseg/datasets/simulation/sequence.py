@@ -87,7 +87,7 @@ def simulate_sequence(
     Raises
     ------
     InputError
-        Sizes that are no sizes, more cells than the volume has room for.
+        Impossible sizes, or more cells than the volume has room for.
     """
     _check_sizes(shape, frames, cells)
     _check_seed(seed)

@@ -1,6 +1,6 @@
 """Random streams: one for each purpose, and each frame or cell in it.
 
-Frames can so be made in any order, and one more draw in one place shifts no other.
+So frames can be made in any order, and one more random number in one place changes no other.
 """
 
 from __future__ import annotations

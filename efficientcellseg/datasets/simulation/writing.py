@@ -1,4 +1,4 @@
-"""Writes simulated sequences in challenge layout, and reads what lies there already."""
+"""Writes simulated sequences in challenge layout, and reads what exists already."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write_sequence(
     Raises
     ------
     InputError
-        A frame number needs more digits; frames beyond the sequence's end lie there already;
+        A frame number needs more digits; frames beyond the sequence's end exist already;
         frames of another simulation do, such as of another seed; the folder cannot be written.
     """
     if len(simulation) > 10**digits:
@@ -105,11 +105,11 @@ def _refuse_leftovers(folders: dict[str, Path], frames: int, digits: int) -> Non
 
 
 def _refuse_other(path: Path, raw: np.ndarray) -> None:
-    """Refuse a frame that lies there already and is not the one to be written."""
+    """Refuse a frame that exists already and is not the one to be written."""
     if path.is_file() and not np.array_equal(read_volume(path), raw):
         raise InputError(
-            f"{path}: is of another simulation, such as of another seed; expected none or "
-            "this one: give --overwrite or another folder",
+            f"{path}: belongs to another simulation, such as one with another seed; expected none "
+            "or this one: give --overwrite or another folder",
             code="frame-of-another-simulation",
         )
 

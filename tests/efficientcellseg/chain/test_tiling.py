@@ -57,6 +57,11 @@ def test_the_six_patches_of_the_paper_with_the_remainder():
     ]
 
 
+def test_a_slice_is_one_tile_unless_told():
+    assert plan_tiles((30, 40), Tiling()) == [((0, 30), (0, 40))]
+    assert plan_tiles((30, 40), Tiling(rows=2)) == [((0, 15), (0, 40)), ((15, 30), (0, 40))]
+
+
 def coverage(shape: tuple[int, int], tiling: Tiling) -> np.ndarray:
     covered = np.zeros(shape, int)
     for (top, bottom), (left, right) in plan_tiles(shape, tiling):

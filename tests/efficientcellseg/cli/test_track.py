@@ -77,6 +77,20 @@ def test_exports(tiny_dataset, recipe_file, segmented, tmp_path):
     assert len(list(model.iter("Edge"))) == steps + parents
 
 
+def test_masks_of_own_files(tiny_dataset, recipe_file, tiny_models, tmp_path):
+    """As the refusal of `segment FILE --track` and docs/tracking.md say."""
+    out = tmp_path / "out"
+    frames = tiny_dataset / "01" / "t000.tif"
+    options = ("--recipe", recipe_file, "--model", tiny_models, "--device", "cpu")
+    assert run("segment", frames, *options, "--ctc", "--output", out) == 0
+    (result,) = out.glob("*_RES")
+    name = result.name.removesuffix("_RES")
+    assert run("track", out, name, "--recipe", out / "plan.yaml") == 0
+    rows, faults = read_tracks(result / "res_track.txt")
+    assert rows
+    assert not faults
+
+
 def test_refusals(tiny_dataset, recipe_file, segmented, tmp_path, capsys, monkeypatch):
     before = masks(segmented)
     chosen = ("track", tiny_dataset, "01", "--recipe", recipe_file)

@@ -148,7 +148,7 @@ def test_a_reference_that_a_data_set_does_not_have_is_left_out(tiny_dataset, rec
     found = gathered([{**entry, "reference": "ST+GT+ERR_SEG"}], tiny_dataset.parent)
     np.testing.assert_array_equal(found.targets["cells"], alone.targets["cells"])
     folders = [tiny_dataset / f"02_{kind}" for kind in ("ST", "ERR_SEG")]
-    wanted = [f"{folder}: no such folder; learning from GT alone" for folder in folders]
+    wanted = [f"{folder}: no such folder; learning only from GT" for folder in folders]
     assert caplog.messages == wanted
     with refused("folder-missing", "02_ST"):
         gathered([{**entry, "reference": "ST+ERR_SEG"}], tiny_dataset.parent)
