@@ -25,6 +25,7 @@ FOLDERS = {
     "models": "train",
     "plans": "plan",
     "recipes": "recipe",
+    "report.html": "page",
     "samples": "samples",
     "scores": "score",
     "submission": "submission",

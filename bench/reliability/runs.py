@@ -94,44 +94,41 @@ def staged(dataset: Path, output: Path) -> list[str]:
 
 
 def kill(folder: Path, times: int, seed: int, frames: int = 40) -> list[str]:
-    """Kill a run at random moments, start it again, and hold the masks to an undisturbed run's.
-
-    The moments lie between the first sign of the folder and the end, where masks are written.
-    """
+    """Kill a run at random moments, start it again, and hold the masks to an undisturbed run's."""
     make_frames(folder / "data", frames, seed)
     segment(command(folder / "data", folder / "whole", *CLASSICAL))
-    moments = [path.stat().st_mtime for path in (folder / "whole").glob("mask*.tif")]
     output = folder / "killed"
     words = command(folder / "data", output, *CLASSICAL)
-    span = 1.2 * (max(moments) - min(moments))
-    return _kill(words, output, hashes(folder / "whole"), times, seed, span)
+    return _kill(words, output, folder / "whole", output, hashes(folder / "whole"), times, seed)
 
 
 def kill_staged(folder: Path, times: int, seed: int, frames: int = 6) -> list[str]:
-    """Do so with a run step by step, killed at any moment; its masks must be the fused run's."""
+    """Do so with a run step by step, killed in any of them; its masks must be the fused run's."""
     make_frames(folder / "data", frames, seed)
     segment(command(folder / "data", folder / "fused", "--model", str(NETWORK)))
-    begin = time.monotonic()
     segment(staged(folder / "data", folder / "whole"))
-    span = time.monotonic() - begin
     if hashes(folder / "whole" / "masks") != hashes(folder / "fused"):
         return ["other masks step by step than fused", "so no run was killed"]
     output = folder / "killed"
-    words = staged(folder / "data", output)
-    return _kill(words, output / "masks", hashes(folder / "fused"), times, seed, span, output)
+    words, expected = staged(folder / "data", output), hashes(folder / "fused")
+    return _kill(words, output, folder / "whole", output / "masks", expected, times, seed)
 
 
 def _kill(
     words: Sequence[str],
+    output: Path,
+    whole: Path,
     masks: Path,
     expected: Mapping[str, str],
     times: int,
     seed: int,
-    span: float,
-    output: Path | None = None,
 ) -> list[str]:
-    """Kill a command within so many seconds, time after time, and look at what the next makes."""
-    output, chance, told, within = output or masks, random.Random(seed), [], 0
+    """Kill a command time after time, and look at what the next makes.
+
+    A kill comes when some of the files that the `whole` output has are there, and a moment later.
+    """
+    chance, told, within = random.Random(seed), [], 0
+    files = len(_below(whole))
     for number in range(times):
         process = subprocess.Popen(
             words,
@@ -140,9 +137,10 @@ def _kill(
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
-        while process.poll() is None and not output.exists():
+        wanted = chance.randrange(files)
+        while process.poll() is None and len(_below(output)) < wanted:
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, span))
+        time.sleep(chance.uniform(0, 0.05))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -150,11 +148,20 @@ def _kill(
         segment(words)
         if hashes(masks) != expected:
             told.append(f"kill {number}: other masks than those of an undisturbed run")
-        folders = [output, *(path for path in output.rglob("*") if path.is_dir())]
+        folders = [output, *(path for path in _below(output) if path.is_dir())]
         if left := [path for place in folders for path in leftovers(place)]:
             told.append(f"kill {number}: {left[0].name} stays")
         shutil.rmtree(output)
     return [f"{times} kills, {within} of them before the last mask, {len(told)} wrong", *told]
+
+
+def _below(folder: Path) -> list[Path]:
+    """List all files and folders that are in a folder now."""
+    return [
+        Path(place, name)
+        for place, folders, files in os.walk(folder)
+        for name in (*folders, *files)
+    ]
 
 
 def long_run(folder: Path, frames: int, seed: int) -> list[str]:

@@ -59,7 +59,7 @@ def draw_frames(scores: Sequence[FrameScore], name: str) -> str:
     axes.set(xlabel="frame", ylabel="measure", ylim=(max(0, lowest - 0.1), 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(**ABOVE, ncols=2)
-    return _svg(figure, f"{name} frames")
+    return as_svg(figure, f"{name} frames")
 
 
 def _measure(score: FrameScore, kind: str) -> float | None:
@@ -96,7 +96,7 @@ def draw_sizes(sizes: Mapping[Outcome, np.ndarray], unit: str, name: str) -> str
     axes.set(xlabel=f"diameter, {unit}", ylabel="reference objects")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(**ABOVE, ncols=4)
-    return _svg(figure, f"{name} sizes")
+    return as_svg(figure, f"{name} sizes")
 
 
 def draw_parameters(table: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -140,7 +140,7 @@ def draw_parameters(table: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         axes.set_xticks([1, 10, 100], ["1", "10", "100"])
         if axes.lines:
             axes.legend(frameon=False, fontsize=8, loc="lower left")
-            charts[origin] = _svg(figure, origin)
+            charts[origin] = as_svg(figure, origin)
     return charts
 
 
@@ -158,8 +158,15 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure, name: str) -> str:
-    """Write a figure as an SVG element, without what only a file needs."""
+def as_svg(figure: Figure, name: str) -> str:
+    """Write a figure as an SVG element, without what only a file needs.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    name : str
+        What sets its elements' names apart from those of other charts in the page.
+    """
     import matplotlib as mpl
 
     buffer = io.StringIO()

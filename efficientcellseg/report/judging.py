@@ -145,7 +145,7 @@ def worst_objects(judged: Iterable[JudgedImage], count: int) -> list[BadObject]:
             ranked.append(((ORDER[outcome], quality, number, i), found))
         for i in np.flatnonzero(one.result == Outcome.FALSE).tolist():
             label = int(one.matching.result[i])
-            found = BadObject(*place, label, Outcome.FALSE, "found where the reference has nothing")
+            found = BadObject(*place, label, Outcome.FALSE, "matches no object of the reference")
             ranked.append(((ORDER[Outcome.FALSE], 0.0, number, i), found))
     ordered = [found for _, found in sorted(ranked, key=lambda one: one[0])]
     first = {(one.of_result, one.label): one for one in reversed(ordered)}.values()

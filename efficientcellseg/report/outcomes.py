@@ -36,7 +36,7 @@ MEANINGS = {
     Outcome.MISS: ("#d55e00", "no result object covers more than half of it"),
     Outcome.MERGE: ("#cc79a7", "one result object covers several reference objects"),
     Outcome.SPLIT: ("#e69f00", "several result objects lie in one reference object"),
-    Outcome.FALSE: ("#56b4e9", "a result object where the reference has none"),
+    Outcome.FALSE: ("#56b4e9", "a result object that matches no reference object"),
     Outcome.UNJUDGED: ("#999999", "a result object that the reference says nothing of"),
 }
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctc_eval.table import BLOCKS, Row, columns_of, readable
-from efficientcellseg.report.charts import draw_frames, draw_parameters, draw_sizes
+from efficientcellseg.report.charts import as_svg, draw_frames, draw_parameters, draw_sizes
 from efficientcellseg.report.inspection import Inspection
+from efficientcellseg.report.lineage import draw_lineages
 from efficientcellseg.report.outcomes import MEANINGS, Outcome
 
 if TYPE_CHECKING:
-    from efficientcellseg.report.run_folder import StepCost
+    from efficientcellseg.report.run_folder import SegmentedSequence, StepCost
 
+# How many lineages are drawn, at most.
+LINEAGES = 12
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -120,6 +123,7 @@ def _sequence(number: int, one: Inspection) -> dict[str, Any]:
         "charts": [
             (draw_frames(one.scores, run.path), "SEG and DET by frame"),
             (draw_sizes(one.sizes, unit, run.path), "Sizes of the reference objects"),
+            (_lineages(run), "Lineages"),
         ],
         "shape": one.shape,
         "left_out": _left_out(one),
@@ -133,6 +137,14 @@ def _sequence(number: int, one: Inspection) -> dict[str, Any]:
             "slices": {f"{part.frame}/{part.plane}": _slice(part) for part in one.slices},
         },
     }
+
+
+def _lineages(run: SegmentedSequence) -> str:
+    """Draw the tracks of a sequence; an empty string without any."""
+    if not run.tracks:
+        return ""
+    figure = draw_lineages(run.tracks, LINEAGES)
+    return as_svg(figure, f"{run.path} lineages")
 
 
 def _counts(counts: Mapping[Outcome, int]) -> dict[int, int]:

@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctc_eval.format import RECORD, InputError, ScoreRecord, frame_files, read_record
+from ctc_eval.format import (
+    RECORD,
+    InputError,
+    ScoreRecord,
+    Track,
+    frame_files,
+    read_record,
+    read_tracks,
+)
 from efficientcellseg.methods import METHODS
 from efficientcellseg.networks.folders import CARD, read_card
+from efficientcellseg.parameters.dataset_run import method_of
 from efficientcellseg.parameters.reading import check_values
 from efficientcellseg.parameters.recipe import Recipe
 from efficientcellseg.provenance import read_mask_record
@@ -40,6 +49,8 @@ class SegmentedSequence:
         None if that is not known.
     weights : frozenset of str
         Hashes of the networks.
+    tracks : tuple of Track
+        Of the result; empty where there are none.
     """
 
     folder: str
@@ -53,6 +64,7 @@ class SegmentedSequence:
     backend: str
     recipe: Recipe | None
     weights: frozenset[str]
+    tracks: tuple[Track, ...]
 
     @property
     def path(self) -> str:
@@ -100,6 +112,7 @@ def find_sequences(
         for pattern in ("*_RES", "*/*/*_RES")
         for folder in results.glob(pattern)
         if any(folder.glob("mask*.tif"))
+        and (folder.parent == results or method_of(folder.parts[-3]) in METHODS)
     )
     names = {_name(folder, results): folder for folder in found}
     if not names or (missing := [name for name in only if name not in names]):
@@ -146,7 +159,14 @@ def _read_sequence(folder: Path, name: str, results: Path, data: Path | None) ->
         backend=record.get("backend", "").partition(" ")[0],
         recipe=_recipe(record, sequence, folder),
         weights=frozenset(record.get("weights", {}).values()),
+        tracks=_tracks([folder, results / "tracks" / folder.relative_to(results)]),
     )
+
+
+def _tracks(folders: Sequence[Path]) -> tuple[Track, ...]:
+    """Read the tracks in the first of some folders that has any."""
+    files = [path for folder in folders if (path := folder / "res_track.txt").is_file()]
+    return tuple(read_tracks(files[0])[0].values()) if files else ()
 
 
 def _recipe(record: dict[str, Any], sequence: str, folder: Path) -> Recipe | None:

@@ -14,7 +14,7 @@ from bench.rehearsal.__main__ import main
 pytestmark = pytest.mark.slow
 
 STEPS = {"pseudocolor", "plan", "tile", "infer", "label", "gather", "classical"}
-AFTER = {"validate", "score", "table", "tables", "overlay", "provenance"}
+AFTER = {"validate", "score", "table", "tables", "overlay", "provenance", "page"}
 SENT = {"download_test", "segment", "submission"}
 
 

@@ -17,6 +17,7 @@ rule page:
     """Write report.html: scores, slices with hits and misses, the worst objects, time, memory."""
     input:
         masks=rules.segmentation.input,
+        tracks=rules.tracks.input,
         table=rules.table.output,
         record=rules.provenance.output,
         published=RUN.published,

@@ -158,11 +158,12 @@ def test_anisotropy_and_field_of_interest_are_none_unless_told():
     maps = {"cells": np.zeros((3, 9, 9), np.float32)}
     maps["cells"][:, 0, 0] = 1
     assert label_volume(maps, COMPONENTS).any()
-    parameters = parameters_of("distance_watershed", smoothing=0.0, min_distance=3.0)
-    tube = {"cells": ball((9, 15, 15), (4, 7, 7), 4).astype(np.float32)}
-    np.testing.assert_array_equal(
-        label_volume(tube, parameters), label_volume(tube, parameters, anisotropy=1.0)
-    )
+    # Peaks two planes apart are nearer than 3 pixels, unless a plane is more than one pixel thick.
+    centers = heatmap((5, 3, 3), {(1, 1, 1): 0.9, (3, 1, 1): 0.8})
+    maps = {"cells": np.ones((5, 3, 3), np.float32), "centers": centers}
+    near = changed(MARKER, min_distance=3.0)
+    assert label_volume(maps, near).max() == 1
+    assert label_volume(maps, near, anisotropy=2.0).max() == 2
 
 
 def test_masks_with_next_to_no_cell_are_told_at_the_end(caplog):

@@ -177,6 +177,24 @@ def test_masks_of_unknown_origin_are_shown_without_maps(a_run, tmp_path):
     assert "their maps are not shown" in page.text
 
 
+def test_tracks_are_drawn_where_there_are_any(a_run):
+    assert "Lineages" not in write(a_run)[0].text
+    tracks = a_run / "tracks" / "classical" / NAME / "01_RES" / "res_track.txt"
+    tracks.parent.mkdir(parents=True)
+    tracks.write_text("1 0 1 0\n41 2 2 1\n42 2 2 1\n")
+    page, text = write(a_run)
+    assert page.text.count("Lineages") == 2  # of one sequence: the chart and its title
+    assert ">41</text>" in text
+
+
+def test_what_is_submitted_is_no_method(a_run):
+    shutil.copytree(a_run / "classical" / NAME, a_run / "submitted" / NAME)
+    assert [one.path for one in find_sequences(a_run)] == [
+        f"classical/{NAME}/01",
+        f"classical/{NAME}/02",
+    ]
+
+
 def test_what_is_missing_is_told(a_run, tmp_path, capsys):
     with refused("folder-missing", "no masks"):
         find_sequences(tmp_path / "data")
