@@ -18,7 +18,7 @@ help:
 	@echo "make lint       style, types, imports between the rooms, docstrings, workflow"
 	@echo "make format     put the code into its form"
 	@echo "make bench      measure speed and memory, into results/bench"
-	@echo "make reliability  spoiled inputs, killed, long and repeated runs (docs/reliability.md)"
+	@echo "make reliability  spoiled inputs, killed, long and repeated runs, changed code: hours (docs/reliability.md)"
 	@echo "make coverage   which lines no test runs, after all tests"
 	@echo "make rehearsal  the benchmark on simulated zips of real size (FRAMES=all for all frames)"
 	@echo "make site       the manual as web pages, into results/site/index.html"
