@@ -281,7 +281,7 @@ def _consistent_tracks(
     wanted, given = _sound_tracks(wanted_file), _sound_tracks(given_file)
     _refuse_first(lineage_faults(wanted_file, wanted))
     _refuse_first(lineage_faults(given_file, given))
-    begin = min((track.begin for track in wanted.values()), default=used[0])
+    begin = min(track.begin for track in wanted.values())
     if frames != slice(None):
         last = used[-1] if frames.stop is None else frames.stop - 1
         begin, wanted = used[0], trim_tracks(wanted, frames.start or 0, last)

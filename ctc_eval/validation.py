@@ -106,7 +106,7 @@ def examine(raw: Path, result: Path, frames: slice = slice(None)) -> Findings:
     raw_files: dict[int, Path] = {}
     if raw.is_dir():
         try:
-            raw_files = frame_files(raw, "t")
+            raw_files = frame_files(raw)
         except InputError as error:
             faults.append(Fault.of(raw, error))
     digits = frame_digits(next(iter(raw_files.values()))) if raw_files else _digits(result)

@@ -28,7 +28,11 @@ COPIES = ROOT / "results/reliability/mutants"
 EXPLAINED = Path(__file__).with_name("equivalent.tsv")
 
 # Nothing but three words or more between quotes; what is logged; what the manual says.
-WORDS = (r'^\s+f?"[^"]* [^"]* [^"]*"[,)]*$', r"^\s+log\.", r"\b(help|metavar|description)=")
+WORDS = (
+    r'^\s+(reason = )?f?"[^"]* [^"]* [^"]*"[,)]*$',
+    r"^\s+log\.",
+    r"\b(help|metavar|description)=",
+)
 
 SURVIVED, UNTESTED = 0, 33  # exit codes, as mutmut keeps them
 
@@ -57,7 +61,7 @@ TARGETS = {
     ),
     "tracks": Target(
         (f"{_FORMAT}/tracks.py", "ctc_eval/validation.py"),
-        ("tests/ctc_eval/test_validation.py", *_JUDGED),
+        ("tests/ctc_eval/test_validation.py", "tests/ctc_eval/format/test_tracks.py", *_JUDGED),
     ),
     "pages": Target(
         tuple(f"{_FORMAT}/{name}.py" for name in ("pages", "decoding", "stack", "metadata", "lzw")),

@@ -77,3 +77,11 @@ def test_a_cell_in_planes_that_are_not_annotated_counts(tmp_path):
     mask[2, 1, 1] = 5
     write_labels(tmp_path / "01_RES" / "mask000.tif", mask)
     assert score_sequence(*folders, wanted=("SEG",)).empty == 0
+
+
+def test_cells_beside_the_annotated_slices_count(tmp_path):
+    reference, mask = np.zeros((1, 200, 200), np.uint16), np.zeros((3, 200, 200), np.uint16)
+    reference[0, 0, 0] = mask[2] = 1
+    write_labels(tmp_path / "01_GT/SEG/man_seg_000_000.tif", reference)
+    write_labels(tmp_path / "01_RES/mask000.tif", mask)
+    assert score_sequence(tmp_path / "01_GT", tmp_path / "01_RES", wanted=["SEG"]).empty == 0

@@ -317,3 +317,39 @@ def test_of_many_faults_of_one_track_the_first_is_told(dataset, capsys):
         "it covers frame 0, but is not there (and 2 more)",
         "label 2 is in frame 1, which no track of that label covers (and 1 more)",
     ]
+
+
+def test_raw_frames_with_a_gap_are_a_fault_beside_the_masks_own(dataset):
+    (dataset / "01" / "t001.tif").unlink()
+    write_labels(dataset / "01_RES" / "mask7.tif", _labels(1))
+    faults = examine(dataset / "01", dataset / "01_RES").faults
+    assert [(fault.path.name, fault.code) for fault in faults] == [
+        *(("01", "frame-missing"), ("mask7.tif", "mask-name")),
+    ]
+
+
+@pytest.mark.parametrize(("there", "missing"), [((0, 3), (1, 2)), ((), (0,))])
+def test_without_raw_frames_masks_up_to_the_last_are_asked_for(tmp_path, there, missing):
+    (tmp_path / "01_RES").mkdir()
+    for frame in there:
+        write_labels(tmp_path / "01_RES" / f"mask00{frame}.tif", _labels(1))
+    faults = examine(tmp_path / "01", tmp_path / "01_RES").faults
+    assert [fault.path.name for fault in faults] == [f"mask00{frame}.tif" for frame in missing]
+    assert {fault.code for fault in faults} == {"mask-missing"}
+
+
+def test_a_track_through_a_frame_without_mask(dataset, capsys):
+    (dataset / "01_RES" / "mask001.tif").unlink()
+    reasons = _faults(capsys, dataset, "01")[1]["res_track.txt"]
+    assert [reason.partition("images, ")[2] for reason in reasons] == [
+        "it covers frame 1, of which there is no image",
+        "it covers frame 1, of which there is no image",
+    ]
+
+
+def test_a_damaged_raw_frame_does_not_hide_the_next(dataset, capsys):
+    (dataset / "01" / "t001.tif").write_bytes(b"no TIFF")
+    write_labels(dataset / "01_RES" / "mask002.tif", _labels(2, 3)[:1])
+    found = _faults(capsys, dataset, "01")[1]
+    assert found["t001.tif"][0].startswith("cannot be read as a TIFF")
+    assert found["mask002.tif"][0].startswith("shape (1, 6, 8)")

@@ -152,3 +152,29 @@ def test_tra_needs_a_track_file(dataset, refusal):
 def test_an_output_that_cannot_be_written_shows_before_scoring(dataset, option, refusal):
     arguments = ("score", dataset / "nowhere", "01", option, "/proc/x.json")
     assert "/proc/x.json" in refusal("path-unwritable", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "text", "code", "end"),
+    [
+        ("01_RES", "res", "7\n\n", "track-row", "blank line or trailing space (and 1 more)\n"),
+        ("01_RES", "res", "7 0 1 5\n8 0 1 5\n9 0 1 0\n", "parent-unknown",
+         "expected a label of the file or 0 (and 1 more): mend the tracks\n"),
+        ("01_GT/TRA", "man", "1 0 1 5\n2 0 1 0\n", "parent-unknown",
+         "expected a label of the file or 0: mend the tracks\n"),
+    ],
+)  # fmt: skip
+def test_how_many_faults_tracks_have_and_where(dataset, refusal, folder, name, text, code, end):
+    path = dataset / folder / f"{name}_track.txt"
+    path.write_text(text)
+    message = refusal(code, "score", dataset, "01", "--measures", "TRA")
+    assert message.startswith(f"error[{code}]: {path}: ")
+    assert message.endswith(end)
+
+
+def test_tracks_are_cut_to_the_frames_asked_for_not_to_those_there(dataset, judge, refusal):
+    (dataset / "01_GT" / "TRA" / "man_track.txt").write_text("1 0 3 0\n2 0 1 0\n")
+    arguments = ("score", dataset, "01", "--measures", "TRA", "--frames")
+    assert judge(*arguments, "0:2")[0] == 0
+    message = refusal("track-without-object", *arguments, "0:3")
+    assert "it covers frame 2, of which there is no image:" in message

@@ -199,3 +199,11 @@ def test_frames_after_the_last_mask_are_told(dataset, caplog, judge):
     caplog.clear()
     assert judge("score", dataset, "01", "--frames", "0:2", "--measures", "SEG")[0] == 0
     assert caplog.records == []
+
+
+def test_the_last_mask_is_told_by_its_whole_number(dataset, judge, caplog):
+    folder = dataset / "01_RES"
+    (folder / "mask150.tif").touch()
+    (folder / "mask_199.tif").touch()
+    assert judge("score", dataset, "01", "--measures", "SEG", "--frames", "0:153")[0] == 0
+    assert f"{folder}: no frame 151 to 152, the last mask is of frame 150" in caplog.text

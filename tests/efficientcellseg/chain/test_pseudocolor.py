@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from refusal import refused
+from scipy.ndimage import gaussian_filter
 
 from ctc_eval.format import read_volume
 from efficientcellseg.chain.pseudocolor import bright_regions, pseudocolor
@@ -324,6 +325,21 @@ def test_volume_scaling_keeps_dark_slices_dark_and_clips_hot_pixels():
     np.testing.assert_allclose(colored[0, ..., 0], green[0] / 2, rtol=1e-6)
     regions = bright_regions(volume[0], SMALL)
     np.testing.assert_allclose(colored[1, regions, 0], green[1, regions], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_blurring_goes_before_and_loses_nothing_to_rounding(kind):
+    """By a width along each axis, the border repeated; stretched over all 16 bits."""
+    volume = smooth_noise(4, 24, 30, top=40, kind=kind, seed=3)
+    sigma = (0.6, 1.0, 2.0)
+    padded = np.pad(volume.astype(float), 9, mode="edge")
+    blurred = gaussian_filter(padded, sigma)[9:-9, 9:-9, 9:-9]
+    stretched = (blurred - blurred.min()) / (blurred.max() - blurred.min()) * 65535
+    plain = changed(SMALL, normalize="volume", context="intensity")
+    wanted = pseudocolor(np.rint(stretched).astype(np.uint16), plain)
+    found = pseudocolor(volume, changed(plain, smoothing=sigma))
+    np.testing.assert_allclose(found, wanted, atol=2 / 65535)
+    assert not pseudocolor(np.full_like(volume, 7), changed(plain, smoothing=sigma)).any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (3, 5), (17, 16)])

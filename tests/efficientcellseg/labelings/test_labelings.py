@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 from pictures import ball, cells, heatmap, picture
+from scipy.ndimage import distance_transform_edt, gaussian_filter, maximum_filter
+from scipy.ndimage import label as label_pieces
+from skimage.segmentation import watershed
 
 from ctc_eval.format import read_volume
 from efficientcellseg.chain.labeling import label_volume
 from efficientcellseg.frozen import changed
-from efficientcellseg.labelings import parameters_of, relabeled
+from efficientcellseg.labelings import LABELINGS, parameters_of, relabeled
 
 COMPONENTS = parameters_of("components")
 DISTANCE = parameters_of("distance_watershed", min_distance=3.0)
@@ -151,3 +154,54 @@ def test_the_heatmap_parts_cells_that_have_no_neck():
     left = labels[0, 6, 3]
     assert labels.max() == 2
     assert abs(np.count_nonzero(labels[0, 6] == left) - 10) <= 1
+
+
+@pytest.mark.parametrize("method", [name for name in LABELINGS if name != "dunet_watershed"])
+def test_the_threshold_is_foreground_in_each_labeling(method):
+    for value, inside in ((0.5, True), (0.49, False)):
+        level = np.full((2, 6, 7), value, np.float32)
+        found = label_volume(dict.fromkeys(LABELINGS[method].needs, level), parameters_of(method))
+        assert (found > 0).all() if inside else not found.any()
+
+
+def test_another_labeling_keeps_what_both_have():
+    found = relabeled(changed(MARKER, min_size=7), "distance_watershed", min_distance=12.0)
+    assert (found.method, found.min_size) == ("distance_watershed", 7)
+    assert (found.smoothing, found.min_distance) == (0.0, 12.0)
+    assert relabeled(MARKER, "marker_watershed") == MARKER
+
+
+def restated(maps, smoothing, center_threshold, anisotropy):
+    """Marker watershed, literally; peaks have one voxel each, and none is too close to another."""
+    width = (smoothing / anisotropy, smoothing, smoothing)
+    foreground = maps["cells"] >= 0.5
+    height = gaussian_filter(maps["centers"], width)
+    tops = foreground & (height > center_threshold) & (height == maximum_filter(height, 3))
+    markers = np.zeros(foreground.shape, int)
+    markers[tops] = np.arange(1, tops.sum() + 1)
+    depth = distance_transform_edt(foreground, (anisotropy, 1, 1)).astype(np.float32)
+    depth = gaussian_filter(depth, width)
+    parts = watershed(-(height + depth / max(depth.max(), 1)), markers, mask=foreground)
+    lonely = foreground & (parts == 0)
+    parts[lonely] = label_pieces(foreground)[0][lonely] + tops.sum()
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("shape", "anisotropy", "seed"), [((7, 40, 44), 2.0, 0), ((1, 60, 64), 1.0, 2)]
+)
+def test_marker_watershed_as_restated(shape, anisotropy, seed):
+    """Clouds, whose heatmap knows nothing of them: heatmap and distance are of equal say."""
+    chance = np.random.default_rng(seed)
+    clouds = [gaussian_filter(chance.random(shape), (1, side, side)) for side in (2.5, 2)]
+    one, other = ((cloud - cloud.min()) / np.ptp(cloud) for cloud in clouds)
+    inside = np.zeros(shape, bool)  # away from borders, beyond which cells go on
+    inside[1 if shape[0] > 1 else 0 : -1 if shape[0] > 1 else None, 2:-2, 2:-2] = True
+    maps = {"cells": (one * inside).astype(np.float32), "centers": other.astype(np.float32)}
+    parameters = parameters_of(
+        "marker_watershed", smoothing=1.0, min_distance=0.5, center_threshold=0.3, fill_holes=False
+    )
+    found = label_volume(maps, parameters, anisotropy)
+    wanted = restated(maps, 1.0, 0.3, anisotropy)
+    pairs = set(zip(found.ravel().tolist(), wanted.ravel().tolist(), strict=True))
+    assert len(pairs) == len(np.unique(found)) == len(np.unique(wanted)) > 5

@@ -85,6 +85,28 @@ def test_stray_voxels_go_to_the_cell_that_they_touch():
             assert set(found[labels == label].tolist()) == {found[labels == label][0]}
 
 
+def test_centers_that_are_near_are_one():
+    # Squares of 10 pixels, whose centers lie 10 apart.
+    labels = np.zeros((1, 40, 60), np.uint16)
+    labels[0, 15:25, 20:30], labels[0, 15:25, 30:40] = 1, 2
+    for apart, count in ((9.0, 2), (10.5, 1)):
+        parameters = changed(VOTING, min_distance=apart)
+        assert label_volume(exact(labels, 1.0), parameters).max() == count
+
+
+def test_offsets_are_in_pixels_of_the_image_by_their_scale():
+    labels = np.zeros((1, 40, 60), np.uint16)
+    labels[0, 15:25, 20:30], labels[0, 15:25, 30:40] = 1, 2
+    maps = exact(labels, 1.0)
+    halves = {name: maps[name] / 2 + 0.25 for name in OFFSETS}  # 1/2 is no offset
+    # All of the 100 voxels that a cell has vote for one place, or for a fourth of them.
+    strict = changed(VOTING, min_size=90)
+    found = label_volume({**maps, **halves}, changed(strict, offset_scale=2.0))
+    np.testing.assert_array_equal(found, label_volume(maps, strict))
+    assert found.max() == 2
+    assert label_volume({**maps, **halves}, strict).max() == 1
+
+
 def test_foreground_that_touches_no_cell_is_one_of_its_own():
     labels = np.zeros((1, 60, 60), np.uint16)
     labels[0, 5:15, 5:15], labels[0, 5:15, 17:19] = 1, 1  # a gap of two columns
