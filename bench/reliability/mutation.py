@@ -61,7 +61,7 @@ TARGETS = {
     ),
     "tracks": Target(
         (f"{_FORMAT}/tracks.py", "ctc_eval/validation.py"),
-        ("tests/ctc_eval/test_validation.py", *_JUDGED),
+        ("tests/ctc_eval/test_validation.py", "tests/ctc_eval/format/test_tracks.py", *_JUDGED),
     ),
     "pages": Target(
         tuple(f"{_FORMAT}/{name}.py" for name in ("pages", "decoding", "stack", "metadata", "lzw")),

@@ -184,21 +184,23 @@ def judge_sequence(run: SegmentedSequence) -> tuple[dict[int, Matching], list[Ju
         By frame and plane; empty if there is no reference.
     """
     images = [image for image in annotated_images(run.reference) if image.frame in run.masks]
-    marked: list[ReferenceImage] = []
+    marked: tuple[ReferenceImage, ...] = ()
     if images and has_markers(run.reference):
-        marked = list(find_reference(run.reference, ["markers"]).markers)
+        marked = find_reference(run.reference, ["markers"]).markers
     markers: dict[int, Matching] = {}
-    for image in marked:
-        if image.frame in run.masks:
-            pairs = count_part(run.masks[image.frame], [image], 0, 1)[image]
-            markers[image.frame] = match(pairs)
-    judged = []
-    for image in images:
-        pairs = count_part(run.masks[image.frame], [image], 0, 1)[image]
-        known = markers[image.frame].matched.tolist() if image.frame in markers else []
-        all_there = image.plane is None or image.frame in markers
-        complete = all_there and run.score.penalize_extra_detections
-        judged.append((image, judge_objects(pairs, known, complete=complete)))
+    judged: list[JudgedImage] = []
+    for frame in sorted({image.frame for image in (*images, *marked)} & run.masks.keys()):
+        here = [image for image in images if image.frame == frame]
+        dots = [image for image in marked if image.frame == frame]
+        pairs = count_part(run.masks[frame], list(dict.fromkeys((*here, *dots))), 0, 1)
+        known: list[int] = []
+        for image in dots:
+            markers[frame] = match(pairs[image])
+            known = markers[frame].matched.tolist()
+        for image in here:
+            all_there = image.plane is None or bool(dots)
+            complete = all_there and run.score.penalize_extra_detections
+            judged.append((image, judge_objects(pairs[image], known, complete=complete)))
     return markers, judged
 
 

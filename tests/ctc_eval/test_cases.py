@@ -5,11 +5,14 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT
 from refusal import refused
 
+from ctc_eval import scoring
 from ctc_eval.cli.main import main
+from ctc_eval.format import write_labels
 from ctc_eval.scoring import score_sequence
 
 HERE = Path(__file__).parent
@@ -117,3 +120,13 @@ def test_workers_and_threads_change_nothing(carried):
         for workers in (1, 2, 20)
     ]
     assert scores[0] == scores[1] == scores[2]
+
+
+def test_threads_are_as_many_as_the_voxels_are_worth(tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "core_count", lambda: 5)
+    monkeypatch.setattr(scoring, "VOXELS_A_THREAD", 100)
+    paths = {frame: tmp_path / f"mask00{frame}.tif" for frame in range(3)}
+    for path in paths.values():
+        write_labels(path, np.zeros((2, 7, 10), np.uint16))
+    assert scoring._worth_their_cost({0: paths[0]}) == 2  # 140 voxels
+    assert scoring._worth_their_cost(paths) == 5  # as many cores

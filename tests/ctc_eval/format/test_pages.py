@@ -174,7 +174,7 @@ def test_a_tag_without_values(tmp_path):
     refused_by_both(path, "tiff-unreadable", "tag 257 has 0 values")
 
 
-def test_pages_that_go_round_in_a_circle(tmp_path):
+def test_pages_that_form_a_loop(tmp_path):
     path = write(tmp_path / "t.tif", LABELS)
     with tifffile.TiffFile(path) as tif:
         first, last = tif.pages.first, tif.pages[2]
@@ -182,7 +182,7 @@ def test_pages_that_go_round_in_a_circle(tmp_path):
         data = bytearray(path.read_bytes())
         data[end : end + 4] = struct.pack("<I", first.offset)
     path.write_bytes(data)
-    refused_by_both(path, "tiff-unreadable", "circle")
+    refused_by_both(path, "tiff-unreadable", "loop")
 
 
 def test_pages_that_share_one_long_list(tmp_path):

@@ -8,7 +8,7 @@ from conftest import tiny_recipe
 import efficientcellseg
 from ctc_eval.format import read_volume, write_volume
 
-ANISOTROPY = "Tiny: cells are taken to be 1.5 in-plane pixels a plane (labeling.anisotropy)"
+ANISOTROPY = "Tiny: planes are taken to be 1.5 in-plane pixels apart (labeling.anisotropy)"
 EMPTY = "3 of 3 masks hold no cell or next to none (under 1 voxel in 10,000): check the recipe"
 
 
@@ -40,7 +40,7 @@ def test_another_anisotropy_than_the_voxels_is_told_once_by_each_driver(
     plain = tiny_recipe(tmp_path / "plain.yaml")
     assert segment(tiny_dataset, "01", plain, tiny_models, "--overwrite") == 0
     efficientcellseg.segment(volume, plain, model=tiny_models, device="cpu")
-    assert not told(caplog, "Tiny: cells")
+    assert not told(caplog, "Tiny: planes")
 
 
 def test_masks_without_a_cell_are_told_once_at_the_end(tiny_dataset, tiny_models, tmp_path, caplog):

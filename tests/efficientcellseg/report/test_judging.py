@@ -12,8 +12,8 @@ from efficientcellseg.report.outcomes import Outcome, judge_objects
 
 
 def image(frame: int, reference: list[int], result: list[int], plane: int | None = None):
-    rows = (np.array([row], np.uint16) for row in (reference, result))
-    judged = judge_objects(add_up([count_runs(*rows)]))
+    theirs, ours = (np.array([row], np.uint16) for row in (reference, result))
+    judged = judge_objects(add_up(count_runs([theirs], ours)))
     return ReferenceImage(Path("x.tif"), frame, plane, 3), judged
 
 

@@ -17,7 +17,7 @@ def draw(row: str) -> np.ndarray:
 
 
 def judge(reference: str, result: str, **options) -> Judged:
-    return judge_objects(add_up([count_runs(draw(reference), draw(result))]), **options)
+    return judge_objects(add_up(count_runs([draw(reference)], draw(result))), **options)
 
 
 def outcomes(judged: Judged) -> tuple[dict[int, str], dict[int, str]]:
@@ -103,7 +103,7 @@ def test_the_reason_is_told(reference, result, reason):
 )
 def test_agrees_with_det(reference, result):
     """DET's misses, splits and false detections can be counted from the outcomes."""
-    judged = judge_objects(add_up([count_runs(reference, result)]))
+    judged = judge_objects(add_up(count_runs([reference], result)))
     errors = node_errors({0: judged.matching})
     theirs, ours = outcomes(judged)
     missed = {label for _, label in errors.missed}
