@@ -327,10 +327,11 @@ def test_volume_scaling_keeps_dark_slices_dark_and_clips_hot_pixels():
     np.testing.assert_allclose(colored[1, regions, 0], green[1, regions], rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_blurring_goes_before_and_loses_nothing_to_rounding(kind):
+@pytest.mark.parametrize(("kind", "top"), [(np.uint8, 40), (np.uint16, 40), (np.uint8, 1)])
+def test_blurring_goes_before_and_loses_nothing_to_rounding(kind, top):
     """By a width along each axis, the border repeated; stretched over all 16 bits."""
-    volume = smooth_noise(4, 24, 30, top=40, kind=kind, seed=3)
+    volume = smooth_noise(4, 24, 30, top=top, kind=kind, seed=3)
+    volume[0, 0, :4] = top
     sigma = (0.6, 1.0, 2.0)
     padded = np.pad(volume.astype(float), 9, mode="edge")
     blurred = gaussian_filter(padded, sigma)[9:-9, 9:-9, 9:-9]
