@@ -158,7 +158,7 @@ def test_a_run_of_some_frames_is_scored_on_those(dataset, scored, refusal, caplo
     assert json.loads(scored("--frames", "0:1"))["frames"] == "0:1"
     assert not caplog.text
     told = refusal("frames-not-run", "score", dataset, "01", "--frames", "1:2")
-    assert "frames 1:2 are asked for" in told
+    assert "frames 1:2 were requested" in told
 
 
 def test_a_run_of_frames_without_annotation(dataset, scored, caplog):

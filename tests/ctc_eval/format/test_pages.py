@@ -182,7 +182,7 @@ def test_pages_that_go_round_in_a_circle(tmp_path):
         data = bytearray(path.read_bytes())
         data[end : end + 4] = struct.pack("<I", first.offset)
     path.write_bytes(data)
-    refused_by_both(path, "tiff-unreadable", "circle")
+    refused_by_both(path, "tiff-unreadable", "loop")
 
 
 def test_pages_that_share_one_long_list(tmp_path):
