@@ -179,4 +179,4 @@ def test_masks_with_next_to_no_cell_are_told_at_the_end(caplog):
     warn_of_empty(1, 5)
     (told,) = caplog.messages
     assert told.startswith("1 of 5 masks hold no cell or next to none")
-    assert told.endswith(": check the recipe, above all cell sizes")
+    assert told.endswith(": check the recipe, especially the cell size")
