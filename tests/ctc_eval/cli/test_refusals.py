@@ -178,3 +178,16 @@ def test_tracks_are_cut_to_the_frames_asked_for_not_to_those_there(dataset, judg
     assert judge(*arguments, "0:2")[0] == 0
     message = refusal("track-without-object", *arguments, "0:3")
     assert "it covers frame 2, of which there is no image:" in message
+
+
+def test_a_slice_below_the_last_plane_though_there_are_as_many_rows(tmp_path, refusal):
+    write_labels(tmp_path / "01_GT/SEG/man_seg_000_003.tif", np.ones((1, 6, 8), np.uint16))
+    write_labels(tmp_path / "01_RES/mask000.tif", np.ones((2, 6, 8), np.uint16))
+    refusal("slice-outside", "score", tmp_path, "01", "--measures", "SEG")
+
+
+@pytest.mark.parametrize("measure", ["SEG", "DET"])
+def test_frames_without_annotation_are_told_with_the_reference(dataset, refusal, measure):
+    arguments = ("score", dataset, "01", "--measures", measure, "--frames", "5:")
+    message = refusal("frames-unannotated", *arguments)
+    assert message.startswith(f"error[frames-unannotated]: {dataset / '01_GT'}: ")

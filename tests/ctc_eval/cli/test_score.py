@@ -8,6 +8,7 @@ from toy_sequence import REFERENCE, RESULT
 
 from ctc_eval.cli.main import main
 from ctc_eval.format import write_labels
+from ctc_eval.scoring import score_sequence
 
 
 def test_official_lines_by_hand(dataset, judge):
@@ -207,3 +208,8 @@ def test_the_last_mask_is_told_by_its_whole_number(dataset, judge, caplog):
     (folder / "mask_199.tif").touch()
     assert judge("score", dataset, "01", "--measures", "SEG", "--frames", "0:153")[0] == 0
     assert f"{folder}: no frame 151 to 152, the last mask is of frame 150" in caplog.text
+
+
+def test_the_call_in_python_counts_extra_objects_and_knows_no_parameters(dataset):
+    score = score_sequence(dataset / "01_GT", dataset / "01_RES")
+    assert score.values == pytest.approx({"SEG": 0.4, "DET": 0.4, "OP_CSB": 0.4})

@@ -174,7 +174,7 @@ def test_a_tag_without_values(tmp_path):
     refused_by_both(path, "tiff-unreadable", "tag 257 has 0 values")
 
 
-def test_pages_that_go_round_in_a_circle(tmp_path):
+def test_pages_that_form_a_loop(tmp_path):
     path = write(tmp_path / "t.tif", LABELS)
     with tifffile.TiffFile(path) as tif:
         first, last = tif.pages.first, tif.pages[2]

@@ -1,6 +1,8 @@
 """Tracks, cut to a range of frames; test_validation.py and test_refusals.py read their files."""
 
-from ctc_eval.format import Track, trim_tracks
+import pytest
+
+from ctc_eval.format import Track, read_tracks, trim_tracks
 
 
 def test_tracks_are_cut_and_those_outside_are_gone():
@@ -16,3 +18,22 @@ def test_tracks_are_cut_and_those_outside_are_gone():
         3: Track(3, 2, 3, 0),  # its parent ended before
         4: Track(4, 3, 4, 2),
     }
+
+
+@pytest.mark.parametrize(
+    ("content", "codes"),
+    [
+        (b"65535 0 9999 0\n1 0 1 65535\n", []),
+        (b"1 0 1 0\n\xff\xfe\n", ["track-row"]),
+        (b"0 0 1 0\n", ["track-label"]),
+        (b"65536 0 1 0\n", ["track-label"]),
+        (b"1 0 1 65536\n", ["track-label"]),
+        (b"1 0 1 0\r\n2 0 1 0\r\n", ["track-line-ends"]),
+    ],
+)
+def test_rows_at_the_bounds(tmp_path, content, codes):
+    path = tmp_path / "res_track.txt"
+    path.write_bytes(content)
+    assert [(fault.path, fault.code) for fault in read_tracks(path)[1]] == [
+        (path, code) for code in codes
+    ]

@@ -108,5 +108,5 @@ def test_changes_of_a_configuration(tmp_path):
         with refused("change-malformed", "KEY=VALUE"):
             read_yaml(path, TrainingConfiguration, [change])
     for change in ("data.0.share=1", "model.input_size.x=1"):
-        with refused("change-malformed", "leads into"):
+        with refused("change-malformed", "leads to"):
             read_yaml(path, TrainingConfiguration, [change])

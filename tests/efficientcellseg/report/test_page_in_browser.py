@@ -26,7 +26,7 @@ PROBE = """<script>
   const found = {errors: window.faults};
   const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
   const drawn = async root => {
-    for (let i = 0; i < 100 && !root.dataset.drawn; i++) await wait(50);
+    for (let i = 0; i < 9999 && !root.dataset.drawn; i++) await wait(20);
     const said = root.dataset.drawn;
     delete root.dataset.drawn;
     return said;
@@ -95,7 +95,8 @@ def page(tmp_path_factory):
 def opened(page, width: int, scheme: str) -> dict:
     command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     command += [f"--user-data-dir={page.parent / 'profile'}", "--window-size=1500,1000"]
-    command += ["--virtual-time-budget=30000", "--dump-dom"]
+    # Of time that passes as fast as the page works: images are decoded in time that does not.
+    command += ["--virtual-time-budget=600000", "--dump-dom"]
     command += [f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"]
     around = page.with_name("around.html")
     around.write_text(AROUND.format(width=width))
