@@ -313,7 +313,7 @@ def _sound_tracks(path: Path) -> dict[int, Track]:
     return tracks
 
 
-def _refuse_first(faults: Iterable[Fault], advice: str = ": mend the tracks") -> None:
+def _refuse_first(faults: Iterable[Fault], advice: str = ": fix the tracks") -> None:
     found = list(faults)
     if found:
         raise InputError(f"{found[0]}{and_more(len(found) - 1)}{advice}", code=found[0].code)

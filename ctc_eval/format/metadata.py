@@ -111,7 +111,7 @@ def _shaped_fault(descriptions: Iterable[bytes], shape: Sequence[int]) -> _Fault
 def _ome_fault(path: Path, description: bytes, shape: Sequence[int]) -> _Fault | None:
     """Check OME-XML: one image whose planes are the pages of this file, in order."""
     if b"<!ENTITY" in description or b"<!DOCTYPE" in description:
-        return "tiff-metadata", "OME metadata that define entities, expected plain XML: save anew"
+        return "tiff-metadata", "OME metadata that define entities, expected plain XML: save again"
     try:
         root = ElementTree.fromstring(description)
         images = list(_named(root, "Pixels"))
@@ -123,7 +123,7 @@ def _ome_fault(path: Path, description: bytes, shape: Sequence[int]) -> _Fault |
         sizes = {axis: _number(pixels.get(f"Size{axis}")) for axis in "TCZYX"}
         places = sorted(islice(_ome_places(path, root, pixels, shape[0]), shape[0] + 1))
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
-        return "tiff-metadata", f"OME metadata are damaged ({error}), expected XML: save anew"
+        return "tiff-metadata", f"OME metadata are damaged ({error}), expected XML: save again"
     axes = "".join(axis for axis in "TCZ" if sizes[axis] > 1)
     if axes not in ("", "Z"):
         return _axes_fault(f"{axes}YX")

@@ -49,7 +49,7 @@ def _form_faults(form: Form) -> Iterator[tuple[str, str]]:
         planes = max(form.depth, form.metamorph)
         yield "tiff-depth", f"{planes} planes in one page, expected a page a plane: save it so"
     if form.bit_order != 1:
-        yield "tiff-bits", "bits in reversed order, expected the usual one: save the file anew"
+        yield "tiff-bits", "bits in reversed order, expected the usual one: save the file again"
 
 
 def stack_faults(path: Path, file: BinaryIO, pages: list[Page]) -> Iterator[tuple[str, str]]:

@@ -103,7 +103,7 @@ def _check_tracks(entry: PackedSequence) -> None:
     if not tracked_alike(read_mask_record(entry.masks), entry.recipe.tracking):
         raise InputError(
             f"{entry.masks / TRACK_FILE}: otherwise than {entry.recipe_file} says in tracking; "
-            "expected what the script will make: track anew, with --overwrite",
+            "expected what the script will make: track again, with --overwrite",
             code="record-mismatch",
         )
 

@@ -118,6 +118,6 @@ def check_samples(samples: Samples, configuration: TrainingConfiguration, path: 
     if samples.origin != (wanted := origin_of(configuration)):
         raise InputError(
             f"{path}: made of {samples.origin}; expected {wanted} as in the configuration: make it "
-            "anew",
+            "again",
             code="samples-unfit",
         )

@@ -159,9 +159,9 @@ def test_an_output_that_cannot_be_written_shows_before_scoring(dataset, option, 
     [
         ("01_RES", "res", "7\n\n", "track-row", "blank line or trailing space (and 1 more)\n"),
         ("01_RES", "res", "7 0 1 5\n8 0 1 5\n9 0 1 0\n", "parent-unknown",
-         "expected a label of the file or 0 (and 1 more): mend the tracks\n"),
+         "expected a label of the file or 0 (and 1 more): fix the tracks\n"),
         ("01_GT/TRA", "man", "1 0 1 5\n2 0 1 0\n", "parent-unknown",
-         "expected a label of the file or 0: mend the tracks\n"),
+         "expected a label of the file or 0: fix the tracks\n"),
     ],
 )  # fmt: skip
 def test_how_many_faults_tracks_have_and_where(dataset, refusal, folder, name, text, code, end):

@@ -118,7 +118,7 @@ def test_the_recipes_anisotropy_goes_before_the_voxels():
 @pytest.mark.parametrize(
     ("own", "told"),
     [
-        (1.5, ["1.5 in-plane pixels a plane (labeling.anisotropy), not the 2.19 of voxel_size"]),
+        (1.5, ["1.5 in-plane pixels apart (labeling.anisotropy), not the 2.19 of voxel_size"]),
         (2.1875, []),
         (None, []),
     ],
@@ -134,7 +134,7 @@ def test_it_is_said_that_cells_are_labeled_with_another_anisotropy(caplog, own, 
     )
     with caplog.at_level("INFO"):
         log_anisotropy(recipe)
-    assert caplog.messages == [f"Mine: cells are taken to be {text}" for text in told]
+    assert caplog.messages == [f"Mine: planes are taken to be {text}" for text in told]
 
 
 @pytest.mark.parametrize("per_slice", [True, False])
@@ -179,4 +179,4 @@ def test_masks_with_next_to_no_cell_are_told_at_the_end(caplog):
     warn_of_empty(1, 5)
     (told,) = caplog.messages
     assert told.startswith("1 of 5 masks hold no cell or next to none")
-    assert told.endswith(": check the recipe, above all cell sizes")
+    assert told.endswith(": check the recipe, especially the cell size")

@@ -38,7 +38,7 @@ def test_the_committed_schemas_are_current(tmp_path):
     assert main(["schemas", "--output", str(tmp_path)]) == 0
     committed = {path.name: path.read_text() for path in FOLDER.iterdir()}
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == committed, (
-        "make them anew: python -m efficientcellseg schemas"
+        "make them again: python -m efficientcellseg schemas"
     )
 
 
