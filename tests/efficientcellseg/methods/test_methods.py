@@ -214,7 +214,7 @@ def test_encoder_weights_are_for_the_papers_network_alone(samples, tmp_path, cap
     config = training(tmp_path, KINDS["unet"])
     options = ("--samples", samples, "--output", tmp_path / "out")
     assert run("train", config, *options, "--encoder-weights", "x.pth") == 1
-    assert "encoder weights for unet; expected them for eff" in capsys.readouterr().err
+    assert "encoder weights for unet; expected them only for eff" in capsys.readouterr().err
 
 
 COMPARED = sorted((ROOT / "config" / "training").glob("compare-*.yaml"))
