@@ -122,7 +122,7 @@ def test_a_mistyped_key_is_told_in_a_line_with_the_one_meant(tmp_path):
             {"methods": ["otsu"], "models": {"sam": "x"}},
             "methods: otsu, sam: no such method; expected some of efficientcellseg, ",
         ),
-        ({"model": "nowhere"}, "nowhere: no model there"),
+        ({"model": "nowhere"}, "nowhere: no model in it"),
         ({"dataset": {"training": "nowhere.yaml"}}, "nowhere.yaml: no such file"),
         (
             {"dataset": {"cross_validation": True}},

@@ -100,10 +100,13 @@ def opened(page, width: int, scheme: str) -> dict:
     command += [f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"]
     around = page.with_name("around.html")
     around.write_text(AROUND.format(width=width))
-    done = subprocess.run(
-        [*command, around.as_uri()], capture_output=True, text=True, timeout=200, check=True
-    )
-    (found,) = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout)
+    for _ in range(4):  # a slow browser may spend all of that time before it has drawn anything
+        done = subprocess.run(
+            [*command, around.as_uri()], capture_output=True, text=True, timeout=200, check=True
+        )
+        (found,) = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout)
+        if found:
+            break
     return json.loads(unescape(found))
 
 
