@@ -51,6 +51,15 @@ class TrainingRun:
 def read_run(folder: Path) -> TrainingRun:
     """Read what ``python -m efficientcellseg train`` left in TRAINING/MODEL/SEED.
 
+    Parameters
+    ----------
+    folder : Path
+        With the model and its ``curve.csv``; its last three parts name the run.
+
+    Returns
+    -------
+    TrainingRun
+
     Raises
     ------
     InputError
@@ -81,7 +90,25 @@ def read_run(folder: Path) -> TrainingRun:
 
 
 def read_published_sizes(path: Path) -> dict[str, int]:
-    """Read the paper's decoder sizes by filters, ``112-80-48-16``, from a CSV."""
+    """Read the paper's decoder sizes by filters, ``112-80-48-16``, from a CSV.
+
+    Parameters
+    ----------
+    path : Path
+        With columns ``decoder_filters`` and ``decoder_parameters``.
+
+    Returns
+    -------
+    dict of str to int
+        Number of parameters of the decoder.
+
+    Raises
+    ------
+    KeyError
+        A column is missing.
+    ValueError
+        A number of parameters is no integer.
+    """
     with path.open(newline="") as file:
         return {
             row["decoder_filters"]: int(row["decoder_parameters"]) for row in csv.DictReader(file)
@@ -147,7 +174,19 @@ def _spread(values: list[float]) -> str:
 
 
 def time_inference(network: Network) -> float:
-    """Measure the seconds that a network takes for a tile, on a GPU if there is one."""
+    """Measure the seconds that a network takes for a tile, on a GPU if there is one.
+
+    Parameters
+    ----------
+    network : Network
+        Put into evaluation mode and moved to the device that is measured.
+
+    Returns
+    -------
+    float
+        Seconds for a tile of random values: the median of `TURNS` batches, the first included,
+        divided by the `BATCH` tiles of each.
+    """
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -163,7 +202,16 @@ def time_inference(network: Network) -> float:
 
 
 def draw_curves(runs: list[TrainingRun], path: Path) -> None:
-    """Draw MeanIoU by epoch: a panel a data set, a color a model, a band over the seeds."""
+    """Draw MeanIoU by epoch: a panel a data set, a color a model, a band over the seeds.
+
+    Parameters
+    ----------
+    runs : list of TrainingRun
+        At least one. Of a model's seeds, as many epochs are drawn as all have; the band is the
+        standard deviation.
+    path : Path
+        PNG file to write.
+    """
     import numpy as np
     from matplotlib.figure import Figure
 
@@ -191,7 +239,15 @@ def draw_curves(runs: list[TrainingRun], path: Path) -> None:
 
 
 def write_table(rows: list[dict[str, str]], path: Path) -> None:
-    """Write rows as CSV, or as Markdown where the path ends in .md."""
+    """Write rows as CSV, or as Markdown where the path ends in .md.
+
+    Parameters
+    ----------
+    rows : list of dict of str to str
+        At least one; all have the same keys, which become the header.
+    path : Path
+        File to write, UTF-8.
+    """
     header = list(rows[0])
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         if path.suffix == ".md":

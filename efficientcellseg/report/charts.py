@@ -43,6 +43,11 @@ def draw_frames(scores: Sequence[FrameScore], name: str) -> str:
     scores : sequence of FrameScore
     name : str
         What sets the chart apart from others in the page.
+
+    Returns
+    -------
+    str
+        SVG element, or an empty string.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -67,15 +72,21 @@ def _measure(score: FrameScore, kind: str) -> float | None:
 
 
 def draw_sizes(sizes: Mapping[Outcome, np.ndarray], unit: str, name: str) -> str:
-    """Draw how many reference objects of which size became what; nothing without objects.
+    """Draw how many reference objects of which size became what.
 
     Parameters
     ----------
     sizes : mapping of Outcome to ndarray of shape (n,)
-        Diameters.
+        Diameters in `unit`; hit, split, merged and missed objects are needed.
     unit : str
+        As the axis names it, such as µm.
     name : str
         What sets the chart apart from others in the page.
+
+    Returns
+    -------
+    str
+        SVG element; an empty string without objects.
     """
     import numpy as np
     from matplotlib.ticker import MaxNLocator
@@ -166,6 +177,11 @@ def as_svg(figure: Figure, name: str) -> str:
     figure : matplotlib.figure.Figure
     name : str
         What sets its elements' names apart from those of other charts in the page.
+
+    Returns
+    -------
+    str
+        SVG element without width, height, metadata and the names of its groups.
     """
     import matplotlib as mpl
 

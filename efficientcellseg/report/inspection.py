@@ -107,6 +107,10 @@ def inspect_sequence(
     slices : int
         How many slices are shown, about.
 
+    Returns
+    -------
+    Inspection
+
     Raises
     ------
     InputError
@@ -176,10 +180,14 @@ def _cover(frame: Path, labels: np.ndarray, window: Cutout) -> str:
 def judge_sequence(run: SegmentedSequence) -> tuple[dict[int, Matching], list[JudgedImage]]:
     """Compare all masks with the reference, plane by plane.
 
+    Parameters
+    ----------
+    run : SegmentedSequence
+
     Returns
     -------
     markers : dict of int to Matching
-        By frame.
+        By frame; empty if the reference has no markers.
     judged : list of (ReferenceImage, Judged)
         By frame and plane; empty if there is no reference.
     """

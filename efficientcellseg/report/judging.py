@@ -23,7 +23,16 @@ ORDER = {Outcome.MISS: 0, Outcome.MERGE: 1, Outcome.SPLIT: 2, Outcome.FALSE: 3, 
 
 @dataclass(frozen=True)
 class FrameScore:
-    """Measures of a frame, None if nothing is annotated for them; objects by outcome."""
+    """Measures of a frame, and its objects by outcome.
+
+    Attributes
+    ----------
+    frame : int
+    seg, det : float or None
+        In 0..1; None if nothing is annotated for them.
+    counts : dict of Outcome to int
+        Objects by outcome.
+    """
 
     frame: int
     seg: float | None
@@ -55,14 +64,19 @@ class BadObject:
 
     @property
     def of_result(self) -> bool:
-        """Whether it is the result's, for the reference has none there."""
+        """Whether it is the result's, for the reference has none there.
+
+        Returns
+        -------
+        bool
+        """
         return self.outcome == Outcome.FALSE
 
 
 def measures_of(
     judged: Sequence[JudgedImage], markers: Mapping[int, Matching], *, penalize_extra: bool = True
 ) -> tuple[float | None, float | None]:
-    """Give SEG and DET of some frames together, None if nothing is annotated for them.
+    """Give SEG and DET of some frames together.
 
     Parameters
     ----------
@@ -71,6 +85,11 @@ def measures_of(
         By frame: how the reference's markers are matched.
     penalize_extra : bool
         Whether result objects that match nothing cost in DET.
+
+    Returns
+    -------
+    seg, det : float or None
+        In 0..1; None if nothing is annotated for them.
     """
     objects = any(len(one.reference) for _, one in judged)
     marked = any(len(one.reference) for one in markers.values())
@@ -85,7 +104,18 @@ def frame_scores(
 ) -> list[FrameScore]:
     """Give SEG and DET of each annotated frame, and count its objects by outcome.
 
-    Parameters are those of :func:`measures_of`.
+    Parameters
+    ----------
+    judged : sequence of (ReferenceImage, Judged)
+    markers : mapping of int to Matching
+        By frame: how the reference's markers are matched.
+    penalize_extra : bool
+        Whether result objects that match nothing cost in DET.
+
+    Returns
+    -------
+    list of FrameScore
+        By frame.
     """
     scores = []
     for frame in sorted({image.frame for image, _ in judged} | set(markers)):
@@ -134,6 +164,17 @@ def worst_objects(judged: Iterable[JudgedImage], count: int) -> list[BadObject]:
     Missed objects come first, then merged and split ones, each from large to small; then what was
     found where the reference has nothing; then what was found, from the lowest Jaccard index on.
     A label comes once, in its worst frame, as long as there are others.
+
+    Parameters
+    ----------
+    judged : iterable of (ReferenceImage, Judged)
+    count : int
+        How many objects are wanted.
+
+    Returns
+    -------
+    list of BadObject
+        The worst first; fewer than `count` where there are fewer objects.
     """
     ranked: list[tuple[tuple[float, ...], BadObject]] = []
     for number, (image, one) in enumerate(judged):

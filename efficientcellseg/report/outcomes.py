@@ -67,7 +67,17 @@ class Judged:
     covered: np.ndarray
 
     def count(self, outcome: Outcome) -> int:
-        """Count objects: result objects where the reference has none, else reference objects."""
+        """Count objects: result objects where the reference has none, else reference objects.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            False and unjudged count result objects, all others reference objects.
+
+        Returns
+        -------
+        int
+        """
         of_result = outcome in (Outcome.FALSE, Outcome.UNJUDGED)
         return int(((self.result if of_result else self.reference) == outcome).sum())
 
@@ -128,6 +138,11 @@ def tell_reason(judged: Judged, place: int) -> str:
     judged : Judged
     place : int
         Of the object in `judged.reference`.
+
+    Returns
+    -------
+    str
+        Such as "merged with 1 other object, IoU 0.48".
     """
     one = judged.matching
     share = int(one.overlap[place]) / int(one.sizes[place])

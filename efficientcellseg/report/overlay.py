@@ -101,6 +101,11 @@ def views_of(
         Side of a pixel.
     name : str
         Before each caption.
+
+    Returns
+    -------
+    list of list of View
+        One row or two, each of the raw image and a panel for each of the labels.
     """
     if plane is None:
         plane = fullest_plane(list(labels.values())[-1])
@@ -127,8 +132,13 @@ def draw_views(rows: Sequence[Sequence[View]], title: str = "") -> Figure:
     Parameters
     ----------
     rows : sequence of sequence of View
-        Each of the same number of panels.
+        At least one row, each of the same number of panels.
     title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        12 inches wide and 3 to 36 high.
     """
     from matplotlib.figure import Figure
 

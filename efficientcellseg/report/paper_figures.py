@@ -33,7 +33,12 @@ def draw_efficiency(table: Sequence[Row]) -> Figure:
     ----------
     table : sequence of dict
         From :func:`ctc_eval.table.build_table`. Published rows are gray and hatched: they were
-        measured on other data.
+        measured on other data. Rows without SEG or parameters are left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel for SEG and one for parameters in millions.
     """
     from matplotlib.figure import Figure
 
@@ -64,10 +69,22 @@ def draw_fading(volume: np.ndarray, labels: np.ndarray, um: float | None) -> Fig
 
     Parameters
     ----------
-    volume, labels : ndarray of shape (Z, Y, X)
-        The cell that is in most slices is drawn.
+    volume : ndarray of shape (Z, Y, X)
+        Raw intensities.
+    labels : ndarray of shape (Z, Y, X), integer
+        At least one cell; the one that is in most slices is drawn.
     um : float, optional
-        Side of a pixel.
+        Side of a pixel, for the scale bar.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        At most `SHOWN` slices, the brightest at the left.
+
+    Raises
+    ------
+    ValueError
+        The labels have no cell.
     """
     from matplotlib.figure import Figure
 
@@ -106,7 +123,12 @@ def draw_pseudocoloring(volume: np.ndarray, plane: int, parameters: Pseudocolor)
     plane : int
         With neighbors on both sides.
     parameters : Pseudocolor
-        Regions are drawn if they matter.
+        Bright regions are drawn where they make the colors.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three rows: the neighbors that are red and blue, the slice itself between them.
     """
     from matplotlib.figure import Figure
 
@@ -146,7 +168,12 @@ def draw_examples(columns: Sequence[tuple[View, View]]) -> Figure:
     Parameters
     ----------
     columns : sequence of (View, View)
-        Raw slice, and slice with its cells.
+        Raw slice, and slice with its cells; at least one pair.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A column a data set.
     """
     from matplotlib.figure import Figure
 

@@ -33,11 +33,11 @@ class Cutout:
     columns: slice
     step: int = 1
 
-    def labels(self, plane: np.ndarray) -> np.ndarray:
-        """Cut labels (Y, X) out and keep every `step`-th."""
+    def labels(self, plane: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
+        """Cut labels (Y, X) out and keep every `step`-th; a view (y, x) of them."""
         return plane[self.rows, self.columns][:: self.step, :: self.step]
 
-    def image(self, plane: np.ndarray) -> np.ndarray:
+    def image(self, plane: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Cut an image (Y, X) or (Y, X, 3) out and average its pixels, as float32."""
         import cv2
 
@@ -57,7 +57,7 @@ def choose_cutout(foreground: np.ndarray) -> Cutout:
     Returns
     -------
     Cutout
-        Of at most `SIDE` pixels a side.
+        Of at most `SIDE` pixels a side, and at most `WIDEST` of the slice.
     """
     import cv2
 
@@ -73,13 +73,26 @@ def choose_cutout(foreground: np.ndarray) -> Cutout:
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """Choose `wanted` of `count` numbers from 0 on, evenly, first and last among them."""
+    """Choose `wanted` of `count` numbers from 0 on, evenly, first and last among them.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+    wanted : int
+        At least 1.
+
+    Returns
+    -------
+    list of int
+        Ascending; all numbers where more are wanted, the middle one where one is.
+    """
     chosen = np.linspace(0, count - 1, min(count, wanted)).round().astype(int)
     return [count // 2] if wanted == 1 else chosen.tolist()
 
 
-def count_objects(labels: np.ndarray) -> int:
-    """Count the labels of an image, background 0 not."""
+def count_objects(labels: np.ndarray) -> int:  # numpydoc ignore=PR01,RT01
+    """Count the labels of an integer image of any shape, background 0 not."""
     return int(np.count_nonzero(np.unique(labels)))
 
 
@@ -89,6 +102,11 @@ def fullest_plane(labels: np.ndarray) -> int:
     Parameters
     ----------
     labels : ndarray of shape (Z, Y, X), integer
+
+    Returns
+    -------
+    int
+        The first of those that are alike.
     """
     counts = [(count_objects(plane), int(np.count_nonzero(plane))) for plane in labels]
     return max(range(len(counts)), key=counts.__getitem__)
@@ -97,20 +115,50 @@ def fullest_plane(labels: np.ndarray) -> int:
 def bar_length(width: float) -> float:
     """Choose how long a scale bar is in an image of some width: 1, 2 or 5 times a power of ten.
 
-    At most a quarter of the width, in the same unit.
+    Parameters
+    ----------
+    width : float
+        Above 0, in any unit.
+
+    Returns
+    -------
+    float
+        At most a quarter of the width, in the same unit.
     """
     power = 10.0 ** floor(log10(width / 4))
     return next(step * power for step in (5, 2, 1) if step * power <= width / 4)
 
 
 def stretch(image: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Scale `low`..`high` to 0..255, clipping; uint8."""
+    """Scale `low`..`high` to 0..255, clipping.
+
+    Parameters
+    ----------
+    image : ndarray of any shape
+    low, high : float
+        Intensities that become black and white.
+
+    Returns
+    -------
+    ndarray of the same shape, uint8
+    """
     scaled = (image.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
 def contrast(image: np.ndarray) -> tuple[float, float]:
-    """Give the intensities that are shown black and white: the 1st and 99.8th percentile."""
+    """Give the intensities that are shown black and white: the 1st and 99.8th percentile.
+
+    Parameters
+    ----------
+    image : ndarray of shape (..., Y, X)
+        Of more than 10 million pixels, every other row and column counts.
+
+    Returns
+    -------
+    low, high : float
+        `high` is above `low`, even in an image of one intensity.
+    """
     low, high = np.percentile(image[..., ::2, ::2] if image.size > 1e7 else image, (1, 99.8))
     return float(low), max(float(high), float(low) + 1e-3)
 
@@ -124,6 +172,11 @@ def encode(image: np.ndarray, quality: int = 78) -> str:
         Gray, or red, green, blue.
     quality : int
         Up to 100; 101 keeps each value as it is.
+
+    Returns
+    -------
+    str
+        Data URI.
     """
     import cv2
 
@@ -135,22 +188,53 @@ def encode(image: np.ndarray, quality: int = 78) -> str:
 
 
 def encode_labels(labels: np.ndarray) -> str:
-    """Pack labels (Y, X) into a data URI: the low byte in red, the high one in green."""
+    """Pack labels (Y, X) into a data URI: the low byte in red, the high one in green.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (Y, X), integer
+        In 0..65535.
+
+    Returns
+    -------
+    str
+        Data URI of a lossless WebP.
+    """
     parts = (labels & 255, labels >> 8, np.zeros_like(labels))
     return encode(np.stack(parts, -1).astype(np.uint8), 101)
 
 
 def heat(values: np.ndarray) -> np.ndarray:
-    """Color a map (Y, X) of 0..1 from black over red to yellow; (Y, X, 3) uint8."""
+    """Color a map from black over red to yellow.
+
+    Parameters
+    ----------
+    values : ndarray of shape (Y, X)
+        In 0..1; what lies outside is clipped.
+
+    Returns
+    -------
+    ndarray of shape (Y, X, 3), uint8
+        Red, green, blue.
+    """
     import cv2
 
     return cv2.applyColorMap(stretch(values, 0, 1), cv2.COLORMAP_MAGMA)[..., ::-1]
 
 
 def instance_color(label: int) -> tuple[int, int, int]:
-    """Give a label its own color, red, green, blue in 0..255; neighbors' numbers differ most.
+    """Give a label its own color; neighbors' numbers differ most.
 
     The report's script computes the same (viewer.js).
+
+    Parameters
+    ----------
+    label : int
+
+    Returns
+    -------
+    red, green, blue : int
+        In 0..255.
     """
     hue = label * 0.61803398875 % 1
     light = (0.62, 0.5, 0.74)[label % 3]
@@ -214,7 +298,20 @@ def draw_outlines(
 
 
 def enlarge(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
-    """Enlarge a gray picture (Y, X) to `side` pixels; give it in color, and the scale."""
+    """Enlarge a gray picture, and give it three channels to draw on in color.
+
+    Parameters
+    ----------
+    image : ndarray of shape (Y, X), uint8
+    side : int
+        Pixels of the picture's longer side.
+
+    Returns
+    -------
+    picture : ndarray of shape (y, x, 3), uint8
+    scale : float
+        Pixels of the picture a pixel of the image.
+    """
     import cv2
 
     scale = side / max(image.shape)
@@ -224,14 +321,19 @@ def enlarge(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
 
 
 def cover(image: np.ndarray, labels: np.ndarray, side: int = 480) -> str:
-    """Draw objects in their own colors over a gray picture; a data URI.
+    """Draw objects in their own colors over a gray picture.
 
     Parameters
     ----------
     image : ndarray of shape (Y, X), uint8
     labels : ndarray of shape (Y, X), integer
     side : int
-        Pixels of the picture.
+        Pixels of the picture's longer side.
+
+    Returns
+    -------
+    str
+        Data URI.
     """
     import cv2
 
@@ -259,12 +361,14 @@ def cut_around(
 
     Parameters
     ----------
-    volume, reference, result : ndarray of shape (Z, Y, X)
-    labels : ndarray of shape (Z, Y, X)
+    volume : ndarray of shape (Z, Y, X)
+        Raw intensities.
+    reference, result : ndarray of shape (Z, Y, X), integer
+    labels : ndarray of shape (Z, Y, X), integer
         `reference` or `result`, whichever has the object.
     label : int
     side : int
-        Pixels of the picture.
+        Pixels of the picture's longer side.
 
     Returns
     -------

@@ -68,13 +68,30 @@ class SegmentedSequence:
 
     @property
     def path(self) -> str:
-        """Name it as folders of results do: METHOD/DATASET/SEQUENCE."""
+        """Name it as folders of results do: METHOD/DATASET/SEQUENCE.
+
+        Returns
+        -------
+        str
+            DATASET/SEQUENCE for masks that lie beside their data set.
+        """
         return "/".join(filter(None, (self.folder, self.dataset, self.sequence)))
 
 
 @dataclass(frozen=True)
 class StepCost:
-    """What the jobs of a rule took: seconds of all and of the longest, MB of the largest."""
+    """What the jobs of a rule took.
+
+    Attributes
+    ----------
+    rule : str
+    jobs : int
+        How many were measured.
+    seconds, longest : float
+        Of all jobs together, and of the longest.
+    memory : float or None
+        MB of the largest job; None if all were too short to be measured.
+    """
 
     rule: str
     jobs: int
@@ -204,7 +221,18 @@ def find_networks(places: Sequence[Path], hashes: Collection[str]) -> Path | Non
 
 
 def read_costs(results: Path) -> list[StepCost]:
-    """Read Snakemake's benchmark files of a run; most seconds first."""
+    """Read Snakemake's benchmark files of a run.
+
+    Parameters
+    ----------
+    results : Path
+        A run's folder, with ``benchmarks/RULE/**/*.tsv`` or ``benchmarks/RULE.tsv``.
+
+    Returns
+    -------
+    list of StepCost
+        Most seconds first; empty where there are no such files.
+    """
     seconds: dict[str, list[float]] = defaultdict(list)
     memory: dict[str, list[float]] = defaultdict(list)
     folder = results / "benchmarks"

@@ -34,7 +34,9 @@ class FrameData:
     Attributes
     ----------
     number : int
-    volume, result : ndarray of shape (Z, Y, X)
+    volume : ndarray of shape (Z, Y, X)
+        Raw intensities.
+    result : ndarray of shape (Z, Y, X), integer
     reference : mapping of int or None to ndarray of shape (Z, Y, X)
         Labels of the whole frame under None, or of single slices (1, Y, X) by plane.
     judged : mapping of int or None to Judged
@@ -91,6 +93,11 @@ def make_slices(
         What is shown of each.
     colors : Pseudocolor or None
         How networks see the slices; None for a method without networks.
+
+    Returns
+    -------
+    list of Slice
+        One for each of `planes`.
     """
     limits = contrast(frame.volume)
     views: dict[int, dict[str, str]] = {

@@ -60,9 +60,15 @@ def write_report(
 
     Parameters
     ----------
-    results, data, only
-        As for :func:`efficientcellseg.report.run_folder.find_sequences`.
+    results : Path
+        A run's folder with ``METHOD/DATASET/SEQ_RES``, or a data set's with ``SEQ_RES``.
     output : Path
+        HTML file to write.
+    data : Path, optional
+        Folder of the data sets; unless given, it is looked for as
+        :func:`efficientcellseg.report.run_folder.find_sequences` does.
+    only : collection of str
+        METHOD/DATASET/SEQ of the sequences that are wanted; all unless given.
     networks : sequence of Path
         Where networks lie, beside the run's own and those that are shipped.
     published : Path, optional
@@ -105,8 +111,21 @@ def write_figures(
 ) -> None:
     """Write the paper's Figures 1, 3, 4 and 6 from a run: ``figure1.png``, ...
 
-    Parameters are those of :func:`write_report`; `folder` gets the figures. What the run has no
-    data for is left out, and told.
+    What the run has no data for is left out, and told.
+
+    Parameters
+    ----------
+    results : Path
+        A run's folder with ``METHOD/DATASET/SEQ_RES``, or a data set's with ``SEQ_RES``.
+    folder : Path
+        Where the figures go.
+    data : Path, optional
+        Folder of the data sets; unless given, it is looked for as
+        :func:`efficientcellseg.report.run_folder.find_sequences` does.
+    only : collection of str
+        METHOD/DATASET/SEQ of the sequences that are wanted; all unless given.
+    published : Path, optional
+        CSV of published values.
 
     Raises
     ------
