@@ -287,7 +287,10 @@ def _compile(
     if kept:
         core.set_property({"CACHE_DIR": str(kept)})
     request = core.compile_model(core.read_model(data), "CPU", hints)
-    return Compiled(architecture, lambda tiles: request(tiles)[0])
+    # Tile by tile: a batch leaves the processor's caches and takes a tenth longer.
+    return Compiled(
+        architecture, lambda tiles: np.concatenate([request(tile[None])[0] for tile in tiles])
+    )
 
 
 def to_onnx(model: Network, output: str = "logits") -> bytes:
