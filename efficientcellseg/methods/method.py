@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from efficientcellseg.chain.segment import FrameMethod
 from efficientcellseg.labelings import LabelingParameters, relabeled
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from efficientcellseg.maps import Maps
     from efficientcellseg.parameters.recipe import Recipe
 
 
-class Method(Protocol):
+class Method(FrameMethod, Protocol):
     """A way from a frame to maps, which the labeling of an adapted recipe turns into labels.
 
     Adapt a recipe first, and build the method from the adapted one. `prepare` may then run in
@@ -66,34 +64,6 @@ class Method(Protocol):
         Recipe
             Its maps are those that the method's networks predict, none for a method without any.
             Its labeling turns the method's maps into labels.
-        """
-
-    def prepare(self, volume: np.ndarray) -> Any:
-        """Preprocess a volume.
-
-        Parameters
-        ----------
-        volume : ndarray of shape (Z, Y, X), uint8 or uint16
-            Raw intensities.
-
-        Returns
-        -------
-        object
-            What :meth:`maps` takes.
-        """
-
-    def maps(self, prepared: Any) -> Maps:
-        """Predict the maps of a volume.
-
-        Parameters
-        ----------
-        prepared : object
-            From :meth:`prepare`.
-
-        Returns
-        -------
-        dict of str to ndarray of shape (Z, Y, X), float32
-            Each map by its name, in 0..1.
         """
 
 
