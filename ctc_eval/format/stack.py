@@ -96,7 +96,7 @@ def _read_description(file: BinaryIO, page: Page) -> bytes:
 
 
 def with_imagej_planes(file: BinaryIO, pages: list[Page]) -> list[Page]:
-    """Add the planes of a stack that ImageJ describes only by its first page, over 4 GB.
+    """Add the planes of an ImageJ stack over 4 GB, in which only the first page is described.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ def voted_voxels(
 
 
 def offset_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Absolute error of an offset, as in Panoptic-DeepLab; ten pixels weigh 1.
+    """Absolute error of an offset, as in Panoptic-DeepLab; an error of ten pixels counts 1.
 
     Parameters
     ----------

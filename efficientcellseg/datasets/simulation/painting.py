@@ -1,4 +1,4 @@
-"""Painting: which voxels cells fill, and what light these emit."""
+"""Painting: which voxels the cells fill, and how bright these are."""
 
 from __future__ import annotations
 
