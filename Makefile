@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-
 
 help:
 	@echo "make demo       run everything on small data, into results/demo"
-	@echo "make test       lint and the fast tests, under 3 minutes"
+	@echo "make test       lint and the fast tests, about 6 minutes on two cores"
 	@echo "make check      lint and all tests: cluster, conda, package, whole runs of the workflow"
 	@echo "make lint       style, types, imports between the rooms, docstrings, workflow"
 	@echo "make format     put the code into its form"
